@@ -1,0 +1,323 @@
+//! The goal: the contract that a person writes, as typed data.
+//!
+//! [`parse`](parse::parse) reads the file; [`lint`](lint::lint) judges it. The names of the keys are public: people
+//! and scripts write them.
+
+pub mod globs;
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::CheckId;
+
+/// Size limit of a goal file, bytes. There is no other cap on its length.
+pub const GOAL_BYTES_MAX: usize = 1024 * 1024;
+/// How long a check may run if the goal does not say, seconds.
+pub const CHECK_TIMEOUT_DEFAULT_S: u64 = 30 * 60;
+/// Turns a run may take if the goal does not say.
+pub const TURNS_DEFAULT: u64 = 500;
+/// Hours a run may take if the goal does not say.
+pub const HOURS_DEFAULT: f64 = 10.0;
+/// Checkpoints without progress after which a run stops if the goal does not say.
+pub const NO_PROGRESS_DEFAULT: u32 = 6;
+
+/// A parsed goal file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Goal {
+    /// What is true when it is done: one sentence; heads the pull request and the report.
+    pub outcome: String,
+    /// How that is verified.
+    pub done: Vec<Check>,
+    /// What must not regress, and what must not be touched.
+    pub keep: Keep,
+    /// What the work may use; everything else is denied.
+    #[serde(rename = "use")]
+    pub uses: Use,
+    /// How to choose the next action.
+    pub next: Next,
+    /// When to stop and report.
+    pub stop: Stop,
+    /// Where the worklist comes from, if the goal is one over a set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub items: Option<Items>,
+    /// For mail: the categories, first match wins.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub categories: Vec<serde_json::Value>,
+    /// Where the result goes.
+    pub deliver: Deliver,
+    /// The prose under the front matter: what a colleague would want to know before starting.
+    pub brief: String,
+}
+
+impl Goal {
+    /// Every check, `done` before `keep`, in the file's order.
+    pub fn checks(&self) -> impl Iterator<Item = &Check> {
+        self.done.iter().chain(&self.keep.checks)
+    }
+
+    /// The check of that name.
+    pub fn check(&self, id: &CheckId) -> Option<&Check> {
+        self.checks().find(|c| &c.id == id)
+    }
+}
+
+/// One entry of `done` or `keep.checks`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Check {
+    /// Unique within the goal: the file's `id`, else made from the kind and the command.
+    pub id: CheckId,
+    /// Which list it stands in.
+    pub role: Role,
+    /// What is observed.
+    pub kind: CheckKind,
+    /// Limit, seconds.
+    pub timeout_s: u64,
+    /// Working directory below the repository's root (`in:`); empty for the root.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub dir: String,
+    /// `already: true`: the person knows that it passes on the base.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub already: bool,
+}
+
+/// Which list of the goal a check stands in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Must become true.
+    Done,
+    /// Must stay true.
+    Keep,
+}
+
+/// What a check observes. The names are the goal file's keys.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CheckKind {
+    /// A command; its exit code is 0.
+    Run {
+        /// Shell command line.
+        command: String,
+    },
+    /// A command and its per-test results.
+    Tests {
+        /// Shell command line.
+        command: String,
+        /// A JUnit or JSON report that the command itself writes, relative to the check's directory.
+        report: Option<String>,
+        /// Names of tests that must exist and pass.
+        must_pass: Vec<String>,
+        /// `proves: change`: the named tests must fail, or not exist, on the base.
+        proves_change: bool,
+    },
+    /// A command and a number that it prints or writes.
+    Metric {
+        /// Shell command line.
+        command: String,
+        /// Where the number is.
+        read: Read,
+        /// What it must reach.
+        target: Aim,
+    },
+    /// Which paths may differ from the base.
+    Diff {
+        /// If not empty: every changed path matches one of these globs.
+        allow: Vec<String>,
+        /// No changed path matches one of these.
+        forbid: Vec<String>,
+    },
+    /// A file of the candidate.
+    File {
+        /// Path relative to the check's directory.
+        path: String,
+        /// What must hold of it.
+        is: FileIs,
+    },
+    /// A kind that is named already and that this version cannot run: `page`, `http`, `query`, `review`, `person`,
+    /// `mutation`, `docs`.
+    Later {
+        /// The kind's key.
+        kind: String,
+        /// What the goal says about it.
+        spec: serde_json::Value,
+    },
+}
+
+impl CheckKind {
+    /// The goal file's key.
+    pub fn key(&self) -> &str {
+        match self {
+            CheckKind::Run { .. } => "run",
+            CheckKind::Tests { .. } => "tests",
+            CheckKind::Metric { .. } => "metric",
+            CheckKind::Diff { .. } => "diff",
+            CheckKind::File { .. } => "file",
+            CheckKind::Later { kind, .. } => kind,
+        }
+    }
+}
+
+/// Where a metric's number is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Read {
+    /// How to read it.
+    pub format: Format,
+    /// The file, relative to the check's directory; `None` reads what the command prints.
+    pub file: Option<String>,
+    /// What to take from it: `lines`, `branches`, `functions` or `statements` of a coverage report, an RFC 6901 JSON
+    /// pointer, or a regular expression whose first group is the number.
+    pub value: String,
+}
+
+/// Formats of reports that hold a number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Format {
+    /// Istanbul's `coverage-summary.json` or `coverage-final.json`.
+    Istanbul,
+    /// lcov tracefile.
+    Lcov,
+    /// Cobertura XML.
+    Cobertura,
+    /// coverage.py's `coverage json`.
+    CoveragePy,
+    /// Any JSON, by pointer.
+    Json,
+    /// Any text, by regular expression.
+    Regex,
+}
+
+/// What a metric must reach.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Aim {
+    /// `at_least`.
+    AtLeast(f64),
+    /// `at_most`.
+    AtMost(f64),
+    /// `equals`.
+    Equals(f64),
+    /// `no_worse` than on the base.
+    NoWorse(Better),
+}
+
+/// Which direction is better, for `no_worse`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Better {
+    /// `no_worse: true` or `no_worse: higher`.
+    Higher,
+    /// `no_worse: lower`.
+    Lower,
+}
+
+/// What must hold of a file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FileIs {
+    /// `exists: true` (also if nothing else is said) or `exists: false`.
+    There(bool),
+    /// It contains this text.
+    Containing(String),
+    /// This regular expression matches somewhere in it (multi-line mode).
+    Matching(String),
+}
+
+/// What must not regress or be touched.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Keep {
+    /// gitignore syntax, `!` excepts.
+    pub paths: Vec<String>,
+    /// Checks that must stay true.
+    pub checks: Vec<Check>,
+}
+
+/// What the work may use.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Use {
+    /// The only paths that may change (gitignore syntax); `None`: all but `keep`.
+    pub paths: Option<Vec<String>>,
+    /// The only programs that `shell` may start; `None`: any.
+    pub commands: Option<Vec<String>>,
+    /// `host` or `host:port`; empty: no network.
+    pub network: Vec<String>,
+    /// The only tools the model gets; `None`: all.
+    pub tools: Option<Vec<String>>,
+    /// Ignored files that the work and the checks need; copied in, never delivered.
+    pub files: Vec<String>,
+    /// Run by the harness in every fresh checkout.
+    pub setup: Option<String>,
+    /// `openai/NAME`, `scripted/FILE` …
+    pub model: Option<String>,
+    /// MCP servers, by name or with their address.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mcp: Vec<serde_json::Value>,
+}
+
+/// How to choose the next action.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Next {
+    /// For the model.
+    pub prose: Option<String>,
+    /// Attempts per item.
+    pub attempts: Option<u32>,
+    /// When to fix and when only to diagnose.
+    pub fix_when: Option<FixWhen>,
+}
+
+/// Upper limits of a change that may be made as a fix.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FixWhen {
+    /// Functions touched.
+    pub functions: Option<u32>,
+    /// Lines changed.
+    pub lines: Option<u32>,
+    /// Files changed.
+    pub files: Option<u32>,
+}
+
+/// When to stop and report. Only people set these.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Stop {
+    /// Turns.
+    pub turns: u64,
+    /// Tokens, input and output together.
+    pub tokens: Option<u64>,
+    /// US dollars.
+    pub usd: Option<f64>,
+    /// Wall-clock hours.
+    pub hours: f64,
+    /// Checkpoints without progress.
+    pub no_progress: u32,
+}
+
+impl Default for Stop {
+    fn default() -> Self {
+        Stop { turns: TURNS_DEFAULT, tokens: None, usd: None, hours: HOURS_DEFAULT, no_progress: NO_PROGRESS_DEFAULT }
+    }
+}
+
+/// Where the worklist comes from. This version parses and lints it; it cannot run it yet.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Items {
+    /// `command`, `file`, `sentry`, `mail` …
+    pub from: String,
+    /// Everything else that the goal says about it.
+    pub spec: serde_json::Value,
+    /// Which outcomes an item may end in.
+    pub outcomes: Vec<String>,
+}
+
+/// Where the result goes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Deliver {
+    /// A branch in the person's repository.
+    #[default]
+    Branch,
+    /// A patch series that `git am` takes.
+    Patch,
+    /// A pull request. This version cannot open one yet.
+    PullRequest,
+    /// Nothing: the report only.
+    None,
+}

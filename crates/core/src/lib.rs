@@ -1,0 +1,11 @@
+//! The rules of overnight, pure: no clock, no files, no network, no randomness, no hash-map order.
+//!
+//! A goal is a contract ([`goal`]); a run is a fold of [`event`]s through [`step`](mod@step); whether a run is
+//! complete is decided here and nowhere else. The same `step` runs embedded and, later, as a Temporal workflow,
+//! so everything in this crate must give the same answer for the same events, for ever.
+
+pub mod check;
+pub mod goal;
+pub mod ids;
+pub mod measure;
+pub mod tests;

@@ -1,0 +1,108 @@
+//! Per-test results: the normal form that every runner's report is read into.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// How one test ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TestStatus {
+    /// It ran and passed.
+    Passed,
+    /// It ran and failed, or could not be set up.
+    Failed,
+    /// It was collected and not run (skipped, ignored, pending, todo, expected failure).
+    Skipped,
+}
+
+/// Every test of one execution by its full name.
+///
+/// The full name is unique within an execution and stable between executions: file or suite, then nested groups,
+/// then the test's own name, joined with `::`. Two results under one name (parametrised tests that a reporter does
+/// not tell apart, retries) are merged to the worse of both.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TestResults {
+    /// Full name to status.
+    pub tests: BTreeMap<String, TestStatus>,
+}
+
+impl TestResults {
+    /// Adds one result; of two under the same name the worse stays (failed, then skipped, then passed).
+    pub fn record(&mut self, name: impl Into<String>, status: TestStatus) {
+        let rank = |s: TestStatus| match s {
+            TestStatus::Passed => 0,
+            TestStatus::Skipped => 1,
+            TestStatus::Failed => 2,
+        };
+        self.tests
+            .entry(name.into())
+            .and_modify(|seen| {
+                if rank(status) > rank(*seen) {
+                    *seen = status;
+                }
+            })
+            .or_insert(status);
+    }
+
+    /// How many tests ended in `status`.
+    pub fn count(&self, status: TestStatus) -> usize {
+        self.tests.values().filter(|s| **s == status).count()
+    }
+
+    /// The full names of the tests a person means by `name`: the whole name, or its last parts. Parts may be joined
+    /// by `::`, `.`, `/`, ` > ` or a blank in what the person writes, as the runners themselves print them.
+    pub fn named<'a>(&'a self, name: &'a str) -> impl Iterator<Item = (&'a str, TestStatus)> + 'a {
+        let wanted = flatten(name);
+        self.tests.iter().filter_map(move |(full, status)| {
+            let flat = flatten(full);
+            let hit = flat == wanted
+                || flat.strip_suffix(wanted.as_str()).is_some_and(|rest| rest.ends_with(' '));
+            hit.then_some((full.as_str(), *status))
+        })
+    }
+}
+
+/// A name with every separator of groups turned into one blank.
+fn flatten(name: &str) -> String {
+    let mut flat = name.replace("::", " ").replace(" > ", " ").replace(" › ", " ");
+    flat = flat.split_whitespace().collect::<Vec<_>>().join(" ");
+    flat
+}
+
+#[cfg(test)]
+mod test {
+    use super::*;
+
+    fn results() -> TestResults {
+        let mut r = TestResults::default();
+        r.record("tests/test_cart.py::TestCart::test_total", TestStatus::Passed);
+        r.record("src/cart.test.js::cart > pays with a valid card", TestStatus::Failed);
+        r
+    }
+
+    #[test]
+    fn a_test_is_found_by_its_full_name_and_by_its_last_parts() {
+        let r = results();
+        for name in ["tests/test_cart.py::TestCart::test_total", "TestCart::test_total", "test_total"] {
+            assert_eq!(r.named(name).count(), 1, "{name}");
+        }
+        for name in ["pays with a valid card", "cart › pays with a valid card", "cart pays with a valid card"] {
+            assert_eq!(r.named(name).count(), 1, "{name}");
+        }
+    }
+
+    #[test]
+    fn part_of_a_word_names_no_test() {
+        assert_eq!(results().named("total").count(), 0);
+        assert_eq!(results().named("").count(), 0);
+    }
+
+    #[test]
+    fn of_two_results_under_one_name_the_worse_stays() {
+        let mut r = TestResults::default();
+        r.record("a", TestStatus::Failed);
+        r.record("a", TestStatus::Passed);
+        assert_eq!(r.tests["a"], TestStatus::Failed);
+    }
+}

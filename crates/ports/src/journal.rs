@@ -1,0 +1,1 @@
+//! The journal: the ordered events of one run, and its blobs. The only truth.

@@ -1,0 +1,10 @@
+//! What the engine asks of the world: one trait a file. Implementations live in their own crates and do not know
+//! each other; the binary is the only place that puts them together.
+
+pub mod clock;
+pub mod forge;
+pub mod journal;
+pub mod model;
+pub mod sandbox;
+pub mod verifier;
+pub mod workspace;

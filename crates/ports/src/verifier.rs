@@ -1,0 +1,111 @@
+//! Gathers evidence: runs the checks' commands in clean checkouts and reports what happened.
+
+use async_trait::async_trait;
+use overnight_core::check::Observation;
+use overnight_core::goal::{Check, Read};
+use overnight_core::ids::{CheckId, TreeId};
+
+/// One execution that serves every check that asks the same of the same command.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Probe {
+    /// The checks that it serves; their order is the goal's.
+    pub checks: Vec<CheckId>,
+    /// What is to be found out.
+    pub ask: Ask,
+    /// Working directory below the repository's root.
+    pub dir: String,
+    /// Limit, seconds: the largest of the checks'.
+    pub timeout_s: u64,
+}
+
+/// What a probe is to find out.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Ask {
+    /// The exit code.
+    Exit {
+        /// Shell command line.
+        command: String,
+    },
+    /// Per-test results and the exit code.
+    Tests {
+        /// Shell command line.
+        command: String,
+        /// The report that the command itself writes, if it does.
+        report: Option<String>,
+    },
+    /// Numbers; [`Observation::values`] has one for each read, in order.
+    Values {
+        /// Shell command line.
+        command: String,
+        /// What to read.
+        reads: Vec<Read>,
+    },
+    /// Whether a file is there, and what it says: the output is its content (bounded), the exit code 0 if it is
+    /// there and 1 if not. Nothing is run.
+    File {
+        /// Relative to `dir`.
+        path: String,
+    },
+}
+
+impl Probe {
+    /// Groups checks into the fewest executions that serve them all: the same command in the same directory runs
+    /// once. `diff` and later kinds need none.
+    pub fn plan<'a>(checks: impl IntoIterator<Item = &'a Check>) -> Vec<Probe> {
+        use overnight_core::goal::CheckKind;
+        let mut probes: Vec<Probe> = Vec::new();
+        for check in checks {
+            let ask = match &check.kind {
+                CheckKind::Run { command } => Ask::Exit { command: command.clone() },
+                CheckKind::Tests { command, report, .. } => {
+                    Ask::Tests { command: command.clone(), report: report.clone() }
+                }
+                CheckKind::Metric { command, read, .. } => {
+                    Ask::Values { command: command.clone(), reads: vec![read.clone()] }
+                }
+                CheckKind::File { path, .. } => Ask::File { path: path.clone() },
+                CheckKind::Diff { .. } | CheckKind::Later { .. } => continue,
+            };
+            let same = probes.iter_mut().find(|p| p.dir == check.dir && p.ask.shares(&ask));
+            match same {
+                Some(probe) => {
+                    probe.checks.push(check.id.clone());
+                    probe.timeout_s = probe.timeout_s.max(check.timeout_s);
+                    probe.ask.absorb(ask);
+                }
+                None => probes.push(Probe {
+                    checks: vec![check.id.clone()],
+                    ask,
+                    dir: check.dir.clone(),
+                    timeout_s: check.timeout_s,
+                }),
+            }
+        }
+        probes
+    }
+}
+
+impl Ask {
+    fn shares(&self, other: &Ask) -> bool {
+        match (self, other) {
+            (Ask::Values { command: a, .. }, Ask::Values { command: b, .. }) => a == b,
+            (a, b) => a == b,
+        }
+    }
+
+    fn absorb(&mut self, other: Ask) {
+        if let (Ask::Values { reads, .. }, Ask::Values { reads: more, .. }) = (self, other) {
+            reads.extend(more);
+        }
+    }
+}
+
+/// Runs probes, each in a fresh checkout of a tree, in a cell that the agent's code has never been in.
+#[async_trait]
+pub trait Verifier: Send + Sync {
+    /// Makes a clean checkout of `tree` (with the setup and `use.files`), runs the probe there once and reports.
+    /// Never fails: what prevents an observation is its [`obstacle`](Observation::obstacle).
+    async fn observe(&self, tree: &TreeId, probe: &Probe) -> Observation;
+    /// One line for receipts: sandbox level and toolchain.
+    fn environment(&self) -> String;
+}
