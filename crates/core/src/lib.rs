@@ -5,7 +5,15 @@
 //! so everything in this crate must give the same answer for the same events, for ever.
 
 pub mod check;
+pub mod effect;
+pub mod event;
 pub mod goal;
 pub mod ids;
+pub mod judge;
 pub mod measure;
+pub mod repo;
+pub mod state;
+pub mod step;
+pub mod stop;
 pub mod tests;
+pub mod turn;

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use overnight_core::ids::{CommitId, TreeId};
+pub use overnight_core::repo::Delivered;
 use serde::{Deserialize, Serialize};
 
 /// What is to be delivered.
@@ -9,8 +10,10 @@ use serde::{Deserialize, Serialize};
 pub struct Delivery {
     /// `overnight/<goal-slug>-<short id>`. With the run's id it is the idempotency key.
     pub branch: String,
-    /// Parent of the commit.
+    /// Parent of the commit: the base.
     pub base: CommitId,
+    /// What this run delivered to the branch before (a stop that was resumed): the only commit that may be replaced.
+    pub replaces: Option<CommitId>,
     /// What the commit holds.
     pub tree: TreeId,
     /// Whole commit message, trailers included.
@@ -19,26 +22,6 @@ pub struct Delivery {
     pub identity: String,
     /// Author and committer date, Unix seconds: fixed, so that a repeated delivery makes the same commit.
     pub at_s: u64,
-}
-
-/// What was delivered.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Delivered {
-    /// A branch.
-    Branch {
-        /// Its name.
-        name: String,
-        /// Its commit.
-        commit: CommitId,
-    },
-    /// A patch series.
-    Patch {
-        /// The folder that holds it.
-        folder: String,
-    },
-    /// Nothing was to be delivered, or nothing had changed.
-    Nothing,
 }
 
 /// A place for changes. Delivering the same thing twice has the effect of delivering it once.

@@ -1,6 +1,7 @@
 //! A model: a request in, an answer out. Lossless, so that a run can be resumed from its journal.
 
 use async_trait::async_trait;
+pub use overnight_core::turn::{Call, ModelErrorKind, Usage};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -55,34 +56,6 @@ pub struct Request {
     pub turn: u64,
 }
 
-/// A tool call as the model wrote it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Call {
-    /// The provider's id of this call.
-    pub id: String,
-    /// The tool.
-    pub name: String,
-    /// The arguments, as text: it may be malformed.
-    pub arguments: String,
-}
-
-/// Tokens of one answer, as the provider counts them.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Usage {
-    /// Input, cached included.
-    pub input: u64,
-    /// Of the input: read from the provider's cache.
-    pub cached: u64,
-    /// Output, reasoning included.
-    pub output: u64,
-}
-
-impl Usage {
-    /// Input and output.
-    pub fn total(&self) -> u64 {
-        self.input.saturating_add(self.output)
-    }
-}
 
 /// One whole answer.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -114,28 +87,6 @@ pub struct ModelError {
     /// Tokens that were used up all the same, where known.
     #[serde(default)]
     pub usage: Usage,
-}
-
-/// What kind of failure. Decides whether and how it is tried again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ModelErrorKind {
-    /// 429.
-    RateLimited,
-    /// 5xx, overloaded.
-    Unavailable,
-    /// No connection, or it broke before the answer began.
-    Network,
-    /// The stream ended, stalled or broke before the answer was whole.
-    Cut,
-    /// The answer cannot be read, or says nothing at all.
-    Malformed,
-    /// The request is larger than the model's context.
-    ContextOverflow,
-    /// The provider will not take this request, now or later: bad key, unknown model, refused content.
-    Refused,
-    /// A scripted model has no further turn.
-    ScriptEnded,
 }
 
 /// A model behind some wire format.

@@ -36,6 +36,9 @@ pub struct Goal {
     pub next: Next,
     /// When to stop and report.
     pub stop: Stop,
+    /// `stop.questions`: what is worth stopping for and asking a person; for the model.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub questions: Vec<String>,
     /// Where the worklist comes from, if the goal is one over a set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub items: Option<Items>,

@@ -1,0 +1,93 @@
+//! Effects: orders to the shell, derived from the state and never stored. After a crash the same state gives the
+//! same orders, so recovery needs no second path.
+
+use crate::ids::{CheckId, Scope, TreeId};
+use crate::state::{CallProgress, Lane, Phase, State, Why};
+use crate::state::SCOPE_CHECK;
+
+/// One order. Two equal orders are the same order.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Effect {
+    /// Make the workspace.
+    Prepare,
+    /// Run every check on the untouched base.
+    Baseline,
+    /// Ask the model for its next answer.
+    AskModel {
+        /// Whose turn.
+        scope: Scope,
+        /// Which turn, from 1.
+        turn: u64,
+        /// Which attempt, from 1.
+        attempt: u32,
+    },
+    /// Perform a tool call.
+    Call {
+        /// Whose call.
+        scope: Scope,
+        /// Of which turn.
+        turn: u64,
+        /// Which of its calls, from 0.
+        index: usize,
+        /// Whether the workspace is put back to its last snapshot first.
+        again: bool,
+    },
+    /// Fix what the agent's work would deliver as a tree.
+    FixCandidate,
+    /// Run these checks on the candidate.
+    Verify {
+        /// Its tree.
+        tree: TreeId,
+        /// The checks, in the goal's order.
+        checks: Vec<CheckId>,
+    },
+    /// Deliver the candidate.
+    Deliver,
+    /// Write the report.
+    WriteReport,
+}
+
+/// What is to be done now. Whatever is under way and not in this list any more is to be aborted.
+pub fn due(state: &State) -> Vec<Effect> {
+    if state.paused {
+        return Vec::new();
+    }
+    match &state.phase {
+        Phase::Preparing => vec![Effect::Prepare],
+        Phase::Baselining => vec![Effect::Baseline],
+        Phase::Working => state.lanes.iter().filter_map(|(scope, lane)| work(scope, lane)).collect(),
+        Phase::Checking(checkpoint) if !checkpoint.fixed => vec![Effect::FixCandidate],
+        Phase::Checking(checkpoint) => verify(state, checkpoint.why),
+        Phase::Delivering => vec![Effect::Deliver],
+        Phase::Reporting => vec![Effect::WriteReport],
+        Phase::Ended => Vec::new(),
+    }
+}
+
+fn work(scope: &Scope, lane: &Lane) -> Option<Effect> {
+    if lane.wait.is_some() {
+        return None;
+    }
+    let open = lane.calls.iter().position(|c| c.progress != CallProgress::Ended);
+    Some(match open {
+        Some(index) => Effect::Call {
+            scope: scope.clone(),
+            turn: lane.turn,
+            index,
+            again: lane.calls[index].progress == CallProgress::Again,
+        },
+        None => Effect::AskModel { scope: scope.clone(), turn: lane.turn + 1, attempt: lane.failures + 1 },
+    })
+}
+
+fn verify(state: &State, why: Why) -> Vec<Effect> {
+    let Some(candidate) = &state.candidate else { return vec![Effect::FixCandidate] };
+    let checks: Vec<CheckId> = state
+        .order
+        .iter()
+        .filter(|id| why != Why::Stopping || id.as_str() == SCOPE_CHECK)
+        .filter(|id| state.checks.get(id).is_some_and(|c| c.latest.as_ref().is_none_or(|l| l.tree != candidate.tree)))
+        .cloned()
+        .collect();
+    vec![Effect::Verify { tree: candidate.tree.clone(), checks }]
+}

@@ -1,0 +1,271 @@
+//! Events: past-tense facts, the only thing that is stored. Whatever a run is, it is because of these.
+
+use serde::{Deserialize, Serialize};
+
+use crate::check::CheckReport;
+use crate::goal::Goal;
+use crate::ids::{BlobId, RunId, Scope, TreeId, UnixMs};
+use crate::repo::{Base, Candidate, Delivered};
+use crate::turn::{CallHead, CallResult, ModelErrorKind, Usage};
+
+/// The version that new events are written in. A reader accepts this and every older one.
+pub const EVENT_VERSION: u32 = 1;
+
+/// One event.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// What it belongs to.
+    pub scope: Scope,
+    /// When the shell learned of it.
+    pub at: UnixMs,
+    /// What happened.
+    pub fact: Fact,
+}
+
+impl Event {
+    /// An event of the run itself.
+    pub fn run(at: UnixMs, fact: Fact) -> Self {
+        Event { scope: Scope::Run, at, fact }
+    }
+}
+
+/// Everything that can have happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "fact")]
+pub enum Fact {
+    /// A person started a run of a goal. Always the first event.
+    RunCreated(Box<Created>),
+    /// The workspace is ready.
+    Prepared {
+        /// What it starts from.
+        base: Base,
+    },
+    /// A check was run, on the base or on a candidate.
+    CheckReported {
+        /// Its result.
+        report: Box<CheckReport>,
+    },
+    /// Every check has been run on the base.
+    BaselineEnded {
+        /// Paths that the checks themselves generated there: build artefacts. Directories end in `/`.
+        generated: Vec<String>,
+        /// Whether results of an earlier preflight of the same base were used.
+        reused: bool,
+    },
+    /// A request is about to be sent to the model.
+    TurnRequested {
+        /// Which turn, from 1.
+        turn: u64,
+        /// Which attempt at it, from 1.
+        attempt: u32,
+        /// What the harness tells the model with it.
+        told: Vec<Notice>,
+    },
+    /// The model's whole answer was received.
+    ModelAnswered {
+        /// Which turn.
+        turn: u64,
+        /// The answer, whole.
+        answer: BlobId,
+        /// Its text, the beginning, for people.
+        text: String,
+        /// Its tool calls.
+        calls: Vec<CallHead>,
+        /// What it cost.
+        usage: Usage,
+        /// Odd things that harmed nothing.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        oddities: Vec<String>,
+    },
+    /// There was no answer.
+    ModelFailed {
+        /// Which turn.
+        turn: u64,
+        /// What kind of failure.
+        kind: ModelErrorKind,
+        /// For people.
+        message: String,
+        /// When the provider said to try again, milliseconds from then.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        retry_after_ms: Option<u64>,
+        /// Tokens that were used up all the same.
+        #[serde(default)]
+        usage: Usage,
+    },
+    /// A tool call is about to be performed.
+    CallStarted {
+        /// Of which turn.
+        turn: u64,
+        /// Which of its calls, from 0.
+        index: usize,
+    },
+    /// A tool call ended.
+    CallEnded {
+        /// Of which turn.
+        turn: u64,
+        /// Which of its calls, from 0.
+        index: usize,
+        /// How.
+        result: Box<CallResult>,
+    },
+    /// What the agent's work would deliver was fixed as a tree.
+    CandidateFixed {
+        /// The tree and how it differs from the base.
+        candidate: Candidate,
+        /// Changes since the last scan (background commands, an aborted call), as a blob.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        delta: Option<BlobId>,
+        /// Changes that were reverted first because no rule allows them.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        denials: Vec<crate::turn::Denial>,
+    },
+    /// A wait is over: its time has come.
+    Woken,
+    /// The process that worked on the run was gone and another one has taken over.
+    Restarted {
+        /// Calls that were under way.
+        interrupted: Vec<Interrupted>,
+    },
+    /// A person asked the run to pause.
+    Paused,
+    /// A person asked it to go on.
+    Resumed,
+    /// A person ended it.
+    StopRequested,
+    /// A person answered the run's question.
+    Answered {
+        /// The answer.
+        text: String,
+    },
+    /// The result was delivered.
+    Delivered {
+        /// Where.
+        delivered: Delivered,
+        /// Which tree.
+        tree: TreeId,
+    },
+    /// The result could not be delivered.
+    DeliveryFailed {
+        /// Why, and what next.
+        message: String,
+    },
+    /// The report was written.
+    ReportWritten {
+        /// Where.
+        path: String,
+    },
+    /// The harness itself could not go on (a broken repository, no disk, no sandbox).
+    HarnessFailed {
+        /// What, where, what next.
+        message: String,
+        /// Whether trying again is pointless without a person.
+        fatal: bool,
+    },
+}
+
+/// What a run starts from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Created {
+    /// Version of the events that follow.
+    pub version: u32,
+    /// The run.
+    pub run: RunId,
+    /// The contract. Its `brief` is empty here: the whole file is a blob.
+    pub goal: Goal,
+    /// The goal file, whole.
+    pub goal_file: BlobId,
+    /// What the person called it: the file's name.
+    pub goal_name: String,
+    /// `openai/gpt-5.5`, `scripted/plan.yaml`.
+    pub model: String,
+    /// Whether the model is a script.
+    pub scripted: bool,
+    /// Price of the model, if known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub price: Option<Price>,
+    /// Sandbox level and mechanisms in one line.
+    pub sandbox: String,
+    /// The person's repository; `None` where the goal touches none.
+    pub repo: Option<String>,
+    /// The version of overnight.
+    pub overnight: String,
+}
+
+/// US dollars per million tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Price {
+    /// Input that was not cached.
+    pub input: f64,
+    /// Input read from the provider's cache.
+    pub cached: f64,
+    /// Output.
+    pub output: f64,
+}
+
+impl Price {
+    /// What these tokens cost, US dollars.
+    pub fn of(&self, usage: &Usage) -> f64 {
+        const PER: f64 = 1_000_000.0;
+        let fresh = usage.input.saturating_sub(usage.cached) as f64;
+        (fresh * self.input + usage.cached as f64 * self.cached + usage.output as f64 * self.output) / PER
+    }
+}
+
+/// A tool call that was under way when the process died.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Interrupted {
+    /// Whose call it was.
+    pub scope: Scope,
+    /// Of which turn.
+    pub turn: u64,
+    /// Which of its calls.
+    pub index: usize,
+    /// Whether it is restored to its snapshot and run again (it had no network), or reported to the model as
+    /// interrupted with unknown effect.
+    pub again: bool,
+}
+
+/// Something that the harness tells the model with its next request. Rendered to words by the agent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "notice")]
+pub enum Notice {
+    /// The claim was checked and does not hold.
+    ClaimRejected {
+        /// Checks that failed or could not tell, in the goal's order.
+        open: Vec<crate::ids::CheckId>,
+        /// Whether the verdicts are those of an earlier checkpoint, because nothing had changed since.
+        same_tree: bool,
+    },
+    /// A checkpoint without a claim.
+    Checkpoint {
+        /// Checks that are not passed.
+        open: Vec<crate::ids::CheckId>,
+        /// Turns since the last one.
+        turns: u32,
+    },
+    /// An answer without a tool call and without a claim.
+    Silent,
+    /// Checkpoints have gone by without progress; how many are left.
+    NoProgress {
+        /// Checkpoints without progress.
+        without: u32,
+        /// After how many the run stops.
+        limit: u32,
+    },
+    /// Most of a budget is used.
+    BudgetLow {
+        /// Which: `tokens`, `turns`, `usd`, `hours`.
+        budget: String,
+        /// How much of it, percent.
+        percent: u32,
+    },
+    /// The process was restarted: background commands are gone.
+    Restarted,
+    /// The person's answer to the question.
+    Answer {
+        /// In the person's words.
+        text: String,
+    },
+    /// The earlier history was too long for the model and is no longer shown.
+    HistoryCut,
+}

@@ -1,0 +1,464 @@
+//! The state of a run: what its events add up to. Serialised it stays small whatever the number of turns; large
+//! things are blobs by content hash.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::check::{CheckReport, Obstacle, Target, Verdict};
+use crate::event::{Created, Notice, Price};
+use crate::goal::{Deliver, Goal, Role};
+use crate::ids::{BlobId, CheckId, RunId, Scope, TreeId, UnixMs};
+use crate::measure::Measure;
+use crate::repo::{Base, Changed, Delivered};
+use crate::stop::StopReason;
+use crate::turn::{CallHead, PlanStep, Usage};
+
+/// How much text the notes hold, bytes; the oldest give way.
+pub const NOTES_BYTES_MAX: usize = 16 * 1024;
+/// How many of the latest turns a request shows whole at most.
+pub const WINDOW_TURNS_MAX: u32 = 32;
+/// How many changed paths the state keeps for display; all of them are in the journal.
+pub const CHANGES_SHOWN_MAX: usize = 200;
+/// The id of the check on the diff that every goal with a repository has, from `keep.paths` and `use.paths`.
+pub const SCOPE_CHECK: &str = "scope";
+
+/// A run, as its events add up.
+#[derive(Debug, Clone, Serialize)]
+pub struct State {
+    /// The run.
+    pub run: RunId,
+    /// When it was created.
+    pub created_at: UnixMs,
+    /// When the last event happened.
+    pub last_at: UnixMs,
+    /// The contract, without its brief.
+    pub goal: Goal,
+    /// The goal file, whole.
+    pub goal_file: BlobId,
+    /// What the person called it.
+    pub goal_name: String,
+    /// The model.
+    pub model: String,
+    /// Whether it is a script.
+    pub scripted: bool,
+    /// Its price, if known.
+    pub price: Option<Price>,
+    /// The sandbox in one line.
+    pub sandbox: String,
+    /// The person's repository.
+    pub repo: Option<String>,
+    /// The base, once prepared.
+    pub base: Option<Base>,
+    /// Where the run is.
+    pub phase: Phase,
+    /// Whether a person paused it.
+    pub paused: bool,
+    /// Why it is ending or has ended.
+    pub stop: Option<StopReason>,
+    /// The small machines that work: one for the run, later one for each item.
+    pub lanes: BTreeMap<Scope, Lane>,
+    /// The checks' ids in the goal's order, the diff check last.
+    pub order: Vec<CheckId>,
+    /// What is known of each check.
+    pub checks: BTreeMap<CheckId, CheckState>,
+    /// What would be delivered.
+    pub candidate: Option<CandidateState>,
+    /// What was used.
+    pub spent: Spent,
+    /// Verified progress.
+    pub progress: Progress,
+    /// Untracked paths that are not delivered.
+    pub artefacts: Vec<String>,
+    /// How many actions were denied.
+    pub denials: u64,
+    /// What was delivered last.
+    pub delivered: Option<Delivered>,
+    /// Why the last delivery did not work.
+    pub delivery_error: Option<String>,
+    /// Where the last report is.
+    pub report: Option<String>,
+}
+
+/// Where a run is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "phase")]
+pub enum Phase {
+    /// The workspace is being made.
+    Preparing,
+    /// The checks run on the untouched base.
+    Baselining,
+    /// Turns.
+    Working,
+    /// A checkpoint.
+    Checking(Checkpoint),
+    /// The result goes where it should.
+    Delivering,
+    /// The report is being written.
+    Reporting,
+    /// It is over.
+    Ended,
+}
+
+/// A moment at which the harness runs the open checks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Checkpoint {
+    /// What led to it.
+    pub why: Why,
+    /// Whether the candidate has been fixed for it.
+    pub fixed: bool,
+    /// Whether all verdicts are from an earlier checkpoint on the same tree.
+    pub same_tree: bool,
+}
+
+/// What led to a checkpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Why {
+    /// The model claims that it is done.
+    Claim,
+    /// Many turns without one.
+    Routine,
+    /// The model only talks.
+    Silence,
+    /// The run is ending and the last change was never checked.
+    Ending,
+    /// A person ended it: the candidate is fixed for delivery, nothing is run.
+    Stopping,
+}
+
+/// One line of work: a conversation with a model.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Lane {
+    /// Turns answered.
+    pub turn: u64,
+    /// Attempts at the next one that failed.
+    pub failures: u32,
+    /// Attempts that failed in a way that waiting does not mend.
+    pub malformed: u32,
+    /// Whether a request is under way.
+    pub asking: bool,
+    /// Waits until then, and why.
+    pub wait: Option<Wait>,
+    /// The calls of the last answer.
+    pub calls: Vec<CallState>,
+    /// Answers in a row without a call.
+    pub silent: u32,
+    /// Turns since the last checkpoint.
+    pub since_checkpoint: u32,
+    /// The summary of the claim made in this turn.
+    pub claim: Option<String>,
+    /// The last claim's summary, for the commit message.
+    pub last_claim: Option<String>,
+    /// The question that was asked with `ask_for_help` in this turn.
+    pub help: Option<crate::turn::Help>,
+    /// To be told to the model with the next request.
+    pub inbox: Vec<Notice>,
+    /// Durable notes with the turn they were written in.
+    pub notes: Vec<Note>,
+    /// The model's plan.
+    pub plan: Vec<PlanStep>,
+    /// How many turns of history a request shows at most; halved when the model's context overflows.
+    pub window: u32,
+    /// Budgets whose warning was given.
+    pub warned: Vec<String>,
+}
+
+/// One note.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Note {
+    /// When it was written.
+    pub turn: u64,
+    /// What it says.
+    pub text: String,
+}
+
+/// A durable wait.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Wait {
+    /// Until when.
+    pub until: UnixMs,
+    /// Since when.
+    pub since: UnixMs,
+    /// What for, for people.
+    pub why: String,
+}
+
+/// One call of the last answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CallState {
+    /// What it is.
+    pub head: CallHead,
+    /// How far it is.
+    pub progress: CallProgress,
+}
+
+/// How far a call is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CallProgress {
+    /// Not begun.
+    Pending,
+    /// Begun; if the process dies now, its effect is unknown.
+    Running,
+    /// It was under way when the process died; to be restored to its snapshot and run again.
+    Again,
+    /// Over.
+    Ended,
+}
+
+/// How the goal treats a check, found on the base.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Treatment {
+    /// It does not pass on the base: the work must change that.
+    MustChange,
+    /// It passes on the base: it must stay so.
+    MustStay,
+    /// It could not be told on the base.
+    Unknown,
+}
+
+/// What is known of a check.
+#[derive(Debug, Clone, Serialize)]
+pub struct CheckState {
+    /// Which list of the goal it stands in.
+    pub role: Role,
+    /// Verdict on the base.
+    pub base: Option<Found>,
+    /// Verdict on the newest candidate that it was run on.
+    pub latest: Option<Found>,
+    /// Best measure of any candidate, the base's included.
+    pub best: Option<Measure>,
+}
+
+/// A verdict in brief.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Found {
+    /// On which tree.
+    pub tree: TreeId,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// Why, in one line.
+    pub reason: String,
+    /// What the model is shown.
+    pub evidence: String,
+    /// For progress.
+    pub measure: Measure,
+    /// Why it cannot tell.
+    pub obstacle: Option<Obstacle>,
+    /// Whether two runs disagreed.
+    pub flaky: bool,
+    /// The whole observation.
+    pub observation: Option<BlobId>,
+    /// How long it took, milliseconds.
+    pub duration_ms: u64,
+}
+
+impl Found {
+    pub(crate) fn of(report: &CheckReport, base: &TreeId) -> Found {
+        let tree = match &report.target {
+            Target::Base => base.clone(),
+            Target::Candidate(tree) => tree.clone(),
+        };
+        Found {
+            tree,
+            verdict: report.verdict,
+            reason: report.reason.clone(),
+            evidence: report.evidence.clone(),
+            measure: report.measure.clone(),
+            obstacle: report.obstacle.clone(),
+            flaky: report.flaky,
+            observation: report.receipt.observation.clone(),
+            duration_ms: report.receipt.duration_ms,
+        }
+    }
+}
+
+impl CheckState {
+    /// How the goal treats it.
+    pub fn treatment(&self) -> Treatment {
+        match self.base.as_ref().map(|b| b.verdict) {
+            Some(Verdict::Pass) => Treatment::MustStay,
+            Some(Verdict::Fail) => Treatment::MustChange,
+            Some(Verdict::CannotTell) | None => Treatment::Unknown,
+        }
+    }
+}
+
+/// What would be delivered.
+#[derive(Debug, Clone, Serialize)]
+pub struct CandidateState {
+    /// The tree.
+    pub tree: TreeId,
+    /// Whether nothing has changed since.
+    pub current: bool,
+    /// How it differs from the base: the first paths.
+    pub changes: Vec<Changed>,
+    /// How many paths differ.
+    pub files: u64,
+    /// Lines added.
+    pub added: u64,
+    /// Lines removed.
+    pub removed: u64,
+}
+
+/// What was used.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Spent {
+    /// Turns answered, of all lanes.
+    pub turns: u64,
+    /// Tokens.
+    pub usage: Usage,
+    /// US dollars, where the price is known.
+    pub usd: f64,
+    /// Time spent at work, waits, pauses and downtime not counted, milliseconds.
+    pub active_ms: u64,
+    /// Time spent in waits, milliseconds.
+    pub waiting_ms: u64,
+    /// Model calls that failed.
+    pub failed_calls: u64,
+}
+
+/// Verified progress.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Progress {
+    /// Checkpoints so far.
+    pub checkpoints: u32,
+    /// Claims so far.
+    pub claims: u32,
+    /// Checkpoints in a row without progress.
+    pub without: u32,
+    /// When there was progress last.
+    pub last_at: Option<UnixMs>,
+}
+
+impl State {
+    /// The state after the first event.
+    pub(crate) fn new(created: &Created, at: UnixMs) -> State {
+        let role = |c: &crate::goal::Check| CheckState { role: c.role, base: None, latest: None, best: None };
+        let mut order: Vec<CheckId> = created.goal.checks().map(|c| c.id.clone()).collect();
+        let mut checks: BTreeMap<CheckId, CheckState> =
+            created.goal.checks().map(|c| (c.id.clone(), role(c))).collect();
+        if created.repo.is_some() {
+            let scope = CheckId::from(SCOPE_CHECK);
+            order.push(scope.clone());
+            checks.insert(scope, CheckState { role: Role::Keep, base: None, latest: None, best: None });
+        }
+        State {
+            run: created.run.clone(),
+            created_at: at,
+            last_at: at,
+            goal: created.goal.clone(),
+            goal_file: created.goal_file.clone(),
+            goal_name: created.goal_name.clone(),
+            model: created.model.clone(),
+            scripted: created.scripted,
+            price: created.price,
+            sandbox: created.sandbox.clone(),
+            repo: created.repo.clone(),
+            base: None,
+            phase: Phase::Preparing,
+            paused: false,
+            stop: None,
+            lanes: BTreeMap::from([(Scope::Run, Lane { window: WINDOW_TURNS_MAX, ..Lane::default() })]),
+            order,
+            checks,
+            candidate: None,
+            spent: Spent::default(),
+            progress: Progress::default(),
+            artefacts: Vec::new(),
+            denials: 0,
+            delivered: None,
+            delivery_error: None,
+            report: None,
+        }
+    }
+
+    /// The branch that this run delivers to: `overnight/<goal-slug>-<short id>`.
+    pub fn branch(&self) -> String {
+        format!("overnight/{}-{}", slug(&self.goal.outcome), self.run.short())
+    }
+
+    /// Whether the run is over, for good or until a person speaks.
+    pub fn ended(&self) -> bool {
+        self.phase == Phase::Ended
+    }
+
+    /// One word for lists: `working`, `checking`, `waiting`, `paused`, or why it ended.
+    pub fn status(&self) -> &'static str {
+        if self.phase == Phase::Ended {
+            return self.stop.as_ref().map_or("ended", StopReason::word);
+        }
+        if self.paused {
+            return "paused";
+        }
+        match &self.phase {
+            Phase::Preparing => "preparing",
+            Phase::Baselining => "baselining",
+            Phase::Working if self.lanes.values().any(|l| l.wait.is_some()) => "waiting",
+            Phase::Working => "working",
+            Phase::Checking(_) => "checking",
+            Phase::Delivering => "delivering",
+            Phase::Reporting => "reporting",
+            Phase::Ended => "ended",
+        }
+    }
+
+    /// Checks that have not passed on the current candidate, in the goal's order.
+    pub fn open_checks(&self) -> impl Iterator<Item = (&CheckId, &CheckState)> {
+        self.order.iter().filter_map(|id| self.checks.get(id).map(|c| (id, c))).filter(|(_, c)| {
+            let on_current = match (&c.latest, &self.candidate) {
+                (Some(found), Some(candidate)) => found.tree == candidate.tree && found.verdict == Verdict::Pass,
+                _ => false,
+            };
+            !on_current
+        })
+    }
+
+    /// Whether every check has a verdict on the candidate's tree.
+    pub(crate) fn open_checks_known(&self) -> bool {
+        let Some(candidate) = &self.candidate else { return false };
+        self.checks.values().all(|c| c.latest.as_ref().is_some_and(|l| l.tree == candidate.tree))
+    }
+
+    /// Whether anything goes to the person's repository or a folder at the end.
+    pub fn delivers(&self) -> bool {
+        self.repo.is_some() && self.goal.deliver != Deliver::None
+    }
+
+    /// The time at which the wall-clock budget is used up if the run stays active, counted from `last_at`.
+    pub fn deadline(&self) -> UnixMs {
+        const MS_PER_HOUR: f64 = 3_600_000.0;
+        let limit = (self.goal.stop.hours * MS_PER_HOUR) as u64;
+        let used = self.spent.active_ms.saturating_add(self.spent.waiting_ms);
+        self.last_at.saturating_add(limit.saturating_sub(used))
+    }
+
+    /// The next moment at which something is due without anything else happening.
+    pub fn wakes_at(&self) -> Option<UnixMs> {
+        if self.paused || self.stop.is_some() || !matches!(self.phase, Phase::Working) {
+            return None;
+        }
+        let waits = self.lanes.values().filter_map(|l| l.wait.as_ref().map(|w| w.until));
+        waits.chain([self.deadline()]).min()
+    }
+}
+
+/// A name for branches: lower-case letters, digits and dashes, at most 40 characters.
+pub fn slug(text: &str) -> String {
+    const SLUG_CHARS_MAX: usize = 40;
+    let mut slug = String::new();
+    for c in text.chars().flat_map(char::to_lowercase) {
+        if c.is_ascii_alphanumeric() {
+            slug.push(c);
+        } else if !slug.ends_with('-') && !slug.is_empty() {
+            slug.push('-');
+        }
+        if slug.len() >= SLUG_CHARS_MAX {
+            break;
+        }
+    }
+    let slug = slug.trim_matches('-');
+    if slug.is_empty() { "goal".to_owned() } else { slug.to_owned() }
+}

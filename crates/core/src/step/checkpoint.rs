@@ -1,0 +1,183 @@
+//! Checkpoints: the harness looks for itself and decides.
+
+use crate::check::{CheckReport, Obstacle, Verdict};
+use crate::event::Notice;
+use crate::ids::{CheckId, Scope};
+use crate::repo::Candidate;
+use crate::state::{
+    CHANGES_SHOWN_MAX, CandidateState, CheckState, Checkpoint, Found, Phase, SCOPE_CHECK, State, Why,
+};
+use crate::step::ending;
+use crate::stop::{Blocker, Completion, StopReason};
+use crate::turn::Help;
+
+/// The candidate is fixed: take over what is known of its tree, and close at once if that is everything.
+pub(super) fn fixed(state: &mut State, candidate: &Candidate) {
+    let sum = |lines: fn(&crate::repo::Changed) -> u64| candidate.changes.iter().map(lines).sum();
+    state.candidate = Some(CandidateState {
+        tree: candidate.tree.clone(),
+        current: true,
+        changes: candidate.changes.iter().take(CHANGES_SHOWN_MAX).cloned().collect(),
+        files: candidate.changes.len() as u64,
+        added: sum(|c| c.added),
+        removed: sum(|c| c.removed),
+    });
+    for path in &candidate.artefacts {
+        if state.artefacts.len() < CHANGES_SHOWN_MAX && !state.artefacts.contains(path) {
+            state.artefacts.push(path.clone());
+        }
+    }
+    // The base's own verdicts are verdicts on this tree if nothing differs.
+    for check in state.checks.values_mut() {
+        if let Some(base) = &check.base
+            && base.tree == candidate.tree
+            && check.latest.as_ref().is_none_or(|l| l.tree != candidate.tree)
+        {
+            check.latest = Some(base.clone());
+        }
+    }
+    let known = all_known(state);
+    if let Phase::Checking(checkpoint) = &mut state.phase {
+        checkpoint.fixed = true;
+        checkpoint.same_tree = known;
+    }
+    close_if_known(state);
+}
+
+pub(super) fn reported(state: &mut State, report: &CheckReport) {
+    let Some(base) = state.base.as_ref().map(|b| b.tree.clone()) else { return };
+    if let Some(check) = state.checks.get_mut(&report.check) {
+        check.latest = Some(Found::of(report, &base));
+    }
+    close_if_known(state);
+}
+
+fn all_known(state: &State) -> bool {
+    state.checks.iter().all(|(id, check)| wanted(state, id) && on_candidate(state, check).is_some() || !wanted(state, id))
+}
+
+/// Whether this checkpoint needs this check: all of them, but for a stop by a person only the one on the diff.
+fn wanted(state: &State, id: &CheckId) -> bool {
+    !matches!(&state.phase, Phase::Checking(Checkpoint { why: Why::Stopping, .. })) || id.as_str() == SCOPE_CHECK
+}
+
+fn on_candidate<'a>(state: &State, check: &'a CheckState) -> Option<&'a Found> {
+    let tree = &state.candidate.as_ref()?.tree;
+    check.latest.as_ref().filter(|l| &l.tree == tree)
+}
+
+fn close_if_known(state: &mut State) {
+    if !all_known(state) {
+        return;
+    }
+    let Phase::Checking(checkpoint) = state.phase.clone() else { return };
+    if checkpoint.why == Why::Stopping {
+        state.phase = Phase::Delivering;
+        return;
+    }
+    let progressed = measure_progress(state, &checkpoint);
+    for lane in state.lanes.values_mut() {
+        lane.since_checkpoint = 0;
+        lane.silent = 0;
+    }
+    match checkpoint.why {
+        Why::Claim | Why::Silence => match Completion::prove(state) {
+            Some(proof) => ending::stop(state, StopReason::Complete(proof)),
+            None => go_on(state, &checkpoint, progressed),
+        },
+        Why::Routine => go_on(state, &checkpoint, progressed),
+        Why::Ending => {
+            // The budget ran out before the claim: if everything holds, it holds.
+            if let Some(StopReason::OutOfBudget { .. }) = state.stop
+                && let Some(proof) = Completion::prove(state)
+            {
+                state.stop = Some(StopReason::Complete(proof));
+            }
+            state.phase = Phase::Delivering;
+        }
+        Why::Stopping => {}
+    }
+}
+
+/// Progress is a change in verified state: some check is nearer to passing than any candidate before.
+fn measure_progress(state: &mut State, checkpoint: &Checkpoint) -> bool {
+    let Some(tree) = state.candidate.as_ref().map(|c| c.tree.clone()) else { return false };
+    let mut progressed = false;
+    for (id, check) in &mut state.checks {
+        let Some(found) = check.latest.as_ref().filter(|l| l.tree == tree) else { continue };
+        if found.verdict == Verdict::CannotTell || id.as_str() == SCOPE_CHECK {
+            continue;
+        }
+        let best = check.best.clone().unwrap_or_default();
+        if check.best.is_none() || found.measure.improves_on(&best) {
+            progressed = progressed || found.measure.improves_on(&best);
+            check.best = Some(found.measure.best_of(&best));
+        }
+    }
+    state.progress.checkpoints += 1;
+    if progressed && !checkpoint.same_tree {
+        state.progress.without = 0;
+        state.progress.last_at = Some(state.last_at);
+    } else {
+        state.progress.without += 1;
+    }
+    progressed
+}
+
+fn go_on(state: &mut State, checkpoint: &Checkpoint, progressed: bool) {
+    let open: Vec<CheckId> = state.open_checks().map(|(id, _)| id.clone()).collect();
+    if checkpoint.why == Why::Claim {
+        let unknown = beyond_reach(state, &open);
+        if !unknown.is_empty() && unknown.len() == open.len() {
+            return ending::stop(state, StopReason::Unverifiable { checks: unknown });
+        }
+    }
+    let limit = state.goal.stop.no_progress;
+    if state.progress.without >= limit {
+        return ending::stop(state, no_progress(state, &open));
+    }
+    let without = state.progress.without;
+    let Some(lane) = state.lanes.get_mut(&Scope::Run) else { return };
+    lane.inbox.push(match checkpoint.why {
+        Why::Claim => Notice::ClaimRejected { open, same_tree: checkpoint.same_tree },
+        _ => Notice::Checkpoint { open, turns: crate::step::turns::ROUTINE_TURNS },
+    });
+    if !progressed && without > 1 {
+        lane.inbox.push(Notice::NoProgress { without, limit });
+    }
+    state.phase = Phase::Working;
+}
+
+/// Open checks that cannot be told and could not be told on the base either: no change of the agent's is the
+/// reason. A check that ran on the base and cannot be run now is the change's fault and goes back to the model.
+fn beyond_reach(state: &State, open: &[CheckId]) -> Vec<CheckId> {
+    open.iter()
+        .filter(|id| {
+            let Some(check) = state.checks.get(id) else { return false };
+            let Some(found) = on_candidate(state, check) else { return false };
+            let told_on_base = check.base.as_ref().is_some_and(|b| b.verdict != Verdict::CannotTell);
+            let harness = matches!(found.obstacle, Some(Obstacle::Harness { .. }));
+            found.verdict == Verdict::CannotTell && (harness || !told_on_base)
+        })
+        .cloned()
+        .collect()
+}
+
+fn no_progress(state: &State, open: &[CheckId]) -> StopReason {
+    let names = open.iter().map(CheckId::as_str).collect::<Vec<_>>().join(", ");
+    let evidence: Vec<String> = state
+        .open_checks()
+        .filter_map(|(id, check)| check.latest.as_ref().map(|l| format!("{id}: {}", l.reason)))
+        .collect();
+    let help = Help {
+        question: format!("No verified progress in {} checkpoints. How is {names} to be reached?", state.progress.without),
+        tried: format!(
+            "{} turns, {} claims. Last verdicts: {}",
+            state.spent.turns,
+            state.progress.claims,
+            if evidence.is_empty() { "none".to_owned() } else { evidence.join("; ") }
+        ),
+        unlock: "A hint, a corrected check, or a wider `use`; then `overnight answer RUN TEXT`.".into(),
+    };
+    ending::stop_reason(help, Blocker::NoProgress)
+}

@@ -1,0 +1,123 @@
+//! How a run stops, and how a person's word sets it going again.
+
+use crate::event::Notice;
+use crate::ids::Scope;
+use crate::state::{Checkpoint, Phase, State, Why};
+use crate::stop::{Blocker, StopReason};
+use crate::turn::Help;
+
+/// Share of a budget at which the model is warned, percent.
+pub const BUDGET_WARNING_PERCENT: u64 = 80;
+
+pub(super) fn stop_reason(help: Help, by: Blocker) -> StopReason {
+    StopReason::Blocked { help, by }
+}
+
+/// The run is to stop. What was changed since the last checkpoint is checked first, so that the report tells what
+/// is true now; a stop by a person waits for nothing but the diff's check, without which nothing is delivered.
+pub(super) fn stop(state: &mut State, reason: StopReason) {
+    if state.phase == Phase::Ended {
+        return;
+    }
+    let nothing_to_show = matches!(state.phase, Phase::Preparing | Phase::Baselining) || state.spent.turns == 0;
+    let checked = state.candidate.as_ref().is_some_and(|c| c.current) && state.open_checks_known();
+    for lane in state.lanes.values_mut() {
+        lane.wait = None;
+        lane.asking = false;
+    }
+    let check = |why| Phase::Checking(Checkpoint { why, fixed: false, same_tree: false });
+    state.phase = match &reason {
+        _ if nothing_to_show => Phase::Reporting,
+        StopReason::Refused { .. } => Phase::Reporting,
+        StopReason::Complete(_) | StopReason::Unverifiable { .. } => Phase::Delivering,
+        StopReason::Stopped => check(Why::Stopping),
+        StopReason::Failed { .. } if matches!(state.phase, Phase::Checking(_) | Phase::Delivering | Phase::Reporting) => {
+            Phase::Reporting
+        }
+        _ if checked => Phase::Delivering,
+        StopReason::Blocked { .. } | StopReason::OutOfBudget { .. } | StopReason::Failed { .. } => check(Why::Ending),
+    };
+    state.stop = Some(reason);
+}
+
+pub(super) fn resumed(state: &mut State) {
+    state.paused = false;
+    let provider = matches!(&state.stop, Some(StopReason::Blocked { by: Blocker::Provider, .. }));
+    if state.phase == Phase::Ended && provider {
+        reopen(state);
+    }
+}
+
+pub(super) fn answered(state: &mut State, text: &str) {
+    if let Some(lane) = state.lanes.get_mut(&Scope::Run) {
+        lane.inbox.push(Notice::Answer { text: text.to_owned() });
+    }
+    if state.phase == Phase::Ended && matches!(&state.stop, Some(StopReason::Blocked { .. })) {
+        reopen(state);
+    }
+}
+
+fn reopen(state: &mut State) {
+    state.stop = None;
+    state.phase = Phase::Working;
+    state.progress.without = 0;
+    for lane in state.lanes.values_mut() {
+        lane.failures = 0;
+        lane.malformed = 0;
+        lane.window = crate::state::WINDOW_TURNS_MAX;
+    }
+}
+
+/// Budgets are looked at after every event. Time ends a run at once; the others end it before the next model call,
+/// so that what was paid for is still used.
+pub(super) fn enforce_budgets(state: &mut State) {
+    if state.phase != Phase::Working || state.stop.is_some() {
+        return;
+    }
+    let limits = state.goal.stop;
+    const MS_PER_HOUR: f64 = 3_600_000.0;
+    let hours_ms = (limits.hours * MS_PER_HOUR) as u64;
+    let used_ms = state.spent.active_ms.saturating_add(state.spent.waiting_ms);
+    let out = |budget: &str| StopReason::OutOfBudget { budget: budget.to_owned() };
+    if used_ms >= hours_ms {
+        return stop(state, out("hours"));
+    }
+    let about_to_ask = state
+        .lanes
+        .values()
+        .any(|l| !l.asking && l.calls.iter().all(|c| c.progress == crate::state::CallProgress::Ended));
+    if !about_to_ask {
+        return;
+    }
+    let shares = [
+        ("turns", share(state.spent.turns as f64, Some(limits.turns as f64))),
+        ("tokens", share(state.spent.usage.total() as f64, limits.tokens.map(|t| t as f64))),
+        ("usd", share(state.spent.usd, limits.usd)),
+        ("hours", share(used_ms as f64, Some(hours_ms as f64))),
+    ];
+    for (budget, percent) in shares {
+        if percent >= 100 {
+            return stop(state, out(budget));
+        }
+        if percent >= BUDGET_WARNING_PERCENT {
+            warn(state, budget, percent);
+        }
+    }
+}
+
+/// Percent of a limit that is used; 0 without one.
+fn share(used: f64, limit: Option<f64>) -> u64 {
+    match limit {
+        Some(limit) if limit > 0.0 => (used * 100.0 / limit) as u64,
+        _ => 0,
+    }
+}
+
+fn warn(state: &mut State, budget: &str, percent: u64) {
+    for lane in state.lanes.values_mut() {
+        if !lane.warned.iter().any(|w| w == budget) {
+            lane.warned.push(budget.to_owned());
+            lane.inbox.push(Notice::BudgetLow { budget: budget.to_owned(), percent: percent as u32 });
+        }
+    }
+}

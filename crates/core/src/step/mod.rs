@@ -1,0 +1,186 @@
+//! `step`: the state machine. An event goes in, the state changes, the effects that are due come out. Nothing else in
+//! the project changes a run's phase or its stop reason.
+
+mod baseline;
+mod checkpoint;
+mod decide;
+mod ending;
+mod recover;
+#[cfg(test)]
+mod tests;
+mod turns;
+
+pub use decide::{Command, Refusal, decide};
+pub use recover::recover;
+
+use crate::effect::{Effect, due};
+use crate::event::{Created, Event, Fact};
+use crate::ids::Scope;
+use crate::state::{Phase, State};
+use crate::stop::{Blocker, StopReason};
+
+/// Why an event cannot be applied: the journal is damaged, or written by a newer version.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StepError {
+    /// The first event is not [`Fact::RunCreated`], or a later one is.
+    #[error("a run's first event, and only the first, is `run_created`")]
+    NotCreated,
+    /// The journal's version is unknown.
+    #[error("the journal is of version {0}; this overnight reads up to {max}: use a newer one", max = crate::event::EVENT_VERSION)]
+    Version(u32),
+    /// The event does not fit the state.
+    #[error("`{fact}` does not fit a run that is {status}: the journal is damaged")]
+    Unexpected {
+        /// The event.
+        fact: &'static str,
+        /// The state.
+        status: &'static str,
+    },
+}
+
+/// The first event makes the state.
+pub fn begin(event: &Event) -> Result<State, StepError> {
+    match &event.fact {
+        Fact::RunCreated(created) => {
+            let Created { version, .. } = **created;
+            if version > crate::event::EVENT_VERSION {
+                return Err(StepError::Version(version));
+            }
+            Ok(State::new(created, event.at))
+        }
+        _ => Err(StepError::NotCreated),
+    }
+}
+
+/// Applies one event and says what is due.
+pub fn step(mut state: State, event: &Event) -> Result<(State, Vec<Effect>), StepError> {
+    pass_time(&mut state, event);
+    apply(&mut state, event)?;
+    ending::enforce_budgets(&mut state);
+    let effects = due(&state);
+    Ok((state, effects))
+}
+
+fn apply(state: &mut State, event: &Event) -> Result<(), StepError> {
+    let scope = &event.scope;
+    match &event.fact {
+        Fact::RunCreated(_) => return Err(StepError::NotCreated),
+        Fact::Prepared { base } => {
+            expect(state, event, matches!(state.phase, Phase::Preparing))?;
+            state.base = Some(base.clone());
+            state.phase = Phase::Baselining;
+        }
+        Fact::CheckReported { report } => match state.phase {
+            Phase::Baselining => baseline::reported(state, report),
+            Phase::Checking(_) => checkpoint::reported(state, report),
+            _ => {} // A report of a checkpoint that was given up meanwhile.
+        },
+        Fact::BaselineEnded { generated, .. } => {
+            expect(state, event, matches!(state.phase, Phase::Baselining))?;
+            baseline::ended(state, generated);
+        }
+        Fact::TurnRequested { .. } => turns::requested(state, scope),
+        Fact::ModelAnswered { turn, calls, usage, .. } => {
+            expect(state, event, lane_turn(state, scope) + 1 == *turn)?;
+            turns::answered(state, scope, calls, usage);
+        }
+        Fact::ModelFailed { kind, message, retry_after_ms, usage, .. } => {
+            turns::failed(state, scope, *kind, message, *retry_after_ms, usage);
+        }
+        Fact::CallStarted { index, .. } => turns::call_started(state, scope, *index),
+        Fact::CallEnded { turn, index, result } => {
+            expect(state, event, lane_turn(state, scope) == *turn)?;
+            turns::call_ended(state, scope, *index, result);
+        }
+        Fact::CandidateFixed { candidate, denials, .. } => {
+            state.denials = state.denials.saturating_add(denials.len() as u64);
+            checkpoint::fixed(state, candidate);
+        }
+        Fact::Woken => turns::woken(state),
+        Fact::Restarted { interrupted } => turns::restarted(state, interrupted),
+        Fact::Paused => state.paused = true,
+        Fact::Resumed => ending::resumed(state),
+        Fact::StopRequested => ending::stop(state, StopReason::Stopped),
+        Fact::Answered { text } => ending::answered(state, text),
+        Fact::Delivered { delivered, .. } => {
+            state.delivered = Some(delivered.clone());
+            state.delivery_error = None;
+            state.phase = Phase::Reporting;
+        }
+        Fact::DeliveryFailed { message } => {
+            state.delivery_error = Some(message.clone());
+            state.phase = Phase::Reporting;
+        }
+        Fact::ReportWritten { path } => {
+            state.report = Some(path.clone());
+            if state.phase == Phase::Reporting {
+                state.phase = Phase::Ended;
+            }
+        }
+        Fact::HarnessFailed { message, .. } => {
+            ending::stop(state, StopReason::Failed { why: message.clone() });
+        }
+    }
+    Ok(())
+}
+
+fn expect(state: &State, event: &Event, fits: bool) -> Result<(), StepError> {
+    if fits {
+        return Ok(());
+    }
+    Err(StepError::Unexpected { fact: name(&event.fact), status: state.status() })
+}
+
+fn lane_turn(state: &State, scope: &Scope) -> u64 {
+    state.lanes.get(scope).map_or(0, |l| l.turn)
+}
+
+/// Counts the time since the last event towards work or waiting. A clock that jumps back counts nothing; a pause,
+/// the time after the end, and the time in which no process ran count nothing.
+fn pass_time(state: &mut State, event: &Event) {
+    let elapsed = event.at.saturating_sub(state.last_at);
+    state.last_at = event.at;
+    let away = matches!(event.fact, Fact::Restarted { .. } | Fact::Resumed | Fact::Answered { .. });
+    if away || state.paused || state.phase == Phase::Ended {
+        return;
+    }
+    if state.phase == Phase::Working && state.lanes.values().any(|l| l.wait.is_some()) {
+        state.spent.waiting_ms = state.spent.waiting_ms.saturating_add(elapsed);
+    } else {
+        state.spent.active_ms = state.spent.active_ms.saturating_add(elapsed);
+    }
+}
+
+/// The event's name, as the journal spells it.
+pub fn name(fact: &Fact) -> &'static str {
+    match fact {
+        Fact::RunCreated(_) => "run_created",
+        Fact::Prepared { .. } => "prepared",
+        Fact::CheckReported { .. } => "check_reported",
+        Fact::BaselineEnded { .. } => "baseline_ended",
+        Fact::TurnRequested { .. } => "turn_requested",
+        Fact::ModelAnswered { .. } => "model_answered",
+        Fact::ModelFailed { .. } => "model_failed",
+        Fact::CallStarted { .. } => "call_started",
+        Fact::CallEnded { .. } => "call_ended",
+        Fact::CandidateFixed { .. } => "candidate_fixed",
+        Fact::Woken => "woken",
+        Fact::Restarted { .. } => "restarted",
+        Fact::Paused => "paused",
+        Fact::Resumed => "resumed",
+        Fact::StopRequested => "stop_requested",
+        Fact::Answered { .. } => "answered",
+        Fact::Delivered { .. } => "delivered",
+        Fact::DeliveryFailed { .. } => "delivery_failed",
+        Fact::ReportWritten { .. } => "report_written",
+        Fact::HarnessFailed { .. } => "harness_failed",
+    }
+}
+
+/// Whether a person must answer before the run can go on.
+pub fn wants_answer(state: &State) -> bool {
+    matches!(
+        &state.stop,
+        Some(StopReason::Blocked { by: Blocker::Model | Blocker::NoProgress, .. }) if state.phase == Phase::Ended
+    )
+}

@@ -1,0 +1,2 @@
+//! Transcripts: events in, state and effects out.
+

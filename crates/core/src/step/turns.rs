@@ -1,0 +1,215 @@
+//! Turns: a model's answer and the tool calls in it.
+
+use crate::event::{Interrupted, Notice};
+use crate::ids::{Scope, UnixMs};
+use crate::state::{
+    CallProgress, CallState, Checkpoint, Lane, NOTES_BYTES_MAX, Note, Phase, State, Wait, Why,
+};
+use crate::step::ending;
+use crate::stop::{Blocker, StopReason};
+use crate::turn::{CallHead, CallResult, Help, ModelErrorKind, Said, Usage};
+
+/// Turns without a claim after which the harness looks for itself.
+pub const ROUTINE_TURNS: u32 = 25;
+/// Answers in a row without a tool call after which the harness looks for itself.
+pub const SILENT_MAX: u32 = 3;
+/// Unreadable answers in a row after which only a person can help.
+pub const MALFORMED_MAX: u32 = 8;
+/// First wait after a failed model call, milliseconds; doubled with every failure in a row.
+pub const BACKOFF_FIRST_MS: u64 = 1_000;
+/// Longest wait that the harness chooses itself, milliseconds.
+pub const BACKOFF_MAX_MS: u64 = 15 * 60 * 1_000;
+/// Longest wait that is taken from a provider or a model, milliseconds.
+pub const WAIT_MAX_MS: u64 = 24 * 60 * 60 * 1_000;
+
+pub(super) fn requested(state: &mut State, scope: &Scope) {
+    if let Some(lane) = state.lanes.get_mut(scope) {
+        lane.asking = true;
+        lane.inbox.clear();
+    }
+}
+
+pub(super) fn answered(state: &mut State, scope: &Scope, calls: &[CallHead], usage: &Usage) {
+    spend(state, usage);
+    state.spent.turns += 1;
+    let Some(lane) = state.lanes.get_mut(scope) else { return };
+    lane.asking = false;
+    lane.turn += 1;
+    lane.failures = 0;
+    lane.malformed = 0;
+    lane.claim = None;
+    lane.help = None;
+    lane.since_checkpoint += 1;
+    lane.calls =
+        calls.iter().map(|head| CallState { head: head.clone(), progress: CallProgress::Pending }).collect();
+    if lane.calls.is_empty() {
+        lane.silent += 1;
+        turn_ended(state, scope);
+    } else {
+        lane.silent = 0;
+    }
+}
+
+fn spend(state: &mut State, usage: &Usage) {
+    state.spent.usage = state.spent.usage.plus(usage);
+    if let Some(price) = &state.price {
+        state.spent.usd += price.of(usage);
+    }
+}
+
+pub(super) fn failed(
+    state: &mut State,
+    scope: &Scope,
+    kind: ModelErrorKind,
+    message: &str,
+    retry_after_ms: Option<u64>,
+    usage: &Usage,
+) {
+    spend(state, usage);
+    state.spent.failed_calls += 1;
+    let now = state.last_at;
+    let Some(lane) = state.lanes.get_mut(scope) else { return };
+    lane.asking = false;
+    lane.failures += 1;
+    let failures = lane.failures;
+    let provider_blocks = |question: String| {
+        let help = Help {
+            question,
+            tried: format!("The request failed {failures} times in a row."),
+            unlock: "Mend it, then `overnight resume` this run.".into(),
+        };
+        ending::stop_reason(help, Blocker::Provider)
+    };
+    match kind {
+        ModelErrorKind::RateLimited | ModelErrorKind::Unavailable | ModelErrorKind::Network | ModelErrorKind::Cut => {
+            let wait = retry_after_ms.unwrap_or_else(|| backoff(lane.failures)).min(WAIT_MAX_MS);
+            lane.wait = Some(Wait { until: now.saturating_add(wait), since: now, why: message.to_owned() });
+        }
+        ModelErrorKind::Malformed => {
+            lane.malformed += 1;
+            if lane.malformed >= MALFORMED_MAX {
+                let stop = provider_blocks(format!("The model's answers cannot be read: {message}"));
+                ending::stop(state, stop);
+            }
+        }
+        ModelErrorKind::ContextOverflow => {
+            lane.window /= 2;
+            lane.inbox.push(Notice::HistoryCut);
+            if lane.window == 0 {
+                let stop = provider_blocks(format!("The goal alone is too long for the model's context: {message}"));
+                ending::stop(state, stop);
+            }
+        }
+        ModelErrorKind::Refused => {
+            let stop = provider_blocks(format!("The model's provider refuses the request: {message}"));
+            ending::stop(state, stop);
+        }
+        ModelErrorKind::ScriptEnded => {
+            ending::stop(state, StopReason::Failed { why: message.to_owned() });
+        }
+    }
+}
+
+/// Doubles from [`BACKOFF_FIRST_MS`] to [`BACKOFF_MAX_MS`].
+fn backoff(failures: u32) -> u64 {
+    let doublings = failures.saturating_sub(1).min(20);
+    (BACKOFF_FIRST_MS << doublings).min(BACKOFF_MAX_MS)
+}
+
+pub(super) fn call_started(state: &mut State, scope: &Scope, index: usize) {
+    // A call may change the workspace, whatever becomes of it.
+    if let Some(candidate) = &mut state.candidate {
+        candidate.current = false;
+    }
+    if let Some(call) = state.lanes.get_mut(scope).and_then(|l| l.calls.get_mut(index)) {
+        call.progress = CallProgress::Running;
+    }
+}
+
+pub(super) fn call_ended(state: &mut State, scope: &Scope, index: usize, result: &CallResult) {
+    state.denials = state.denials.saturating_add(result.denials.len() as u64);
+    let now = state.last_at;
+    let Some(lane) = state.lanes.get_mut(scope) else { return };
+    if let Some(call) = lane.calls.get_mut(index) {
+        call.progress = CallProgress::Ended;
+    }
+    if let Some(said) = &result.said {
+        hear(lane, said, now);
+    }
+    if lane.calls.iter().all(|c| c.progress == CallProgress::Ended) && state.phase == Phase::Working {
+        turn_ended(state, scope);
+    }
+}
+
+fn hear(lane: &mut Lane, said: &Said, now: UnixMs) {
+    match said {
+        Said::Claim { summary } => {
+            lane.claim = Some(summary.clone());
+            lane.last_claim = Some(summary.clone());
+        }
+        Said::Help(help) => lane.help = Some(help.clone()),
+        Said::Notes { text, replace } => {
+            if *replace {
+                lane.notes.clear();
+            }
+            lane.notes.push(Note { turn: lane.turn, text: text.clone() });
+            while lane.notes.len() > 1 && lane.notes.iter().map(|n| n.text.len()).sum::<usize>() > NOTES_BYTES_MAX {
+                lane.notes.remove(0);
+            }
+        }
+        Said::Plan { steps } => lane.plan = steps.clone(),
+        Said::WaitUntil { until } => {
+            let until = (*until).min(now.saturating_add(WAIT_MAX_MS));
+            if until > now {
+                lane.wait = Some(Wait { until, since: now, why: "the model waits for a time".into() });
+            }
+        }
+    }
+}
+
+/// The answer and all its calls are over: go on, look, or ask.
+fn turn_ended(state: &mut State, scope: &Scope) {
+    let Some(lane) = state.lanes.get_mut(scope) else { return };
+    if let Some(help) = lane.help.take() {
+        ending::stop(state, ending::stop_reason(help, Blocker::Model));
+    } else if lane.claim.take().is_some() {
+        state.progress.claims += 1;
+        look(state, Why::Claim);
+    } else if lane.silent >= SILENT_MAX {
+        look(state, Why::Silence);
+    } else if lane.since_checkpoint >= ROUTINE_TURNS {
+        look(state, Why::Routine);
+    } else if lane.silent > 0 {
+        lane.inbox.push(Notice::Silent);
+    }
+}
+
+fn look(state: &mut State, why: Why) {
+    state.phase = Phase::Checking(Checkpoint { why, fixed: false, same_tree: false });
+}
+
+pub(super) fn woken(state: &mut State) {
+    let now = state.last_at;
+    for lane in state.lanes.values_mut() {
+        if lane.wait.as_ref().is_some_and(|w| w.until <= now) {
+            lane.wait = None;
+        }
+    }
+}
+
+pub(super) fn restarted(state: &mut State, interrupted: &[Interrupted]) {
+    for call in interrupted {
+        let Some(lane) = state.lanes.get_mut(&call.scope) else { continue };
+        if let Some(found) = lane.calls.get_mut(call.index)
+            && call.again
+        {
+            found.progress = CallProgress::Again;
+        }
+    }
+    for lane in state.lanes.values_mut() {
+        lane.asking = false;
+        if lane.turn > 0 && !lane.inbox.contains(&Notice::Restarted) {
+            lane.inbox.push(Notice::Restarted);
+        }
+    }
+}
