@@ -29,17 +29,13 @@ pub enum Effect {
         turn: u64,
         /// Which of its calls, from 0.
         index: usize,
-        /// Whether the workspace is put back to its last snapshot first.
-        again: bool,
     },
     /// Fix what the agent's work would deliver as a tree.
     FixCandidate,
-    /// Run these checks on the candidate.
+    /// Run the checks that have no verdict on the candidate yet: [`to_verify`].
     Verify {
         /// Its tree.
         tree: TreeId,
-        /// The checks, in the goal's order.
-        checks: Vec<CheckId>,
     },
     /// Deliver the candidate.
     Deliver,
@@ -57,7 +53,10 @@ pub fn due(state: &State) -> Vec<Effect> {
         Phase::Baselining => vec![Effect::Baseline],
         Phase::Working => state.lanes.iter().filter_map(|(scope, lane)| work(scope, lane)).collect(),
         Phase::Checking(checkpoint) if !checkpoint.fixed => vec![Effect::FixCandidate],
-        Phase::Checking(checkpoint) => verify(state, checkpoint.why),
+        Phase::Checking(_) => match &state.candidate {
+            Some(candidate) => vec![Effect::Verify { tree: candidate.tree.clone() }],
+            None => vec![Effect::FixCandidate],
+        },
         Phase::Delivering => vec![Effect::Deliver],
         Phase::Reporting => vec![Effect::WriteReport],
         Phase::Ended => Vec::new(),
@@ -70,24 +69,19 @@ fn work(scope: &Scope, lane: &Lane) -> Option<Effect> {
     }
     let open = lane.calls.iter().position(|c| c.progress != CallProgress::Ended);
     Some(match open {
-        Some(index) => Effect::Call {
-            scope: scope.clone(),
-            turn: lane.turn,
-            index,
-            again: lane.calls[index].progress == CallProgress::Again,
-        },
+        Some(index) => Effect::Call { scope: scope.clone(), turn: lane.turn, index },
         None => Effect::AskModel { scope: scope.clone(), turn: lane.turn + 1, attempt: lane.failures + 1 },
     })
 }
 
-fn verify(state: &State, why: Why) -> Vec<Effect> {
-    let Some(candidate) = &state.candidate else { return vec![Effect::FixCandidate] };
-    let checks: Vec<CheckId> = state
-        .order
-        .iter()
-        .filter(|id| why != Why::Stopping || id.as_str() == SCOPE_CHECK)
-        .filter(|id| state.checks.get(id).is_some_and(|c| c.latest.as_ref().is_none_or(|l| l.tree != candidate.tree)))
-        .cloned()
-        .collect();
-    vec![Effect::Verify { tree: candidate.tree.clone(), checks }]
+/// The checks that this checkpoint still needs a verdict of, in the goal's order. A stop by a person needs only the one
+/// on the diff, without which nothing is delivered.
+pub fn to_verify(state: &State) -> Vec<CheckId> {
+    let Some(candidate) = &state.candidate else { return Vec::new() };
+    let stopping = matches!(&state.phase, Phase::Checking(c) if c.why == Why::Stopping);
+    let wanted = state.order.iter().filter(|id| !stopping || id.as_str() == SCOPE_CHECK);
+    let unknown = |id: &&CheckId| {
+        state.checks.get(id).is_some_and(|c| c.latest.as_ref().is_none_or(|l| l.tree != candidate.tree))
+    };
+    wanted.filter(unknown).cloned().collect()
 }

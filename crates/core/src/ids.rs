@@ -65,6 +65,20 @@ name!(
     CallId
 );
 
+impl BlobId {
+    /// The id of some content.
+    pub fn of(content: &[u8]) -> BlobId {
+        use sha2::{Digest, Sha256};
+        use std::fmt::Write;
+        let mut hex = String::with_capacity(64);
+        for byte in Sha256::digest(content) {
+            // Writing to a String cannot fail.
+            let _ = write!(hex, "{byte:02x}");
+        }
+        BlobId(hex)
+    }
+}
+
 impl RunId {
     /// The last eight characters: enough for a person to type, and what the branch name carries.
     pub fn short(&self) -> &str {

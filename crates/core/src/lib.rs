@@ -12,6 +12,7 @@ pub mod ids;
 pub mod judge;
 pub mod measure;
 pub mod repo;
+pub mod report;
 pub mod state;
 pub mod step;
 pub mod stop;

@@ -191,6 +191,8 @@ pub struct CallState {
     pub head: CallHead,
     /// How far it is.
     pub progress: CallProgress,
+    /// It was under way when a process died: the workspace is put back to its last snapshot before it is run again.
+    pub again: bool,
 }
 
 /// How far a call is.
@@ -201,8 +203,6 @@ pub enum CallProgress {
     Pending,
     /// Begun; if the process dies now, its effect is unknown.
     Running,
-    /// It was under way when the process died; to be restored to its snapshot and run again.
-    Again,
     /// Over.
     Ended,
 }
@@ -275,6 +275,23 @@ impl Found {
     }
 }
 
+impl Found {
+    /// The diff's verdict on the base itself.
+    pub(crate) fn unchanged(base: &TreeId) -> Found {
+        Found {
+            tree: base.clone(),
+            verdict: Verdict::Pass,
+            reason: "nothing differs from the base".into(),
+            evidence: String::new(),
+            measure: Measure { passing: 1, failing: 0, distance: None },
+            obstacle: None,
+            flaky: false,
+            observation: None,
+            duration_ms: 0,
+        }
+    }
+}
+
 impl CheckState {
     /// How the goal treats it.
     pub fn treatment(&self) -> Treatment {
@@ -301,6 +318,8 @@ pub struct CandidateState {
     pub added: u64,
     /// Lines removed.
     pub removed: u64,
+    /// When it was fixed: the commit's date, whatever happens until it is made.
+    pub fixed_at: UnixMs,
 }
 
 /// What was used.

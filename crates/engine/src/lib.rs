@@ -1,1 +1,12 @@
-//! engine
+//! The shell around the core: append, perform, report. It owns the run's state, starts what is due, aborts what is
+//! no longer due, and writes every fact down before anything follows from it.
+
+mod perform;
+mod preflight;
+mod run;
+mod summary;
+
+pub use perform::Ports;
+pub use preflight::{Preflight, PreflightRow, Shelf, preflight};
+pub use run::{Ended, Engine, EngineError, Watcher, load};
+pub use summary::summary;

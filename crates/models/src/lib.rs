@@ -62,14 +62,23 @@ pub enum OpenError {
 
 /// Opens the model that a person names: `openai/NAME` or `scripted/FILE`.
 pub fn open(spec: &str, env: &Env) -> Result<Arc<dyn Model>, OpenError> {
-    let unknown = |later| OpenError::Unknown { spec: spec.chars().take(200).collect(), later };
+    let unknown = |later| OpenError::Unknown {
+        spec: spec.chars().take(200).collect(),
+        later,
+    };
     match spec.split_once('/') {
-        Some(("openai", name)) if !name.trim().is_empty() => Ok(Arc::new(openai::OpenAi::new(name.trim(), env)?)),
+        Some(("openai", name)) if !name.trim().is_empty() => {
+            Ok(Arc::new(openai::OpenAi::new(name.trim(), env)?))
+        }
         Some(("scripted", file)) if !file.is_empty() => {
             Ok(Arc::new(scripted::ScriptedModel::open(Path::new(file))?))
         }
-        Some(("anthropic" | "chat", _)) => Err(unknown("; `anthropic/` and `chat/` come in a later version")),
-        Some(("openai", _)) => Err(unknown("; write a model's name after `openai/`, for example `openai/gpt-5.5`")),
+        Some(("anthropic" | "chat", _)) => Err(unknown(
+            "; `anthropic/` and `chat/` come in a later version",
+        )),
+        Some(("openai", _)) => Err(unknown(
+            "; write a model's name after `openai/`, for example `openai/gpt-5.5`",
+        )),
         Some(("scripted", _)) => Err(unknown("; write a file's path after `scripted/`")),
         _ => Err(unknown("")),
     }
@@ -88,9 +97,20 @@ mod test {
 
     #[test]
     fn an_unknown_prefix_is_refused_and_the_known_ones_are_listed() {
-        for spec in ["gpt-5", "anthropic/claude", "chat/x", "openai/", "scripted/", "", "mistral/large"] {
+        for spec in [
+            "gpt-5",
+            "anthropic/claude",
+            "chat/x",
+            "openai/",
+            "scripted/",
+            "",
+            "mistral/large",
+        ] {
             let message = refusal(spec, &Env::default());
-            assert!(message.contains("openai/NAME") && message.contains("scripted/FILE"), "{spec}: {message}");
+            assert!(
+                message.contains("openai/NAME") && message.contains("scripted/FILE"),
+                "{spec}: {message}"
+            );
         }
         assert!(refusal("anthropic/claude", &Env::default()).contains("later version"));
     }
@@ -98,24 +118,49 @@ mod test {
     #[test]
     fn a_missing_key_is_named_unless_another_server_is_given() {
         assert!(refusal("openai/gpt-5.5", &Env::default()).contains("OPENAI_API_KEY"));
-        let local = Env { openai_base_url: Some("http://127.0.0.1:1/v1".into()), ..Env::default() };
-        assert_eq!(open("openai/gpt-5.5", &local).expect("no key is needed there").name(), "openai/gpt-5.5");
+        let local = Env {
+            openai_base_url: Some("http://127.0.0.1:1/v1".into()),
+            ..Env::default()
+        };
+        assert_eq!(
+            open("openai/gpt-5.5", &local)
+                .expect("no key is needed there")
+                .name(),
+            "openai/gpt-5.5"
+        );
     }
 
     #[test]
     fn a_key_that_cannot_be_sent_is_refused_without_being_shown() {
-        let env = Env { openai_api_key: Some("sk-secret\u{7f}part".into()), ..Env::default() };
+        let env = Env {
+            openai_api_key: Some("sk-secret\u{7f}part".into()),
+            ..Env::default()
+        };
         let message = refusal("openai/gpt-5.5", &env);
-        assert!(message.contains("OPENAI_API_KEY") && !message.contains("secret"), "{message}");
+        assert!(
+            message.contains("OPENAI_API_KEY") && !message.contains("secret"),
+            "{message}"
+        );
         assert!(!format!("{env:?}").contains("secret"));
     }
 
     #[test]
     fn a_base_address_that_is_none_is_refused() {
-        for url in ["localhost:8080", "ftp://x/v1", "http://user:pw@host/v1", "nonsense"] {
-            let env = Env { openai_base_url: Some(url.into()), ..Env::default() };
+        for url in [
+            "localhost:8080",
+            "ftp://x/v1",
+            "http://user:pw@host/v1",
+            "nonsense",
+        ] {
+            let env = Env {
+                openai_base_url: Some(url.into()),
+                ..Env::default()
+            };
             let message = refusal("openai/x", &env);
-            assert!(message.contains("OPENAI_BASE_URL") && !message.contains("pw"), "{url}: {message}");
+            assert!(
+                message.contains("OPENAI_BASE_URL") && !message.contains("pw"),
+                "{url}: {message}"
+            );
         }
     }
 }

@@ -6,5 +6,6 @@ pub mod forge;
 pub mod journal;
 pub mod model;
 pub mod sandbox;
+pub mod site;
 pub mod verifier;
 pub mod workspace;

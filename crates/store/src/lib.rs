@@ -1,1 +1,283 @@
-//! store
+//! The journal and its blobs on embedded SQLite: one folder a run, one database in it.
+//!
+//! `$OVERNIGHT_HOME/runs/<run id>/journal.db` holds events, small blobs, waiting commands and the summary; large
+//! blobs are files beside it. Whoever works on a run holds its lock; anybody may look.
+
+mod blobs;
+mod lock;
+mod runs;
+mod schema;
+
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use overnight_core::event::Event;
+use overnight_core::ids::BlobId;
+use overnight_core::step::Command;
+use overnight_ports::journal::{BlobSink, Journal, JournalError, Stored, Summary, Waiting};
+use rusqlite::{Connection, params};
+
+use crate::blobs::Blobs;
+pub use crate::lock::Lock;
+pub use crate::runs::{find, list, runs_dir};
+
+/// The database's name in a run's folder.
+pub const JOURNAL_FILE: &str = "journal.db";
+
+/// A run's journal on disk.
+pub struct RunStore {
+    dir: PathBuf,
+    inner: Mutex<Inner>,
+    _lock: Option<Lock>,
+}
+
+struct Inner {
+    db: Connection,
+    blobs: Blobs,
+}
+
+impl RunStore {
+    /// Makes the folder and the journal of a new run, and holds it.
+    pub fn create(dir: &Path) -> Result<Self, JournalError> {
+        std::fs::create_dir_all(dir).map_err(|e| store_error(dir, &e))?;
+        let lock = Lock::take(dir)?;
+        Self::over(dir, schema::create(&dir.join(JOURNAL_FILE))?, Some(lock))
+    }
+
+    /// Opens a run to work on it. Refused while another process does.
+    pub fn own(dir: &Path) -> Result<Self, JournalError> {
+        let db = schema::open(&dir.join(JOURNAL_FILE))?;
+        let lock = Lock::take(dir)?;
+        Self::over(dir, db, Some(lock))
+    }
+
+    /// Opens a run to look at it, or to leave a command; also while another process works on it.
+    pub fn look(dir: &Path) -> Result<Self, JournalError> {
+        Self::over(dir, schema::open(&dir.join(JOURNAL_FILE))?, None)
+    }
+
+    fn over(dir: &Path, db: Connection, lock: Option<Lock>) -> Result<Self, JournalError> {
+        let blobs = Blobs::new(dir.join("blobs"));
+        Ok(RunStore { dir: dir.to_owned(), inner: Mutex::new(Inner { db, blobs }), _lock: lock })
+    }
+
+    /// The run's folder.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Leaves a command for whoever works on the run.
+    pub fn submit(&self, command: &Command, at: u64) -> Result<(), JournalError> {
+        let body = to_json(command);
+        let inner = self.inner();
+        inner
+            .db
+            .execute("INSERT INTO commands (at, body) VALUES (?1, ?2)", params![at as i64, body])
+            .map(drop)
+            .map_err(|e| self.sql(&e))
+    }
+
+    /// What a list shows of this run.
+    pub fn summary(&self) -> Result<Summary, JournalError> {
+        schema::summary(&self.inner().db, &self.dir)
+    }
+
+    /// How many events there are.
+    pub fn len(&self) -> Result<u64, JournalError> {
+        let inner = self.inner();
+        let count: i64 = inner
+            .db
+            .query_row("SELECT COALESCE(MAX(seq), 0) FROM events", [], |row| row.get(0))
+            .map_err(|e| self.sql(&e))?;
+        Ok(count.unsigned_abs())
+    }
+
+    /// Whether nothing has happened yet.
+    pub fn is_empty(&self) -> Result<bool, JournalError> {
+        Ok(self.len()? == 0)
+    }
+
+    fn inner(&self) -> std::sync::MutexGuard<'_, Inner> {
+        // A panic while the lock was held cannot leave SQLite half-written: a transaction is committed or it is not.
+        self.inner.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    fn sql(&self, error: &rusqlite::Error) -> JournalError {
+        schema::error(&self.dir.join(JOURNAL_FILE), error)
+    }
+}
+
+impl BlobSink for RunStore {
+    fn put(&self, content: &[u8]) -> std::io::Result<BlobId> {
+        self.inner().blobs.put(content)
+    }
+
+    fn get(&self, id: &BlobId) -> std::io::Result<Vec<u8>> {
+        let inner = self.inner();
+        inner.blobs.get(&inner.db, id)
+    }
+}
+
+impl Journal for RunStore {
+    fn append(&self, events: &[Event], done: &[i64], summary: &Summary) -> Result<(), JournalError> {
+        let mut guard = self.inner();
+        let Inner { db, blobs } = &mut *guard;
+        let tx = db.transaction().map_err(|e| self.sql(&e))?;
+        blobs.write_pending(&tx).map_err(|e| self.sql(&e))?;
+        {
+            let mut insert = tx
+                .prepare_cached("INSERT INTO events (at, name, body) VALUES (?1, ?2, ?3)")
+                .map_err(|e| self.sql(&e))?;
+            for event in events {
+                let name = overnight_core::step::name(&event.fact);
+                insert
+                    .execute(params![event.at as i64, name, to_json(event)])
+                    .map_err(|e| self.sql(&e))?;
+            }
+        }
+        for id in done {
+            tx.execute("DELETE FROM commands WHERE id = ?1", params![id]).map_err(|e| self.sql(&e))?;
+        }
+        tx.prepare_cached("INSERT OR REPLACE INTO meta (key, value) VALUES ('summary', ?1)")
+            .and_then(|mut s| s.execute(params![to_json(summary)]))
+            .map_err(|e| self.sql(&e))?;
+        tx.commit().map_err(|e| self.sql(&e))?;
+        blobs.written();
+        Ok(())
+    }
+
+    fn read(&self, from: u64, each: &mut dyn FnMut(Stored)) -> Result<(), JournalError> {
+        let inner = self.inner();
+        let mut statement = inner
+            .db
+            .prepare_cached("SELECT seq, body FROM events WHERE seq >= ?1 ORDER BY seq")
+            .map_err(|e| self.sql(&e))?;
+        let mut rows = statement.query(params![from as i64]).map_err(|e| self.sql(&e))?;
+        while let Some(row) = rows.next().map_err(|e| self.sql(&e))? {
+            let seq: i64 = row.get(0).map_err(|e| self.sql(&e))?;
+            let body: String = row.get(1).map_err(|e| self.sql(&e))?;
+            let event = serde_json::from_str(&body).map_err(|e| JournalError::Damaged {
+                path: self.dir.join(JOURNAL_FILE).display().to_string(),
+                detail: format!("event {seq}: {e}"),
+            })?;
+            each(Stored { seq: seq.unsigned_abs(), event });
+        }
+        Ok(())
+    }
+
+    fn commands(&self) -> Result<Vec<Waiting>, JournalError> {
+        let inner = self.inner();
+        let mut statement = inner
+            .db
+            .prepare_cached("SELECT id, body FROM commands ORDER BY id")
+            .map_err(|e| self.sql(&e))?;
+        let rows = statement
+            .query_map([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)))
+            .map_err(|e| self.sql(&e))?;
+        let mut waiting = Vec::new();
+        for row in rows {
+            let (id, body) = row.map_err(|e| self.sql(&e))?;
+            let command = serde_json::from_str(&body).map_err(|e| JournalError::Damaged {
+                path: self.dir.join(JOURNAL_FILE).display().to_string(),
+                detail: format!("command {id}: {e}"),
+            })?;
+            waiting.push(Waiting { id, command });
+        }
+        Ok(waiting)
+    }
+
+    fn has(&self, id: &BlobId) -> bool {
+        let inner = self.inner();
+        inner.blobs.has(&inner.db, id)
+    }
+
+    fn publish(&self, name: &str, content: &[u8]) -> Result<PathBuf, JournalError> {
+        let path = self.dir.join(name);
+        blobs::write_whole(&path, content).map_err(|e| store_error(&path, &e))?;
+        Ok(path)
+    }
+}
+
+fn to_json<T: serde::Serialize>(value: &T) -> String {
+    // Our own types: string keys, no failing serialiser.
+    serde_json::to_string(value).expect("events, commands and summaries are plain data")
+}
+
+pub(crate) fn store_error(path: &Path, error: &std::io::Error) -> JournalError {
+    let path = path.display().to_string();
+    match error.kind() {
+        std::io::ErrorKind::StorageFull => JournalError::Full { path },
+        _ => JournalError::Store { path, detail: error.to_string() },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use overnight_core::event::Fact;
+
+    fn store(dir: &Path) -> RunStore {
+        RunStore::create(&dir.join("run")).unwrap()
+    }
+
+    fn events(store: &RunStore) -> Vec<Stored> {
+        let mut all = Vec::new();
+        store.read(1, &mut |e| all.push(e)).unwrap();
+        all
+    }
+
+    #[test]
+    fn what_was_appended_is_read_in_order_with_its_blobs() {
+        let dir = tempfile::tempdir().unwrap();
+        let s = store(dir.path());
+        let small = s.put(b"small").unwrap();
+        let large = s.put(&vec![7u8; blobs::INLINE_BYTES_MAX + 1]).unwrap();
+        s.append(&[Event::run(1, Fact::Paused), Event::run(2, Fact::Resumed)], &[], &Summary::default()).unwrap();
+        drop(s);
+        let s = RunStore::own(&dir.path().join("run")).unwrap();
+        let all = events(&s);
+        assert_eq!(all.iter().map(|e| e.seq).collect::<Vec<_>>(), [1, 2]);
+        assert_eq!(all[1].event, Event::run(2, Fact::Resumed));
+        assert_eq!(s.get(&small).unwrap(), b"small");
+        assert_eq!(s.get(&large).unwrap().len(), blobs::INLINE_BYTES_MAX + 1);
+    }
+
+    #[test]
+    fn a_blob_that_no_event_was_appended_after_is_not_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let s = store(dir.path());
+        let id = s.put(b"lost").unwrap();
+        assert_eq!(s.get(&id).unwrap(), b"lost", "readable at once");
+        drop(s);
+        assert!(RunStore::own(&dir.path().join("run")).unwrap().get(&id).is_err());
+    }
+
+    #[test]
+    fn a_run_is_held_by_one_process_at_a_time_and_names_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let _s = store(dir.path());
+        let second = RunStore::own(&dir.path().join("run"));
+        match second.err() {
+            Some(JournalError::Held { pid, .. }) => assert_eq!(pid, std::process::id().to_string()),
+            other => panic!("expected Held, got {other:?}"),
+        }
+        assert!(RunStore::look(&dir.path().join("run")).is_ok());
+    }
+
+    #[test]
+    fn a_command_waits_until_it_is_done() {
+        let dir = tempfile::tempdir().unwrap();
+        let s = store(dir.path());
+        RunStore::look(s.dir()).unwrap().submit(&Command::Pause, 5).unwrap();
+        let waiting = s.commands().unwrap();
+        assert_eq!(waiting.len(), 1);
+        s.append(&[Event::run(6, Fact::Paused)], &[waiting[0].id], &Summary::default()).unwrap();
+        assert!(s.commands().unwrap().is_empty());
+    }
+
+    #[test]
+    fn there_is_no_run_where_there_is_none() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(matches!(RunStore::look(&dir.path().join("none")), Err(JournalError::NoRun(_))));
+    }
+}

@@ -18,6 +18,10 @@ pub(super) fn reported(state: &mut State, report: &CheckReport) {
 
 pub(super) fn ended(state: &mut State, generated: &[String]) {
     state.artefacts = generated.to_vec();
+    // Nothing differs from the base on the base.
+    if let (Some(base), Some(scope)) = (&state.base, state.checks.get_mut(&CheckId::from(SCOPE_CHECK))) {
+        scope.base = Some(Found::unchanged(&base.tree));
+    }
     state.phase = Phase::Working;
     let hopeless = hopeless(state);
     if !hopeless.is_empty() {

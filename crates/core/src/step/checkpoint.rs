@@ -1,6 +1,7 @@
 //! Checkpoints: the harness looks for itself and decides.
 
 use crate::check::{CheckReport, Obstacle, Verdict};
+use crate::effect::to_verify;
 use crate::event::Notice;
 use crate::ids::{CheckId, Scope};
 use crate::repo::Candidate;
@@ -21,6 +22,7 @@ pub(super) fn fixed(state: &mut State, candidate: &Candidate) {
         files: candidate.changes.len() as u64,
         added: sum(|c| c.added),
         removed: sum(|c| c.removed),
+        fixed_at: state.last_at,
     });
     for path in &candidate.artefacts {
         if state.artefacts.len() < CHANGES_SHOWN_MAX && !state.artefacts.contains(path) {
@@ -53,12 +55,7 @@ pub(super) fn reported(state: &mut State, report: &CheckReport) {
 }
 
 fn all_known(state: &State) -> bool {
-    state.checks.iter().all(|(id, check)| wanted(state, id) && on_candidate(state, check).is_some() || !wanted(state, id))
-}
-
-/// Whether this checkpoint needs this check: all of them, but for a stop by a person only the one on the diff.
-fn wanted(state: &State, id: &CheckId) -> bool {
-    !matches!(&state.phase, Phase::Checking(Checkpoint { why: Why::Stopping, .. })) || id.as_str() == SCOPE_CHECK
+    to_verify(state).is_empty()
 }
 
 fn on_candidate<'a>(state: &State, check: &'a CheckState) -> Option<&'a Found> {

@@ -41,7 +41,7 @@ pub(super) fn answered(state: &mut State, scope: &Scope, calls: &[CallHead], usa
     lane.help = None;
     lane.since_checkpoint += 1;
     lane.calls =
-        calls.iter().map(|head| CallState { head: head.clone(), progress: CallProgress::Pending }).collect();
+        calls.iter().map(|head| CallState { head: head.clone(), progress: CallProgress::Pending, again: false }).collect();
     if lane.calls.is_empty() {
         lane.silent += 1;
         turn_ended(state, scope);
@@ -203,7 +203,8 @@ pub(super) fn restarted(state: &mut State, interrupted: &[Interrupted]) {
         if let Some(found) = lane.calls.get_mut(call.index)
             && call.again
         {
-            found.progress = CallProgress::Again;
+            found.progress = CallProgress::Pending;
+            found.again = true;
         }
     }
     for lane in state.lanes.values_mut() {

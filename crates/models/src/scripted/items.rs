@@ -46,12 +46,24 @@ impl Reply {
     /// The whole answer of turn `turn`.
     pub fn answer(&self, turn: u64) -> Answer {
         let items = self.items(turn);
-        let ids = items.iter().filter_map(|item| item.get("call_id").and_then(Value::as_str));
+        let ids = items
+            .iter()
+            .filter_map(|item| item.get("call_id").and_then(Value::as_str));
         let calls = ids
             .zip(&self.calls)
-            .map(|(id, call)| Call { id: id.to_owned(), name: call.tool.clone(), arguments: call.arguments.clone() })
+            .map(|(id, call)| Call {
+                id: id.to_owned(),
+                name: call.tool.clone(),
+                arguments: call.arguments.clone(),
+            })
             .collect();
-        Answer { calls, text: self.say.clone().unwrap_or_default(), usage: self.usage, oddities: Vec::new(), items }
+        Answer {
+            calls,
+            text: self.say.clone().unwrap_or_default(),
+            usage: self.usage,
+            oddities: Vec::new(),
+            items,
+        }
     }
 }
 

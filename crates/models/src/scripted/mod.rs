@@ -7,6 +7,7 @@
 mod items;
 mod node;
 mod parse;
+mod read;
 mod script;
 
 use std::collections::BTreeMap;
@@ -36,7 +37,9 @@ pub enum ScriptError {
         source: std::io::Error,
     },
     /// The file is too large to be a script.
-    #[error("the script {path} is larger than {SCRIPT_BYTES_MAX} bytes; use `then: loop` for a long run")]
+    #[error(
+        "the script {path} is larger than {SCRIPT_BYTES_MAX} bytes; use `then: loop` for a long run"
+    )]
     TooLarge {
         /// Which.
         path: PathBuf,
@@ -58,29 +61,42 @@ pub enum ScriptError {
 impl Script {
     /// Reads and parses a file.
     pub fn read(path: &Path) -> Result<Script, ScriptError> {
-        let failed = |source| ScriptError::Read { path: path.to_owned(), source };
+        let failed = |source| ScriptError::Read {
+            path: path.to_owned(),
+            source,
+        };
         let mut text = Vec::new();
         let file = std::fs::File::open(path).map_err(failed)?;
         // One byte more than allowed tells a file of exactly the limit from a larger one, or an endless one.
-        file.take(SCRIPT_BYTES_MAX + 1).read_to_end(&mut text).map_err(failed)?;
+        file.take(SCRIPT_BYTES_MAX + 1)
+            .read_to_end(&mut text)
+            .map_err(failed)?;
         if text.len() as u64 > SCRIPT_BYTES_MAX {
-            return Err(ScriptError::TooLarge { path: path.to_owned() });
+            return Err(ScriptError::TooLarge {
+                path: path.to_owned(),
+            });
         }
         match std::str::from_utf8(&text) {
             Ok(text) => Script::parse(text, path),
             Err(error) => {
                 let good = text.get(..error.valid_up_to()).unwrap_or_default();
                 let line = good.iter().filter(|byte| **byte == b'\n').count() as u64 + 1;
-                let column = good.iter().rev().take_while(|byte| **byte != b'\n').count() as u64 + 1;
+                let column =
+                    good.iter().rev().take_while(|byte| **byte != b'\n').count() as u64 + 1;
                 let message = "this is not UTF-8 text; save the script as UTF-8".to_owned();
-                Err(ScriptError::Invalid { path: path.to_owned(), line, column, message })
+                Err(ScriptError::Invalid {
+                    path: path.to_owned(),
+                    line,
+                    column,
+                    message,
+                })
             }
         }
     }
 
     /// Parses a script; `path` is for the messages.
     pub fn parse(text: &str, path: &Path) -> Result<Script, ScriptError> {
-        parse::parse(text).map_err(|parse::Complaint { at, message }| ScriptError::Invalid {
+        parse::parse(text).map_err(|read::Complaint { at, message }| ScriptError::Invalid {
             path: path.to_owned(),
             line: at.line,
             column: at.column,
@@ -101,15 +117,23 @@ pub struct Player {
 impl Player {
     /// Nothing has been played yet.
     pub fn new(script: Script) -> Self {
-        Player { script, failed: Mutex::default() }
+        Player {
+            script,
+            failed: Mutex::default(),
+        }
     }
 
     /// What comes for turn `turn`; a failure is counted as had.
     pub fn play(&self, turn: u64, last: &str) -> Play<'_> {
         let turn = turn.max(1);
         // A poisoned lock guards a plain number, which is right whatever the other thread died of.
-        let mut failed = self.failed.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let play = self.script.play(turn, failed.get(&turn).copied().unwrap_or(0), last);
+        let mut failed = self
+            .failed
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        let play = self
+            .script
+            .play(turn, failed.get(&turn).copied().unwrap_or(0), last);
         if matches!(play, Play::Failure(_)) {
             *failed.entry(turn).or_insert(0) += 1;
         }
@@ -132,12 +156,18 @@ pub struct ScriptedModel {
 impl ScriptedModel {
     /// Reads the script.
     pub fn open(path: &Path) -> Result<Self, ScriptError> {
-        Ok(Self::new(format!("scripted/{}", path.display()), Script::read(path)?))
+        Ok(Self::new(
+            format!("scripted/{}", path.display()),
+            Script::read(path)?,
+        ))
     }
 
     /// Plays `script` under `name`.
     pub fn new(name: impl Into<String>, script: Script) -> Self {
-        ScriptedModel { name: name.into(), player: Player::new(script) }
+        ScriptedModel {
+            name: name.into(),
+            player: Player::new(script),
+        }
     }
 }
 
@@ -164,15 +194,24 @@ impl Model for ScriptedModel {
                     kind: failure.kind,
                     message: match &failure.message {
                         Some(message) => message.clone(),
-                        None => format!("{}: turn {turn} of the script fails here on purpose", self.name),
+                        None => format!(
+                            "{}: turn {turn} of the script fails here on purpose",
+                            self.name
+                        ),
                     },
-                    retry_after_ms: failure.retry_after.map(|d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX)),
+                    retry_after_ms: failure
+                        .retry_after
+                        .map(|d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX)),
                     usage: Usage::default(),
                 })
             }
             Play::Ended(why) => Err(ModelError {
                 kind: ModelErrorKind::ScriptEnded,
-                message: format!("{}: turn {turn} was asked for, but {why} ({} written)", self.name, self.player.script.len()),
+                message: format!(
+                    "{}: turn {turn} was asked for, but {why} ({} written)",
+                    self.name,
+                    self.player.script.len()
+                ),
                 retry_after_ms: None,
                 usage: Usage::default(),
             }),
@@ -182,7 +221,10 @@ impl Model for ScriptedModel {
 
 /// What the harness said since the model's last answer.
 fn last_said(entries: &[Entry]) -> String {
-    let start = entries.iter().rposition(|e| matches!(e, Entry::Answer { .. })).map_or(0, |at| at + 1);
+    let start = entries
+        .iter()
+        .rposition(|e| matches!(e, Entry::Answer { .. }))
+        .map_or(0, |at| at + 1);
     let said = entries.iter().skip(start).filter_map(|entry| match entry {
         Entry::User { text } | Entry::Result { text, .. } => Some(text.as_str()),
         Entry::Answer { .. } => None,

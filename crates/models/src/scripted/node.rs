@@ -15,7 +15,10 @@ pub(super) struct At {
 
 impl At {
     pub(super) fn of(location: serde_saphyr::Location) -> Self {
-        At { line: location.line(), column: location.column() }
+        At {
+            line: location.line(),
+            column: location.column(),
+        }
     }
 }
 
@@ -53,7 +56,10 @@ impl Node {
     pub(super) fn to_json(&self) -> Value {
         match &self.kind {
             Kind::Map(entries) => {
-                let map: Map<String, Value> = entries.iter().map(|(_, k, v)| (k.clone(), v.to_json())).collect();
+                let map: Map<String, Value> = entries
+                    .iter()
+                    .map(|(_, k, v)| (k.clone(), v.to_json()))
+                    .collect();
                 Value::Object(map)
             }
             Kind::Seq(nodes) => Value::Array(nodes.iter().map(Node::to_json).collect()),
@@ -65,7 +71,10 @@ impl Node {
 impl<'de> Deserialize<'de> for Node {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let spanned = Spanned::<Kind>::deserialize(deserializer)?;
-        Ok(Node { at: At::of(spanned.referenced), kind: spanned.value })
+        Ok(Node {
+            at: At::of(spanned.referenced),
+            kind: spanned.value,
+        })
     }
 }
 
@@ -89,7 +98,9 @@ impl<'de> Deserialize<'de> for Kind {
                 Ok(Kind::Scalar(v.into()))
             }
             fn visit_f64<E>(self, v: f64) -> Result<Kind, E> {
-                Ok(Kind::Scalar(Number::from_f64(v).map_or(Value::Null, Value::Number)))
+                Ok(Kind::Scalar(
+                    Number::from_f64(v).map_or(Value::Null, Value::Number),
+                ))
             }
             fn visit_str<E>(self, v: &str) -> Result<Kind, E> {
                 Ok(Kind::Scalar(Value::String(v.to_owned())))

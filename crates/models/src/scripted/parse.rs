@@ -7,7 +7,10 @@ use regex::{Regex, RegexBuilder};
 use serde_json::{Value, json};
 
 use super::node::{At, Kind, Node};
-use super::script::{Choice, Failure, How, Planned, Reply, Script, ScriptCall, Then, USAGE_DEFAULT, Wire};
+use super::read::{Complaint, Parsed, list, map, seconds, text, truth, unknown, whole, wrong};
+use super::script::{
+    Choice, Failure, How, Planned, Reply, Script, ScriptCall, Then, USAGE_DEFAULT, Wire,
+};
 
 /// The harness's tools, and the argument that a plain text stands for, where there is an obvious one.
 pub const TOOLS: [(&str, Option<&str>); 11] = [
@@ -20,14 +23,12 @@ pub const TOOLS: [(&str, Option<&str>); 11] = [
     ("plan", None),
     ("close_item", None),
     ("claim_done", Some("summary")),
-    ("ask_for_help", Some("question")),
+    ("ask_for_help", None),
     ("wait", None),
 ];
 
 /// Most turns that a script may write down.
 const TURNS_MAX: usize = 100_000;
-/// Longest delay and longest `retry_after_s`, seconds.
-const SECONDS_MAX: f64 = 7.0 * 24.0 * 3600.0;
 /// Largest `pad_bytes`, bytes.
 const PAD_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// Memory that one compiled `when` may take, bytes.
@@ -38,16 +39,48 @@ const DEPTH_MAX: usize = 64;
 const TOP_KEYS: &[&str] = &["about", "turns", "then"];
 const TURN_KEYS: &[&str] = &["say", "think", "calls", "raw", "usage", "delay_s", "wire"];
 const FAIL_KEYS: &[&str] = &["kind", "times", "retry_after_s", "message", "status", "how"];
-const WIRE_KEYS: &[&str] = &["bom", "crlf", "comments", "unknown", "incomplete", "piece_bytes", "pad_bytes"];
+const WIRE_KEYS: &[&str] = &[
+    "bom",
+    "crlf",
+    "comments",
+    "unknown",
+    "incomplete",
+    "piece_bytes",
+    "pad_bytes",
+];
 const USAGE_KEYS: &[&str] = &["input", "cached", "output"];
 const KINDS: [(&str, ModelErrorKind, &[How]); 7] = [
-    ("rate_limited", ModelErrorKind::RateLimited, &[How::Status, How::Event, How::Quota]),
-    ("unavailable", ModelErrorKind::Unavailable, &[How::Status, How::Event]),
+    (
+        "rate_limited",
+        ModelErrorKind::RateLimited,
+        &[How::Status, How::Event, How::Quota],
+    ),
+    (
+        "unavailable",
+        ModelErrorKind::Unavailable,
+        &[How::Status, How::Event],
+    ),
     ("network", ModelErrorKind::Network, &[How::Reset]),
-    ("cut", ModelErrorKind::Cut, &[How::Close, How::Abort, How::Stall]),
-    ("malformed", ModelErrorKind::Malformed, &[How::Garbage, How::Empty]),
-    ("context_overflow", ModelErrorKind::ContextOverflow, &[How::Status, How::Event]),
-    ("refused", ModelErrorKind::Refused, &[How::Status, How::Event]),
+    (
+        "cut",
+        ModelErrorKind::Cut,
+        &[How::Close, How::Abort, How::Stall],
+    ),
+    (
+        "malformed",
+        ModelErrorKind::Malformed,
+        &[How::Garbage, How::Empty],
+    ),
+    (
+        "context_overflow",
+        ModelErrorKind::ContextOverflow,
+        &[How::Status, How::Event],
+    ),
+    (
+        "refused",
+        ModelErrorKind::Refused,
+        &[How::Status, How::Event],
+    ),
 ];
 const HOWS: [(&str, How); 9] = [
     ("status", How::Status),
@@ -61,39 +94,39 @@ const HOWS: [(&str, How); 9] = [
     ("empty", How::Empty),
 ];
 
-/// What is wrong, and where.
-#[derive(Debug)]
-pub(super) struct Complaint {
-    pub at: At,
-    pub message: String,
-}
-
-type Parsed<T> = Result<T, Complaint>;
-
-fn wrong<T>(at: At, message: impl Into<String>) -> Parsed<T> {
-    Err(Complaint { at, message: message.into() })
-}
-
 pub(super) fn parse(text: &str) -> Parsed<Script> {
-    let options = serde_saphyr::options! {
-        with_snippet: false,
-        strict_booleans: true,
-        budget: Some(serde_saphyr::Budget { max_depth: DEPTH_MAX, ..serde_saphyr::Budget::default() }),
-    };
+    let mut budget = serde_saphyr::Budget::default();
+    budget.max_depth = DEPTH_MAX;
+    let options =
+        serde_saphyr::options! { with_snippet: false, strict_booleans: true, budget: Some(budget) };
     let root: Node = serde_saphyr::from_str_with_options(text, options).map_err(|error| {
         let at = error.location().map_or(At { line: 1, column: 1 }, At::of);
         let plain = serde_saphyr::UserMessageFormatter;
         let whole = error.render_with_formatter(&plain);
         // The place is said by us, in front.
-        let message = whole.split(" at line ").next().unwrap_or(&whole).trim_end_matches(':').to_owned();
-        Complaint { at, message: format!("not valid YAML: {message}") }
+        let message = whole
+            .split(" at line ")
+            .next()
+            .unwrap_or(&whole)
+            .trim_end_matches(':')
+            .to_owned();
+        Complaint {
+            at,
+            message: format!("not valid YAML: {message}"),
+        }
     })?;
     script(&root)
 }
 
 fn script(root: &Node) -> Parsed<Script> {
     let Kind::Map(entries) = &root.kind else {
-        return wrong(root.at, format!("a script is a map with the key `turns`, and this is {}", root.kind.word()));
+        return wrong(
+            root.at,
+            format!(
+                "a script is a map with the key `turns`, and this is {}",
+                root.kind.word()
+            ),
+        );
     };
     let (mut about, mut turns, mut then) = (None, None, Then::End);
     for (at, key, node) in entries {
@@ -106,41 +139,73 @@ fn script(root: &Node) -> Parsed<Script> {
                     "repeat_last" => Then::RepeatLast,
                     "loop" => Then::Loop,
                     other => {
-                        return wrong(node.at, format!("`then` is `end`, `repeat_last` or `loop`, not `{other}`"));
+                        return wrong(
+                            node.at,
+                            format!("`then` is `end`, `repeat_last` or `loop`, not `{other}`"),
+                        );
                     }
                 }
             }
             "items" => {
-                return wrong(*at, "`items` is reserved for scripts over a worklist, which this version cannot play yet");
+                return wrong(
+                    *at,
+                    "`items` is reserved for scripts over a worklist, which this version cannot play yet",
+                );
             }
             other => return wrong(*at, unknown(other, "a script", TOP_KEYS)),
         }
     }
     let Some(turns) = turns else {
-        return wrong(root.at, "a script needs `turns:`, a list of what the model answers");
+        return wrong(
+            root.at,
+            "a script needs `turns:`, a list of what the model answers",
+        );
     };
     let nodes = list(turns, "turns")?;
     if nodes.len() > TURNS_MAX {
-        return wrong(turns.at, format!("more than {TURNS_MAX} turns; use `then: loop`"));
+        return wrong(
+            turns.at,
+            format!("more than {TURNS_MAX} turns; use `then: loop`"),
+        );
     }
     let (mut answers, mut failures) = (Vec::new(), Vec::new());
     for node in nodes {
         match entry(node)? {
             Parts::Failure(failure) => failures.push(failure),
-            Parts::Answer(choices) => answers.push(Planned { failures: std::mem::take(&mut failures), choices }),
+            Parts::Answer(choices) => answers.push(Planned {
+                failures: std::mem::take(&mut failures),
+                choices,
+            }),
         }
     }
     if then != Then::End {
-        let keyword = if then == Then::Loop { "loop" } else { "repeat_last" };
+        let keyword = if then == Then::Loop {
+            "loop"
+        } else {
+            "repeat_last"
+        };
         if answers.is_empty() {
-            return wrong(turns.at, format!("`then: {keyword}` needs at least one turn that answers"));
+            return wrong(
+                turns.at,
+                format!("`then: {keyword}` needs at least one turn that answers"),
+            );
         }
         if !failures.is_empty() {
             let at = nodes.last().map_or(turns.at, |node| node.at);
-            return wrong(at, format!("with `then: {keyword}` the last turn has to be an answer: put this `fail` before one"));
+            return wrong(
+                at,
+                format!(
+                    "with `then: {keyword}` the last turn has to be an answer: put this `fail` before one"
+                ),
+            );
         }
     }
-    Ok(Script { about, answers, last_failures: failures, then })
+    Ok(Script {
+        about,
+        answers,
+        last_failures: failures,
+        then,
+    })
 }
 
 /// One entry of `turns`.
@@ -157,22 +222,37 @@ fn entry(node: &Node) -> Parsed<Parts> {
             match key.as_str() {
                 "fail" => {}
                 "delay_s" => failure.delay = seconds(value, "delay_s")?,
-                other => return wrong(*at, format!("a turn that fails has no `{other}`: put the answer into the next entry")),
+                other => {
+                    return wrong(
+                        *at,
+                        format!(
+                            "a turn that fails has no `{other}`: put the answer into the next entry"
+                        ),
+                    );
+                }
             }
         }
         return Ok(Parts::Failure(failure));
     }
     if let Some((at, _, alternatives)) = entries.iter().find(|(_, key, _)| key == "match") {
         if entries.len() > 1 {
-            return wrong(*at, "`match` stands alone: its entries hold what the turn says and does");
+            return wrong(
+                *at,
+                "`match` stands alone: its entries hold what the turn says and does",
+            );
         }
         let nodes = list(alternatives, "match")?;
         if nodes.is_empty() {
             return wrong(alternatives.at, "`match` needs at least one entry");
         }
-        return Ok(Parts::Answer(nodes.iter().map(alternative).collect::<Parsed<_>>()?));
+        return Ok(Parts::Answer(
+            nodes.iter().map(alternative).collect::<Parsed<_>>()?,
+        ));
     }
-    Ok(Parts::Answer(vec![Choice { when: None, reply: reply(node.at, entries)? }]))
+    Ok(Parts::Answer(vec![Choice {
+        when: None,
+        reply: reply(node.at, entries)?,
+    }]))
 }
 
 fn alternative(node: &Node) -> Parsed<Choice> {
@@ -181,20 +261,37 @@ fn alternative(node: &Node) -> Parsed<Choice> {
         Some((_, _, pattern)) => Some(regex(pattern)?),
         None => None,
     };
-    let rest: Vec<_> = entries.iter().filter(|(_, key, _)| key != "when").cloned().collect();
-    Ok(Choice { when, reply: reply(node.at, &rest)? })
+    let rest: Vec<_> = entries
+        .iter()
+        .filter(|(_, key, _)| key != "when")
+        .cloned()
+        .collect();
+    Ok(Choice {
+        when,
+        reply: reply(node.at, &rest)?,
+    })
 }
 
 fn regex(node: &Node) -> Parsed<Regex> {
     let pattern = text(node, "when")?;
-    RegexBuilder::new(&pattern).size_limit(REGEX_BYTES_MAX).multi_line(true).build().map_err(|error| Complaint {
-        at: node.at,
-        message: format!("`when` is a regular expression, and this is none: {}", error.to_string().replace('\n', " ")),
-    })
+    RegexBuilder::new(&pattern)
+        .size_limit(REGEX_BYTES_MAX)
+        .multi_line(true)
+        .build()
+        .map_err(|error| Complaint {
+            at: node.at,
+            message: format!(
+                "`when` is a regular expression, and this is none: {}",
+                error.to_string().replace('\n', " ")
+            ),
+        })
 }
 
 fn reply(at: At, entries: &[(At, String, Node)]) -> Parsed<Reply> {
-    let mut reply = Reply { usage: USAGE_DEFAULT, ..Reply::default() };
+    let mut reply = Reply {
+        usage: USAGE_DEFAULT,
+        ..Reply::default()
+    };
     for (key_at, key, node) in entries {
         match key.as_str() {
             "say" => reply.say = Some(text(node, "say")?),
@@ -207,7 +304,12 @@ fn reply(at: At, entries: &[(At, String, Node)]) -> Parsed<Reply> {
             "usage" => reply.usage = usage(node)?,
             "delay_s" => reply.delay = seconds(node, "delay_s")?,
             "wire" => reply.wire = wire(node)?,
-            "when" => return wrong(*key_at, "`when` stands in an entry of `match:`, to choose between several answers"),
+            "when" => {
+                return wrong(
+                    *key_at,
+                    "`when` stands in an entry of `match:`, to choose between several answers",
+                );
+            }
             other => match call(other, node)? {
                 Some(call) => reply.calls.push(call),
                 None => {
@@ -219,7 +321,10 @@ fn reply(at: At, entries: &[(At, String, Node)]) -> Parsed<Reply> {
         }
     }
     if reply.say.is_none() && reply.think.is_none() && reply.calls.is_empty() {
-        return wrong(at, "this turn says nothing and calls nothing; for an empty answer write `fail: {kind: malformed, how: empty}`");
+        return wrong(
+            at,
+            "this turn says nothing and calls nothing; for an empty answer write `fail: {kind: malformed, how: empty}`",
+        );
     }
     Ok(reply)
 }
@@ -236,7 +341,10 @@ fn call_entry(node: &Node) -> Parsed<ScriptCall> {
                 wrong(*at, message)
             }
         },
-        _ => wrong(node.at, "a call has one key, the tool's name: `- shell: {command: ls}`"),
+        _ => wrong(
+            node.at,
+            "a call has one key, the tool's name: `- shell: {command: ls}`",
+        ),
     }
 }
 
@@ -245,16 +353,27 @@ fn call(name: &str, node: &Node) -> Parsed<Option<ScriptCall>> {
     if name == "raw" {
         return raw(node).map(Some);
     }
-    let Some((tool, main)) = TOOLS.iter().find(|(tool, _)| *tool == name) else { return Ok(None) };
+    let Some((tool, main)) = TOOLS.iter().find(|(tool, _)| *tool == name) else {
+        return Ok(None);
+    };
     let arguments = match (&node.kind, main) {
         (Kind::Map(_), _) => node.to_json(),
         (Kind::Scalar(Value::String(text)), Some(main)) => json!({ *main: text }),
         (other, main) => {
             let or = main.map_or(String::new(), |main| format!(" or a text for `{main}`"));
-            return wrong(node.at, format!("`{tool}` takes a map of arguments{or}, not {}", other.word()));
+            return wrong(
+                node.at,
+                format!(
+                    "`{tool}` takes a map of arguments{or}, not {}",
+                    other.word()
+                ),
+            );
         }
     };
-    Ok(Some(ScriptCall { tool: name.to_owned(), arguments: arguments.to_string() }))
+    Ok(Some(ScriptCall {
+        tool: name.to_owned(),
+        arguments: arguments.to_string(),
+    }))
 }
 
 /// A call of any tool with any arguments, malformed ones included.
@@ -274,7 +393,10 @@ fn raw(node: &Node) -> Parsed<ScriptCall> {
     }
     match (tool, arguments) {
         (Some(tool), Some(arguments)) => Ok(ScriptCall { tool, arguments }),
-        _ => wrong(node.at, "`raw` needs `tool`, a name, and `arguments`, a text that is sent as it stands, or a map"),
+        _ => wrong(
+            node.at,
+            "`raw` needs `tool`, a name, and `arguments`, a text that is sent as it stands, or a map",
+        ),
     }
 }
 
@@ -310,21 +432,41 @@ fn failure(node: &Node) -> Parsed<Failure> {
             "message" => failure.message = Some(text(value, "message")?),
             "status" => match whole(value, "status", 599)? {
                 status @ 300..=599 => failure.status = u16::try_from(status).ok(),
-                other => return wrong(value.at, format!("`status` is an HTTP status from 300 to 599, not {other}")),
+                other => {
+                    return wrong(
+                        value.at,
+                        format!("`status` is an HTTP status from 300 to 599, not {other}"),
+                    );
+                }
             },
             other => return wrong(*at, unknown(other, "`fail`", FAIL_KEYS)),
         }
     }
     let Some((name, kind, hows)) = kind else {
-        return wrong(node.at, "`fail` needs a `kind`, for example `fail: {kind: rate_limited, retry_after_s: 2}`");
+        return wrong(
+            node.at,
+            "`fail` needs a `kind`, for example `fail: {kind: rate_limited, retry_after_s: 2}`",
+        );
     };
     failure.kind = *kind;
     failure.how = hows.first().copied().unwrap_or(How::Status);
     if let Some((at, word)) = how {
-        let fits = HOWS.iter().find(|(known, how)| *known == word && hows.contains(how));
+        let fits = HOWS
+            .iter()
+            .find(|(known, how)| *known == word && hows.contains(how));
         let Some((_, how)) = fits else {
-            let names = HOWS.iter().filter(|(_, how)| hows.contains(how)).map(|(name, _)| *name);
-            return wrong(at, unknown(&word, &format!("the `how` of `{name}`"), &names.collect::<Vec<_>>()));
+            let names = HOWS
+                .iter()
+                .filter(|(_, how)| hows.contains(how))
+                .map(|(name, _)| *name);
+            return wrong(
+                at,
+                unknown(
+                    &word,
+                    &format!("the `how` of `{name}`"),
+                    &names.collect::<Vec<_>>(),
+                ),
+            );
         };
         failure.how = *how;
     }
@@ -354,7 +496,13 @@ fn usage(node: &Node) -> Parsed<Usage> {
         }
     }
     if usage.cached > usage.input {
-        return wrong(node.at, format!("`cached` ({}) is a part of `input` ({})", usage.cached, usage.input));
+        return wrong(
+            node.at,
+            format!(
+                "`cached` ({}) is a part of `input` ({})",
+                usage.cached, usage.input
+            ),
+        );
     }
     Ok(usage)
 }
@@ -368,64 +516,14 @@ fn wire(node: &Node) -> Parsed<Wire> {
             "comments" => wire.comments = truth(value, key)?,
             "unknown" => wire.unknown = truth(value, key)?,
             "incomplete" => wire.incomplete = truth(value, key)?,
-            "piece_bytes" => wire.piece_bytes = usize::try_from(whole(value, key, PAD_BYTES_MAX)?).unwrap_or(0),
-            "pad_bytes" => wire.pad_bytes = usize::try_from(whole(value, key, PAD_BYTES_MAX)?).unwrap_or(0),
+            "piece_bytes" => {
+                wire.piece_bytes = usize::try_from(whole(value, key, PAD_BYTES_MAX)?).unwrap_or(0)
+            }
+            "pad_bytes" => {
+                wire.pad_bytes = usize::try_from(whole(value, key, PAD_BYTES_MAX)?).unwrap_or(0)
+            }
             other => return wrong(*at, unknown(other, "`wire`", WIRE_KEYS)),
         }
     }
     Ok(wire)
-}
-
-fn map<'a>(node: &'a Node, what: &str) -> Parsed<&'a [(At, String, Node)]> {
-    match &node.kind {
-        Kind::Map(entries) => Ok(entries),
-        other => wrong(node.at, format!("{what} is a map, not {}", other.word())),
-    }
-}
-
-fn list<'a>(node: &'a Node, key: &str) -> Parsed<&'a [Node]> {
-    match &node.kind {
-        Kind::Seq(nodes) => Ok(nodes),
-        other => wrong(node.at, format!("`{key}` is a list (lines that begin with `-`), not {}", other.word())),
-    }
-}
-
-fn text(node: &Node, key: &str) -> Parsed<String> {
-    match &node.kind {
-        Kind::Scalar(Value::String(text)) => Ok(text.clone()),
-        other => wrong(node.at, format!("`{key}` is a text, not {}; put it in quotes", other.word())),
-    }
-}
-
-fn truth(node: &Node, key: &str) -> Parsed<bool> {
-    match &node.kind {
-        Kind::Scalar(Value::Bool(truth)) => Ok(*truth),
-        other => wrong(node.at, format!("`{key}` is true or false, not {}", other.word())),
-    }
-}
-
-fn whole(node: &Node, key: &str, most: u64) -> Parsed<u64> {
-    match &node.kind {
-        Kind::Scalar(Value::Number(number)) => match number.as_u64() {
-            Some(number) if number <= most => Ok(number),
-            _ => wrong(node.at, format!("`{key}` is a whole number from 0 to {most}, not {number}")),
-        },
-        other => wrong(node.at, format!("`{key}` is a whole number, not {}", other.word())),
-    }
-}
-
-fn seconds(node: &Node, key: &str) -> Parsed<Duration> {
-    let number = match &node.kind {
-        Kind::Scalar(Value::Number(number)) => number.as_f64(),
-        _ => None,
-    };
-    match number {
-        Some(seconds) if (0.0..=SECONDS_MAX).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
-        _ => wrong(node.at, format!("`{key}` is a number of seconds from 0 to {SECONDS_MAX}")),
-    }
-}
-
-fn unknown(word: &str, place: &str, known: &[&str]) -> String {
-    let shown: String = word.chars().take(60).collect();
-    format!("`{shown}` is not known in {place}; known are {}", known.join(", "))
 }

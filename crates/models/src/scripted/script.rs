@@ -6,7 +6,11 @@ use overnight_ports::model::{ModelErrorKind, Usage};
 use regex::Regex;
 
 /// Tokens of an answer whose script says nothing about them.
-pub const USAGE_DEFAULT: Usage = Usage { input: 1_000, cached: 0, output: 100 };
+pub const USAGE_DEFAULT: Usage = Usage {
+    input: 1_000,
+    cached: 0,
+    output: 100,
+};
 
 /// A parsed script.
 #[derive(Debug, Clone)]
@@ -154,10 +158,17 @@ impl Script {
         if !repeated && let Some(failure) = nth_failure(&planned.failures, failed) {
             return Play::Failure(failure);
         }
-        let fits = |choice: &&Choice| choice.when.as_ref().is_none_or(|pattern| pattern.is_match(last));
+        let fits = |choice: &&Choice| {
+            choice
+                .when
+                .as_ref()
+                .is_none_or(|pattern| pattern.is_match(last))
+        };
         match planned.choices.iter().find(fits) {
             Some(choice) => Play::Reply(&choice.reply),
-            None => Play::Ended("no `when` of this turn matches what the harness said; add an entry without `when`"),
+            None => Play::Ended(
+                "no `when` of this turn matches what the harness said; add an entry without `when`",
+            ),
         }
     }
 

@@ -1,0 +1,136 @@
+//! The built-in executor: one conversation with one model.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use async_trait::async_trait;
+use overnight_core::event::Event;
+use overnight_core::ids::{BlobId, Scope, UnixMs};
+use overnight_core::state::{State, WINDOW_TURNS_MAX};
+use overnight_core::turn::{Call, CallResult};
+use overnight_ports::clock::Clock;
+use overnight_ports::journal::BlobSink;
+use overnight_ports::model::{Answer, Model, ModelError, ModelErrorKind, Request};
+use overnight_ports::site::Executor;
+
+use crate::prompt;
+use crate::tools;
+use crate::transcript::Transcript;
+use crate::worksite::{Ready, Worksite};
+
+/// Asks a model and performs the tools on a [`Worksite`].
+pub struct BuiltIn {
+    model: Arc<dyn Model>,
+    site: Arc<Worksite>,
+    clock: Arc<dyn Clock>,
+    goal_file: String,
+    past: Mutex<Transcript>,
+}
+
+/// What a tool may reach.
+pub(crate) struct Context<'a> {
+    pub state: &'a State,
+    pub ready: &'a Ready,
+    pub blobs: &'a dyn BlobSink,
+    pub now: UnixMs,
+    past: &'a Mutex<Transcript>,
+}
+
+impl Context<'_> {
+    /// The blob of a kept output.
+    pub fn output(&self, turn: u64, index: usize) -> Option<BlobId> {
+        self.past.lock().unwrap_or_else(PoisonError::into_inner).output(turn, index).cloned()
+    }
+}
+
+impl BuiltIn {
+    /// An executor at the beginning of a run; [`Executor::learn`] tells it what has happened since.
+    pub fn new(model: Arc<dyn Model>, site: Arc<Worksite>, clock: Arc<dyn Clock>, goal_file: String) -> Self {
+        let past = Mutex::new(Transcript::new(WINDOW_TURNS_MAX as usize));
+        BuiltIn { model, site, clock, goal_file, past }
+    }
+
+    fn request(&self, state: &State) -> Result<Request, String> {
+        let root = self.site.ready()?.inside().display().to_string();
+        let turn = state.lanes.get(&Scope::Run).map_or(0, |l| l.turn) + 1;
+        let past = self.past.lock().unwrap_or_else(PoisonError::into_inner);
+        let name = self.model.name();
+        Ok(Request {
+            model: name.split_once('/').map_or(name, |(_, model)| model).to_owned(),
+            instructions: prompt::INSTRUCTIONS.to_owned(),
+            tools: tools::specs(state),
+            entries: prompt::entries(&prompt::contract(&self.goal_file, &root), &past, state),
+            cache_key: state.run.to_string(),
+            turn,
+        })
+    }
+}
+
+#[async_trait]
+impl Executor for BuiltIn {
+    fn learn(&self, event: &Event) {
+        let blobs = self.site.blobs().clone();
+        self.past.lock().unwrap_or_else(PoisonError::into_inner).learn(event, blobs.as_ref());
+    }
+
+    async fn answer(&self, state: &State) -> Result<Answer, ModelError> {
+        let request = self.request(state).map_err(|message| ModelError {
+            kind: ModelErrorKind::Refused,
+            message,
+            retry_after_ms: None,
+            usage: Default::default(),
+        })?;
+        self.model.answer(&request).await
+    }
+
+    fn last_answer(&self, turn: u64) -> Option<BlobId> {
+        self.past.lock().unwrap_or_else(PoisonError::into_inner).last_answer(turn)
+    }
+
+    fn line(&self, call: &Call) -> String {
+        tools::line(call)
+    }
+
+    async fn call(&self, state: &State, index: usize, call: &Call, again: bool) -> CallResult {
+        let started = Instant::now();
+        let ready = match self.site.ready() {
+            Ok(ready) => ready,
+            Err(why) => return failed(why),
+        };
+        if again && let Err(why) = ready.restore().await {
+            return failed(format!("The workspace could not be put back to its last snapshot: {why}. Look at its state before you go on."));
+        }
+        let blobs = self.site.blobs().clone();
+        let cx = Context { state, ready, blobs: blobs.as_ref(), now: self.clock.now(), past: &self.past };
+        let outcome = tools::perform(call, &cx).await;
+        let turn = state.lanes.get(&Scope::Run).map_or(0, |l| l.turn);
+        let mut result = outcome.into_result(&format!("@out/{turn}.{index}"), |whole| blobs.put(whole).ok());
+        // Tools that cannot have touched a file spare the look, unless something else may have.
+        let looks = matches!(call.name.as_str(), "shell" | "write" | "edit" | "wait") || ready.busy();
+        if looks {
+            match ready.traces() {
+                Ok(traces) => {
+                    for denial in &traces.denials {
+                        result.shown.push_str(&format!(
+                            "\n[denied by `{}`: `{}` was changed and has been put back]",
+                            denial.rule, denial.what
+                        ));
+                    }
+                    result.delta = traces.delta;
+                    result.touched = traces.touched;
+                    result.denials.extend(traces.denials);
+                }
+                Err(why) => {
+                    result.ok = false;
+                    result.shown.push_str(&format!("\n[the workspace could not be looked at: {why}]"));
+                }
+            }
+        }
+        result.duration_ms = started.elapsed().as_millis() as u64;
+        result
+    }
+}
+
+fn failed(why: String) -> CallResult {
+    CallResult { shown: why, ..CallResult::default() }
+}

@@ -1,0 +1,168 @@
+//! What the model is sent: instructions and contract first (byte-stable over a run), then the past, then the
+//! harness's current view.
+
+use std::fmt::Write;
+
+use overnight_core::check::Verdict;
+use overnight_core::event::Notice;
+use overnight_core::goal::{Check, CheckKind};
+use overnight_core::ids::Scope;
+use overnight_core::judge::clip;
+use overnight_core::state::{CheckState, SCOPE_CHECK, State};
+use overnight_ports::model::Entry;
+
+use crate::transcript::Transcript;
+
+pub(crate) const INSTRUCTIONS: &str = include_str!("../prompts/instructions.md");
+/// How much evidence the current view holds, bytes, shared among the open checks.
+const EVIDENCE_BYTES_MAX: usize = 8 * 1024;
+
+/// The contract, as the first message.
+pub(crate) fn contract(goal_file: &str, root: &str) -> String {
+    format!("Your workspace is `{root}`. The contract, as the person wrote it:\n\n{goal_file}")
+}
+
+/// The whole conversation of one request.
+pub(crate) fn entries(contract: &str, past: &Transcript, state: &State) -> Vec<Entry> {
+    let mut entries = vec![Entry::User { text: contract.to_owned() }];
+    if let Some(text) = earlier(past) {
+        entries.push(Entry::User { text });
+    }
+    for turn in &past.turns {
+        let told: Vec<String> = turn.told.iter().map(words).collect();
+        if !told.is_empty() {
+            entries.push(Entry::User { text: told.join("\n") });
+        }
+        if turn.items.is_empty() {
+            continue;
+        }
+        entries.push(Entry::Answer { items: turn.items.clone() });
+        for call in &turn.calls {
+            // Every call has a result in the next request, or the provider refuses it.
+            let text = call.shown.clone().unwrap_or_else(|| "[no result: the call was given up]".into());
+            entries.push(Entry::Result { call: call.id.clone(), text });
+        }
+    }
+    entries.push(Entry::User { text: view(state) });
+    entries
+}
+
+fn earlier(past: &Transcript) -> Option<String> {
+    if past.digests.is_empty() {
+        return None;
+    }
+    let mut text = String::from("Earlier turns, in brief");
+    if past.forgotten > 0 {
+        let _ = write!(text, " ({} before them are not listed)", past.forgotten);
+    }
+    text.push_str(". A call's whole output is at `@out/TURN.CALL` (calls from 0).\n");
+    for line in &past.digests {
+        let _ = writeln!(text, "{line}");
+    }
+    Some(text)
+}
+
+/// A notice in words.
+pub(crate) fn words(notice: &Notice) -> String {
+    match notice {
+        Notice::ClaimRejected { open, same_tree } => {
+            let again = if *same_tree { " Nothing has changed since these checks were last run." } else { "" };
+            format!(
+                "Your claim was checked and does not hold: {} not passed. The evidence is below.{again}",
+                list(open)
+            )
+        }
+        Notice::Checkpoint { open, .. } if open.is_empty() => {
+            "Checkpoint: every check passes on your files as they are. If the contract's prose is met as well, call \
+             `claim_done`."
+                .into()
+        }
+        Notice::Checkpoint { open, .. } => {
+            format!("Checkpoint: the harness ran the checks on your files. Not passed: {}.", list(open))
+        }
+        Notice::Silent => "You called no tool. This is not the end: go on with what is open below, or call \
+                           `claim_done` if nothing is, or `ask_for_help` if only a person can go on."
+            .into(),
+        Notice::NoProgress { without, limit } => format!(
+            "{without} checkpoints without verified progress; after {limit} the run stops. What you did so far does \
+             not work: read the evidence afresh and try something different."
+        ),
+        Notice::BudgetLow { budget, percent } => {
+            format!("{percent} % of the budget `{budget}` is used. Finish what matters most.")
+        }
+        Notice::Restarted => {
+            "The harness was restarted. Your files are as you left them; commands in the background are gone.".into()
+        }
+        Notice::Answer { text } => format!("The person answers: {text}"),
+        Notice::HistoryCut => "The history was too long and has been shortened.".into(),
+    }
+}
+
+fn list<T: std::fmt::Display>(ids: &[T]) -> String {
+    ids.iter().map(|id| format!("`{id}`")).collect::<Vec<_>>().join(", ")
+}
+
+/// The harness's current view: what is open and why, what is passed, notes, plan, budget.
+pub(crate) fn view(state: &State) -> String {
+    let mut text = String::from("The harness's view now\n");
+    // The check on the diff is news only once it has something to say.
+    let open: Vec<_> =
+        state.open_checks().filter(|(id, known)| id.as_str() != SCOPE_CHECK || known.latest.is_some()).collect();
+    let share = EVIDENCE_BYTES_MAX / open.len().max(1);
+    for (id, known) in &open {
+        let what = state.goal.check(id).map_or_else(String::new, describe);
+        let _ = writeln!(text, "- open `{id}`{what}: {}", standing(known, state));
+        let found = known.latest.as_ref().or(known.base.as_ref());
+        if let Some(found) = found.filter(|f| f.verdict != Verdict::Pass && !f.evidence.is_empty()) {
+            for line in clip(&found.evidence, share).lines() {
+                let _ = writeln!(text, "    {line}");
+            }
+        }
+    }
+    let passed: Vec<&str> =
+        state.order.iter().filter(|id| id.as_str() != SCOPE_CHECK && !open.iter().any(|(o, _)| o == id)).map(|id| id.as_str()).collect();
+    if !passed.is_empty() {
+        let _ = writeln!(text, "- passed on your files as last checked: {}", passed.join(", "));
+    }
+    if let Some(lane) = state.lanes.get(&Scope::Run) {
+        if !lane.notes.is_empty() {
+            text.push_str("Your notes\n");
+            for note in &lane.notes {
+                let _ = writeln!(text, "- (turn {}) {}", note.turn, note.text);
+            }
+        }
+        if !lane.plan.is_empty() {
+            text.push_str("Your plan\n");
+            for step in &lane.plan {
+                let _ = writeln!(text, "- [{:?}] {}", step.status, step.step);
+            }
+        }
+    }
+    let limits = state.goal.stop;
+    let _ = write!(text, "Used: {} of {} turns", state.spent.turns, limits.turns);
+    if let Some(tokens) = limits.tokens {
+        let _ = write!(text, ", {} of {tokens} tokens", state.spent.usage.total());
+    }
+    text.push_str(".\n");
+    text
+}
+
+fn describe(check: &Check) -> String {
+    match &check.kind {
+        CheckKind::Run { command } | CheckKind::Tests { command, .. } | CheckKind::Metric { command, .. } => {
+            format!(" ({} `{}`)", check.kind.key(), clip(command, 200))
+        }
+        CheckKind::File { path, .. } => format!(" (file `{path}`)"),
+        CheckKind::Diff { .. } | CheckKind::Later { .. } => format!(" ({})", check.kind.key()),
+    }
+}
+
+fn standing(known: &CheckState, state: &State) -> String {
+    let current = state.candidate.as_ref().map(|c| &c.tree);
+    match (&known.latest, &known.base) {
+        (Some(found), _) if Some(&found.tree) == current => format!("{}: {}", found.verdict.word(), found.reason),
+        (Some(found), _) => format!("{} when last checked: {}", found.verdict.word(), found.reason),
+        (None, Some(base)) => format!("{} on the base: {}", base.verdict.word(), base.reason),
+        (None, None) => "not checked yet".into(),
+    }
+}

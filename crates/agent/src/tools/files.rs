@@ -1,0 +1,173 @@
+//! `read`, `write`, `edit`: files of the workspace, reached so that no symbolic link leads out of it.
+
+use std::sync::PoisonError;
+
+use cap_std::ambient_authority;
+use cap_std::fs::{Dir, OpenOptions};
+use std::io::{Read, Write};
+
+use serde::Deserialize;
+
+use crate::executor::Context;
+use crate::tools::Outcome;
+
+/// Lines that `read` returns if the model names no number.
+const LINES_DEFAULT: usize = 400;
+/// How much one `read` returns, bytes.
+const READ_BYTES_MAX: usize = 24 * 1024;
+/// The largest file that the file tools touch, bytes.
+const FILE_BYTES_MAX: u64 = 32 * 1024 * 1024;
+
+#[derive(Deserialize)]
+pub(crate) struct ReadArgs {
+    path: String,
+    from: Option<f64>,
+    lines: Option<f64>,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct WriteArgs {
+    path: String,
+    content: String,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct EditArgs {
+    path: String,
+    old: String,
+    new: String,
+    #[serde(default)]
+    all: bool,
+}
+
+pub(crate) fn read(args: ReadArgs, cx: &Context<'_>) -> Outcome {
+    let content = match args.path.strip_prefix('@') {
+        Some(place) => kept(place, cx),
+        None => load(&args.path, cx),
+    };
+    let content = match content {
+        Ok(content) => content,
+        Err(outcome) => return outcome,
+    };
+    let text = String::from_utf8_lossy(&content);
+    if text.contains('\0') {
+        return Outcome::failed(format!("`{}` is a binary file of {} bytes.", args.path, content.len()));
+    }
+    let whole = |n: Option<f64>, default: usize| n.filter(|n| *n >= 1.0).map_or(default, |n| n as usize);
+    let (from, lines) = (whole(args.from, 1), whole(args.lines, LINES_DEFAULT));
+    let total = text.lines().count();
+    let mut page = String::new();
+    let mut last = from.saturating_sub(1);
+    for line in text.lines().skip(from - 1).take(lines) {
+        let room = READ_BYTES_MAX - page.len().min(READ_BYTES_MAX);
+        if line.len() + 1 > room {
+            if page.is_empty() {
+                page.push_str(&overnight_core::judge::clip(line, room));
+                last += 1;
+            }
+            break;
+        }
+        page.push_str(line);
+        page.push('\n');
+        last += 1;
+    }
+    let footer = if from == 1 && last >= total {
+        String::new()
+    } else {
+        format!("[lines {from}–{last} of {total}]")
+    };
+    Outcome { ok: true, output: page.into_bytes(), footer, paged: true, ..Outcome::default() }
+}
+
+/// A kept output: `out/TURN.CALL` or a background command's name.
+fn kept(place: &str, cx: &Context<'_>) -> Result<Vec<u8>, Outcome> {
+    let missing = || Outcome::failed(format!("There is no kept output `@{place}`."));
+    if let Some(name) = place.strip_prefix("out/") {
+        let (turn, index) = name.split_once('.').ok_or_else(missing)?;
+        let (turn, index) = (turn.parse().map_err(|_| missing())?, index.parse().map_err(|_| missing())?);
+        let id = cx.output(turn, index).ok_or_else(missing)?;
+        return cx.blobs.get(&id).map_err(|e| Outcome::failed(format!("`@{place}` cannot be read: {e}.")));
+    }
+    let all = cx.ready.background.lock().unwrap_or_else(PoisonError::into_inner);
+    all.get(place).map(|b| b.output(0)).ok_or_else(missing)
+}
+
+fn root(cx: &Context<'_>) -> Result<Dir, Outcome> {
+    Dir::open_ambient_dir(&cx.ready.dir, ambient_authority())
+        .map_err(|e| Outcome::failed(format!("The workspace cannot be opened: {e}.")))
+}
+
+fn relative(path: &str, cx: &Context<'_>) -> Result<String, Outcome> {
+    match cx.ready.relative(path) {
+        Some(inner) if !inner.is_empty() => Ok(inner),
+        _ => Err(Outcome::failed(format!("`{path}` is not a file of the workspace; `shell` reads what is outside."))),
+    }
+}
+
+fn load(path: &str, cx: &Context<'_>) -> Result<Vec<u8>, Outcome> {
+    let inner = relative(path, cx)?;
+    let failed = |e: std::io::Error| Outcome::failed(format!("`{path}` cannot be read: {e}."));
+    let file = root(cx)?.open(&inner).map_err(failed)?;
+    let meta = file.metadata().map_err(failed)?;
+    if meta.is_dir() {
+        return Err(Outcome::failed(format!("`{path}` is a folder.")));
+    }
+    if !meta.is_file() {
+        return Err(Outcome::failed(format!("`{path}` is no regular file.")));
+    }
+    if meta.len() > FILE_BYTES_MAX {
+        return Err(Outcome::failed(format!("`{path}` has {} bytes; read parts of it with `shell`.", meta.len())));
+    }
+    let mut content = Vec::with_capacity(meta.len() as usize);
+    file.take(FILE_BYTES_MAX).read_to_end(&mut content).map_err(failed)?;
+    Ok(content)
+}
+
+fn store(path: &str, content: &[u8], cx: &Context<'_>) -> Result<(), Outcome> {
+    let inner = relative(path, cx)?;
+    if inner == ".git" || inner.starts_with(".git/") {
+        return Err(Outcome::failed("`.git` is git's own; use `shell` with git."));
+    }
+    cx.ready.policy.path(&inner).map_err(Outcome::denied)?;
+    let root = root(cx)?;
+    let failed = |e: std::io::Error| Outcome::failed(format!("`{path}` cannot be written: {e}."));
+    if let Some((folder, _)) = inner.rsplit_once('/') {
+        root.create_dir_all(folder).map_err(failed)?;
+    }
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    let mut file = root.open_with(&inner, &options).map_err(failed)?;
+    file.write_all(content).map_err(failed)
+}
+
+pub(crate) fn write(args: WriteArgs, cx: &Context<'_>) -> Outcome {
+    match store(&args.path, args.content.as_bytes(), cx) {
+        Ok(()) => Outcome::done(format!("Wrote {} bytes to `{}`.", args.content.len(), args.path)),
+        Err(outcome) => outcome,
+    }
+}
+
+pub(crate) fn edit(args: EditArgs, cx: &Context<'_>) -> Outcome {
+    if args.old.is_empty() {
+        return Outcome::failed("`old` is empty; use `write` to make a file.");
+    }
+    let content = match load(&args.path, cx) {
+        Ok(content) => content,
+        Err(outcome) => return outcome,
+    };
+    let Ok(text) = String::from_utf8(content) else {
+        return Outcome::failed(format!("`{}` is not UTF-8 text; change it with `shell`.", args.path));
+    };
+    let count = text.matches(&args.old).count();
+    if count == 0 {
+        return Outcome::failed(format!("`old` is not in `{}`. Read the file and copy the text exactly.", args.path));
+    }
+    if count > 1 && !args.all {
+        return Outcome::failed(format!("`old` is in `{}` {count} times. Give more of it, or `all: true`.", args.path));
+    }
+    let changed = if args.all { text.replace(&args.old, &args.new) } else { text.replacen(&args.old, &args.new, 1) };
+    match store(&args.path, changed.as_bytes(), cx) {
+        Ok(()) => Outcome::done(format!("Replaced {count} in `{}`.", args.path)),
+        Err(outcome) => outcome,
+    }
+}

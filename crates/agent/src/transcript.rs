@@ -1,0 +1,143 @@
+//! The conversation as a fold of events: the latest turns whole, older ones as a line each, the oldest as a count.
+//! Its size has a limit whatever the length of the run, and the same events give the same text, so that a provider's
+//! prompt cache keeps matching.
+
+use std::collections::VecDeque;
+
+use overnight_core::event::{Event, Fact, Notice};
+use overnight_core::ids::BlobId;
+use overnight_core::judge::clip;
+use overnight_ports::journal::BlobSink;
+use overnight_ports::model::Answer;
+use serde_json::Value;
+
+/// When more than the lane's window of turns is held, this share of it stays (1/n): dropping in batches keeps the
+/// prompt's beginning stable for as many turns as possible.
+const KEEP_SHARE: usize = 2;
+/// How much text the turns that are shown whole may hold, bytes.
+const WHOLE_BYTES_MAX: usize = 256 * 1024;
+/// How many older turns are told in a line each.
+const DIGESTS_MAX: usize = 40;
+/// Length of such a line, bytes.
+const DIGEST_BYTES_MAX: usize = 160;
+
+/// One turn that is shown whole.
+#[derive(Debug, Default)]
+pub(crate) struct Turn {
+    pub turn: u64,
+    pub told: Vec<Notice>,
+    pub items: Vec<Value>,
+    pub calls: Vec<Called>,
+    bytes: usize,
+    text: String,
+}
+
+/// One call of it.
+#[derive(Debug)]
+pub(crate) struct Called {
+    pub id: String,
+    pub line: String,
+    pub shown: Option<String>,
+    outcome: String,
+}
+
+/// What a request shows of the past.
+#[derive(Debug)]
+pub(crate) struct Transcript {
+    pub turns: VecDeque<Turn>,
+    pub digests: VecDeque<String>,
+    /// Turns that are not even told in a line.
+    pub forgotten: u64,
+    /// Whole outputs by (turn, index of the call).
+    outputs: Vec<((u64, usize), BlobId)>,
+    window: usize,
+    last: Option<(u64, BlobId)>,
+}
+
+impl Transcript {
+    pub fn new(window: usize) -> Self {
+        Transcript { turns: VecDeque::new(), digests: VecDeque::new(), forgotten: 0, outputs: Vec::new(), window, last: None }
+    }
+
+    /// The blob of a whole output.
+    pub fn output(&self, turn: u64, index: usize) -> Option<&BlobId> {
+        let at = self.outputs.binary_search_by_key(&(turn, index), |(key, _)| *key).ok()?;
+        Some(&self.outputs[at].1)
+    }
+
+    /// The blob of the latest answer, if it is this turn's.
+    pub fn last_answer(&self, turn: u64) -> Option<BlobId> {
+        self.last.as_ref().filter(|(t, _)| *t == turn).map(|(_, blob)| blob.clone())
+    }
+
+    /// Takes an event in.
+    pub fn learn(&mut self, event: &Event, blobs: &dyn BlobSink) {
+        match &event.fact {
+            Fact::TurnRequested { turn, told, .. } => {
+                for notice in told {
+                    if *notice == Notice::HistoryCut {
+                        self.window = (self.window / 2).max(1);
+                        self.shrink(self.window);
+                    }
+                }
+                match self.turns.back_mut().filter(|t| t.turn == *turn) {
+                    Some(open) => open.told.extend(told.iter().cloned()),
+                    None => self.turns.push_back(Turn { turn: *turn, told: told.clone(), ..Turn::default() }),
+                }
+            }
+            Fact::ModelAnswered { turn, answer, calls, text, .. } => {
+                // A blob that cannot be read leaves the turn without its items; the calls' lines still tell of it.
+                let bytes = blobs.get(answer).unwrap_or_default();
+                let whole: Answer = serde_json::from_slice(&bytes).unwrap_or_default();
+                self.last = Some((*turn, answer.clone()));
+                let Some(open) = self.turns.back_mut().filter(|t| t.turn == *turn) else { return };
+                open.bytes = bytes.len();
+                open.items = whole.items;
+                open.text.clone_from(text);
+                open.calls = calls
+                    .iter()
+                    .map(|c| Called { id: c.id.clone(), line: c.line.clone(), shown: None, outcome: String::new() })
+                    .collect();
+                let held: usize = self.turns.iter().map(|t| t.bytes).sum();
+                if self.turns.len() > self.window || held > WHOLE_BYTES_MAX {
+                    self.shrink(self.window / KEEP_SHARE);
+                }
+            }
+            Fact::CallEnded { turn, index, result } => {
+                if let Some(blob) = &result.output {
+                    self.outputs.push(((*turn, *index), blob.clone()));
+                }
+                let Some(open) = self.turns.iter_mut().rev().find(|t| t.turn == *turn) else { return };
+                let Some(call) = open.calls.get_mut(*index) else { return };
+                open.bytes += result.shown.len();
+                call.outcome = match (result.ok, result.exit) {
+                    (_, Some(code)) => format!("exit {code}"),
+                    (true, None) => "ok".into(),
+                    (false, None) => "not done".into(),
+                };
+                call.shown = Some(result.shown.clone());
+            }
+            _ => {}
+        }
+    }
+
+    /// Keeps the latest turns whole, fewer if they are large; the one being answered always stays.
+    fn shrink(&mut self, keep: usize) {
+        let mut held: usize = self.turns.iter().map(|t| t.bytes).sum();
+        while self.turns.len() > 1 && (self.turns.len() > keep.max(1) || held > WHOLE_BYTES_MAX / KEEP_SHARE) {
+            let Some(old) = self.turns.pop_front() else { return };
+            held -= old.bytes.min(held);
+            self.digests.push_back(digest(&old));
+        }
+        while self.digests.len() > DIGESTS_MAX {
+            self.digests.pop_front();
+            self.forgotten += 1;
+        }
+    }
+}
+
+fn digest(turn: &Turn) -> String {
+    let calls: Vec<String> = turn.calls.iter().map(|c| format!("{} → {}", c.line, c.outcome)).collect();
+    let what = if calls.is_empty() { format!("said: {}", turn.text.replace('\n', " ")) } else { calls.join("; ") };
+    clip(&format!("{}: {what}", turn.turn), DIGEST_BYTES_MAX)
+}

@@ -1,0 +1,79 @@
+//! Clean checkouts, as this crate needs them. The binary makes them out of the workspace crate.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use overnight_core::check::Obstacle;
+use overnight_core::ids::TreeId;
+use overnight_ports::sandbox::{Layer, Network};
+
+/// A fresh checkout of one tree, and the cell that it is to be used in.
+#[derive(Debug, Clone)]
+pub struct Checkout {
+    /// Where it lies on the host.
+    pub dir: PathBuf,
+    /// The cell's private folder: fresh for each checkout.
+    pub private: PathBuf,
+    /// What the setup made in the workspace, to be mounted copy-on-write.
+    pub layers: Vec<Layer>,
+    /// The `private` folder of the setup's cell.
+    pub base_layer: Option<PathBuf>,
+    /// What the check may reach.
+    pub network: Network,
+    /// Variables for everything that runs in it.
+    pub env: BTreeMap<String, String>,
+    /// What must not be readable inside.
+    pub hidden: Vec<PathBuf>,
+}
+
+/// Makes clean checkouts. All of it may block; it is called off the runtime.
+pub trait Checkouts: Send + Sync {
+    /// Makes one, with the setup done and `use.files` in it. The error is why there is none:
+    /// [`Obstacle::SetupFailed`] or [`Obstacle::Harness`].
+    fn make(&self, tree: &TreeId) -> Result<Checkout, Obstacle>;
+    /// The paths in it that are not in its tree, sorted; directories end in `/`.
+    fn generated(&self, checkout: &Checkout) -> Vec<String>;
+    /// Removes it.
+    fn discard(&self, checkout: &Checkout);
+}
+
+/// A checkout that is discarded when it is no longer used, also if the observation is given up half-way.
+pub(super) struct Lent {
+    checkouts: Arc<dyn Checkouts>,
+    checkout: Checkout,
+}
+
+impl Lent {
+    pub(super) async fn make(checkouts: &Arc<dyn Checkouts>, tree: &TreeId) -> Result<Lent, Obstacle> {
+        let checkouts = Arc::clone(checkouts);
+        let tree = tree.clone();
+        // The guard is made in there, so that a checkout is discarded too if nobody waits for it any more.
+        let made = tokio::task::spawn_blocking(move || {
+            let checkout = checkouts.make(&tree)?;
+            Ok(Lent { checkouts, checkout })
+        });
+        made.await.unwrap_or_else(|e| Err(Obstacle::Harness { detail: format!("making a checkout: {e}") }))
+    }
+
+    pub(super) fn checkout(&self) -> &Checkout {
+        &self.checkout
+    }
+
+    pub(super) async fn generated(&self) -> Vec<String> {
+        let checkouts = Arc::clone(&self.checkouts);
+        let checkout = self.checkout.clone();
+        tokio::task::spawn_blocking(move || checkouts.generated(&checkout)).await.unwrap_or_default()
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        let checkouts = Arc::clone(&self.checkouts);
+        let checkout = self.checkout.clone();
+        match tokio::runtime::Handle::try_current() {
+            Ok(runtime) => drop(runtime.spawn_blocking(move || checkouts.discard(&checkout))),
+            Err(_) => checkouts.discard(&checkout),
+        }
+    }
+}

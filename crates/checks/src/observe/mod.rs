@@ -1,0 +1,355 @@
+//! Runs a probe in a cell on a fresh checkout and puts together what happened.
+
+mod checkout;
+mod evidence;
+mod files;
+mod shell_says;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use overnight_core::check::{Observation, Obstacle, Reading};
+use overnight_core::goal::Read;
+use overnight_core::ids::TreeId;
+use overnight_core::tests::TestResults;
+use overnight_ports::sandbox::{Cell, CellSpec, Command, Exit, Finished, Sandbox, SandboxError, Streams};
+use overnight_ports::verifier::{Ask, Probe, Verifier};
+
+pub use checkout::{Checkout, Checkouts};
+use checkout::Lent;
+use evidence::Evidence;
+
+use crate::reports::ReportError;
+use crate::runners;
+use crate::values;
+
+/// How much of a command's output an observation keeps, bytes: the head and the tail.
+pub const OUTPUT_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// How many of these are the head.
+const OUTPUT_HEAD_BYTES: usize = 1024 * 1024;
+/// Most paths that an observation names as generated.
+pub const GENERATED_MAX: usize = 1_000;
+/// How much of a file is shown for a `file` check, bytes.
+pub const FILE_BYTES_MAX: usize = OUTPUT_BYTES_MAX;
+/// Limit of one of the harness's own small commands in the cell.
+const HOUSEKEEPING: Duration = Duration::from_secs(60);
+
+/// The [`Verifier`]: a fresh checkout and a fresh cell for every probe.
+pub struct CheckoutVerifier {
+    sandbox: Arc<dyn Sandbox>,
+    checkouts: Arc<dyn Checkouts>,
+    environment: String,
+}
+
+impl CheckoutVerifier {
+    /// Opens cells with `sandbox` on what `checkouts` makes.
+    pub fn new(sandbox: Arc<dyn Sandbox>, checkouts: Arc<dyn Checkouts>) -> Self {
+        let environment = format!("{}; {}-{}", sandbox.describe(), std::env::consts::OS, std::env::consts::ARCH);
+        CheckoutVerifier { sandbox, checkouts, environment }
+    }
+
+    /// The same, with the versions of the tools in the line for receipts.
+    pub fn with_toolchain(mut self, versions: &str) -> Self {
+        if !versions.is_empty() {
+            self.environment = format!("{}; {versions}", self.environment);
+        }
+        self
+    }
+
+    async fn try_observe(&self, tree: &TreeId, probe: &Probe) -> Result<Observation, Obstacle> {
+        let lent = Lent::make(&self.checkouts, tree).await?;
+        if let Ask::File { path } = &probe.ask {
+            return files::look(lent.checkout(), &probe.dir, path);
+        }
+        let checkout = lent.checkout();
+        let spec = CellSpec {
+            workspace: checkout.dir.clone(),
+            private: checkout.private.clone(),
+            base_layer: checkout.base_layer.clone(),
+            layers: checkout.layers.clone(),
+            readonly: Vec::new(),
+            network: checkout.network.clone(),
+            env: checkout.env.clone(),
+            hidden: checkout.hidden.clone(),
+        };
+        let cell = self.sandbox.open(spec).await.map_err(|e| harness(&e))?;
+        let run = Run { cell: cell.as_ref(), checkout, probe };
+        let done = match &probe.ask {
+            Ask::Exit { command } => run.exit(command).await,
+            Ask::Tests { command, report: None } => run.tests(command).await,
+            Ask::Tests { command, report: Some(report) } => run.reported(command, report).await,
+            Ask::Values { command, reads } => run.values(command, reads).await,
+            Ask::File { .. } => Ok(Observation::default()),
+        };
+        cell.close().await;
+        let mut observation = done.map_err(|e| harness(&e))?;
+        observation.generated = lent.generated().await;
+        observation.generated.truncate(GENERATED_MAX);
+        Ok(observation)
+    }
+}
+
+#[async_trait]
+impl Verifier for CheckoutVerifier {
+    async fn observe(&self, tree: &TreeId, probe: &Probe) -> Observation {
+        let mut observation = self.try_observe(tree, probe).await.unwrap_or_else(|obstacle| Observation {
+            command: command_of(&probe.ask).to_owned(),
+            obstacle: Some(obstacle),
+            ..Observation::default()
+        });
+        if let (Ask::Values { reads, .. }, Some(obstacle)) = (&probe.ask, &observation.obstacle) {
+            observation.values = reads.iter().map(|_| Reading::Missing(obstacle.clone())).collect();
+        }
+        observation
+    }
+
+    fn environment(&self) -> String {
+        self.environment.clone()
+    }
+}
+
+/// What the harness itself could not do.
+fn harness(error: &SandboxError) -> Obstacle {
+    Obstacle::Harness { detail: error.to_string() }
+}
+
+fn command_of(ask: &Ask) -> &str {
+    match ask {
+        Ask::Exit { command } | Ask::Tests { command, .. } | Ask::Values { command, .. } => command,
+        Ask::File { .. } => "",
+    }
+}
+
+/// One probe in its cell.
+struct Run<'a> {
+    cell: &'a dyn Cell,
+    checkout: &'a Checkout,
+    probe: &'a Probe,
+}
+
+impl Run<'_> {
+    /// Runs the check's own command.
+    async fn command(&self, script: &str, env: BTreeMap<String, String>) -> Result<Finished, SandboxError> {
+        let timeout = Duration::from_secs(self.probe.timeout_s);
+        let dir = self.probe.dir.clone();
+        let command =
+            Command { script: script.to_owned(), dir, env, timeout, stdin: None, streams: Streams::Split };
+        self.cell.run(command).await
+    }
+
+    /// What happened, before any report is looked at.
+    fn happened(&self, command: &str, finished: &Finished) -> Observation {
+        let mut output = finished.stdout.clone();
+        if !finished.stderr.is_empty() {
+            if !output.is_empty() && !output.ends_with(b"\n") {
+                output.push(b'\n');
+            }
+            output.extend_from_slice(&finished.stderr);
+        }
+        Observation {
+            command: command.to_owned(),
+            exit: finished.exit.code(),
+            duration_ms: u64::try_from(finished.duration.as_millis()).unwrap_or(u64::MAX),
+            output: bounded(output, finished.dropped),
+            obstacle: self.obstacle(finished),
+            ..Observation::default()
+        }
+    }
+
+    /// What in the way it ended keeps it from saying anything.
+    fn obstacle(&self, finished: &Finished) -> Option<Obstacle> {
+        match finished.exit {
+            Exit::TimedOut => Some(Obstacle::TimedOut { limit_s: self.probe.timeout_s }),
+            Exit::Killed => Some(Obstacle::Harness { detail: "the command was killed from outside".to_owned() }),
+            Exit::Code(code) => {
+                let program = shell_says::absent_program(code, &finished.stderr)
+                    .or_else(|| shell_says::absent_program(code, &finished.stdout));
+                program.map(|program| Obstacle::ToolAbsent { program })
+            }
+            Exit::Signal(_) => None,
+        }
+    }
+
+    async fn exit(&self, command: &str) -> Result<Observation, SandboxError> {
+        let finished = self.command(command, runners::environment()).await?;
+        Ok(self.happened(command, &finished))
+    }
+
+    /// Per-test results by the harness's own reporters.
+    async fn tests(&self, command: &str) -> Result<Observation, SandboxError> {
+        let files = files::Files::open(&self.checkout.dir);
+        let mut recipes = Vec::new();
+        for dry_run in runners::dry_runs(command, &self.probe.dir, &files) {
+            recipes.push(self.housekeeping(&dry_run, None).await?);
+        }
+        let recipes: Vec<String> = recipes.iter().map(|f| String::from_utf8_lossy(&f.stdout).into_owned()).collect();
+        let plan = runners::plan(command, &self.probe.dir, &files, &recipes);
+        let evidence = Evidence::prepare(self, &plan.tools).await?;
+        let finished = self.command(&plan.script, plan.env(&evidence.folder)).await?;
+        let mut observation = self.happened(&plan.shown, &finished);
+        let found = evidence.collect(self).await?;
+        if !found.readable.is_empty() {
+            let mut output = std::mem::take(&mut observation.output);
+            output.extend_from_slice(found.readable.as_bytes());
+            observation.output = bounded(output, 0);
+        }
+        let failed = observation.exit != Some(0);
+        let missing = || Obstacle::ReportMissing { path: found.unwritten.clone().unwrap_or("the test runner's".into()) };
+        let told = match (found.fault, found.reports) {
+            (Some(fault), _) => Err(Obstacle::ReportUnreadable { detail: fault.to_string() }),
+            // Each runner that started has left its report.
+            (None, 1..) if found.unwritten.is_none() => Ok(found.results),
+            // None has, or none was started, and the command failed: no test ran, whatever the reason. That is a
+            // fact about the candidate (it does not compile, its configuration is broken).
+            (None, 0) if failed && (found.unwritten.is_some() || plan.runner) => Ok(found.results),
+            (None, 0) if found.unwritten.is_none() && !plan.runner => {
+                Err(Obstacle::NoPerTestResults { hint: runners::hint(command) })
+            }
+            (None, _) => Err(missing()),
+        };
+        match told {
+            Ok(results) => observation.tests = Some(self.named(results)),
+            Err(obstacle) => observation.obstacle = observation.obstacle.or(Some(obstacle)),
+        }
+        Ok(observation)
+    }
+
+    /// Per-test results from the report that the command itself writes.
+    async fn reported(&self, command: &str, report: &str) -> Result<Observation, SandboxError> {
+        if let Err(obstacle) = self.remove_old(report).await? {
+            return Ok(Observation { command: command.to_owned(), obstacle: Some(obstacle), ..Observation::default() });
+        }
+        let finished = self.command(command, runners::environment()).await?;
+        let mut observation = self.happened(command, &finished);
+        if observation.obstacle.is_some() {
+            return Ok(observation);
+        }
+        match evidence::written_report(self, report).await? {
+            Ok(results) => observation.tests = Some(self.named(results)),
+            Err(obstacle) => observation.obstacle = Some(obstacle),
+        }
+        Ok(observation)
+    }
+
+    async fn values(&self, command: &str, reads: &[Read]) -> Result<Observation, SandboxError> {
+        let mut refused = BTreeMap::new();
+        for path in reads.iter().filter_map(|read| read.file.as_deref()) {
+            if let Err(obstacle) = self.remove_old(path).await? {
+                refused.insert(path, obstacle);
+            }
+        }
+        let finished = self.command(command, runners::environment()).await?;
+        let mut observation = self.happened(command, &finished);
+        if observation.obstacle.is_some() {
+            return Ok(observation);
+        }
+        for read in reads {
+            let content = match &read.file {
+                None => Ok(None),
+                Some(path) => match refused.get(path.as_str()) {
+                    Some(obstacle) => Err(obstacle.clone()),
+                    None => self.content(path).await?.map(Some),
+                },
+            };
+            observation.values.push(reading(read, content, &finished));
+        }
+        Ok(observation)
+    }
+
+    /// Removes what lies at `path` before the run, so that what lies there afterwards was written by it.
+    async fn remove_old(&self, path: &str) -> Result<Result<(), Obstacle>, SandboxError> {
+        if !files::is_inside(path) {
+            let detail = format!("`{path}` does not name a file below the check's directory");
+            return Ok(Err(Obstacle::ReportUnreadable { detail }));
+        }
+        let done = self.housekeeping_here(&format!("rm -rf -- {}", runners::shell::quote(path)), None).await?;
+        Ok(match done.exit.code() {
+            Some(0) => Ok(()),
+            _ => Err(Obstacle::Harness {
+                detail: format!("cannot remove {path} before the run: {}", String::from_utf8_lossy(&done.stderr).trim()),
+            }),
+        })
+    }
+
+    /// What the run wrote to `path`.
+    async fn content(&self, path: &str) -> Result<Result<Vec<u8>, Obstacle>, SandboxError> {
+        evidence::read(self, path, &self.probe.dir).await
+    }
+
+    /// Names relative to the checkout, wherever it lies.
+    fn named(&self, results: TestResults) -> TestResults {
+        crate::reports::relative_to(results, &self.cell.root().to_string_lossy())
+    }
+
+    /// Runs one of the harness's own small commands at the checkout's root.
+    async fn housekeeping(&self, script: &str, stdin: Option<Vec<u8>>) -> Result<Finished, SandboxError> {
+        self.own(script, String::new(), stdin).await
+    }
+
+    /// The same in the check's directory.
+    async fn housekeeping_here(&self, script: &str, stdin: Option<Vec<u8>>) -> Result<Finished, SandboxError> {
+        self.own(script, self.probe.dir.clone(), stdin).await
+    }
+
+    async fn own(&self, script: &str, dir: String, stdin: Option<Vec<u8>>) -> Result<Finished, SandboxError> {
+        let script = script.to_owned();
+        let env = BTreeMap::new();
+        self.cell.run(Command { script, dir, env, timeout: HOUSEKEEPING, stdin, streams: Streams::Split }).await
+    }
+}
+
+/// One metric's value from a file, or from what the command printed.
+fn reading(read: &Read, content: Result<Option<Vec<u8>>, Obstacle>, finished: &Finished) -> Reading {
+    let value = match content {
+        Err(obstacle) => return Reading::Missing(obstacle),
+        Ok(Some(bytes)) => values::read(read.format, &read.value, &bytes),
+        // Some tools print their figures on standard error.
+        Ok(None) => values::read(read.format, &read.value, &finished.stdout)
+            .or_else(|e| values::read(read.format, &read.value, &finished.stderr).map_err(|_| e)),
+    };
+    match value {
+        Ok(value) => Reading::Value(value),
+        Err(e) => Reading::Missing(unreadable(&e, read.file.as_deref())),
+    }
+}
+
+/// A report that cannot be read, with where it lies.
+fn unreadable(error: &ReportError, path: Option<&str>) -> Obstacle {
+    let place = path.unwrap_or("the command's output");
+    Obstacle::ReportUnreadable { detail: format!("{place}: {error}") }
+}
+
+/// Head and tail of an output, with a line between them that says what is missing.
+fn bounded(output: Vec<u8>, dropped: u64) -> Vec<u8> {
+    if output.len() <= OUTPUT_BYTES_MAX && dropped == 0 {
+        return output;
+    }
+    let tail = OUTPUT_BYTES_MAX - OUTPUT_HEAD_BYTES;
+    let cut = output.len().saturating_sub(OUTPUT_BYTES_MAX);
+    let head = output.len().min(OUTPUT_HEAD_BYTES);
+    let rest = output.len() - (output.len() - head).min(tail);
+    let missing = dropped.saturating_add(cut as u64);
+    let mut kept = output.get(..head).unwrap_or_default().to_vec();
+    kept.extend_from_slice(format!("\n[{missing} bytes left out]\n").as_bytes());
+    kept.extend_from_slice(output.get(rest..).unwrap_or_default());
+    kept
+}
+
+#[cfg(test)]
+mod test {
+    use super::*;
+
+    #[test]
+    fn a_long_output_keeps_its_head_and_its_tail() {
+        let mut long = vec![b'a'; OUTPUT_BYTES_MAX];
+        long.extend(vec![b'z'; 1000]);
+        let kept = bounded(long, 0);
+        assert!(kept.len() < OUTPUT_BYTES_MAX + 100);
+        assert!(kept.starts_with(b"aaa") && kept.ends_with(b"zzz"));
+        assert!(String::from_utf8_lossy(&kept).contains("[1000 bytes left out]"));
+        assert_eq!(bounded(b"short".to_vec(), 0), b"short");
+        assert_eq!(bounded(b"short".to_vec(), 7), b"short\n[7 bytes left out]\n");
+    }
+}

@@ -1,0 +1,113 @@
+//! Cobertura XML (coverage.py, gcovr, jest, coverlet, cargo-llvm-cov …).
+//!
+//! Rates are computed from the `<line>` elements of the classes; the rates in attributes are used only where a report
+//! has no lines at all.
+
+use std::collections::BTreeMap;
+
+use super::{Ratio, number};
+use crate::reports::ReportError;
+use crate::reports::xml::{Element, Visitor, walk};
+
+const FORMAT: &str = "Cobertura";
+
+/// Reads `lines`, `branches` or `functions` (its methods).
+pub fn read(value: &str, bytes: &[u8]) -> Result<f64, ReportError> {
+    let mut report = Report::default();
+    walk(FORMAT, bytes, &["coverage"], &mut report)?;
+    let absent = || ReportError::lacks(FORMAT, format!("has no data on {value}: the tool was not asked to record them"));
+    let from_attribute = |rate: Option<f64>| rate.map(|r| r * 100.0).filter(|_| report.lines.is_empty());
+    let mut sum = Ratio::default();
+    match value {
+        "lines" => {
+            report.lines.values().for_each(|line| sum.count(line.hit));
+            sum.percent().or(from_attribute(report.line_rate)).ok_or_else(absent)
+        }
+        "branches" => {
+            report.lines.values().for_each(|line| sum.add(line.branches));
+            sum.percent().or(from_attribute(report.branch_rate)).ok_or_else(absent)
+        }
+        "functions" => {
+            report.methods.values().for_each(|hit| sum.count(*hit));
+            sum.percent().ok_or_else(absent)
+        }
+        _ => Err(ReportError::lacks(FORMAT, format!("has lines, branches and functions, not `{value}`"))),
+    }
+}
+
+#[derive(Default)]
+struct Report {
+    lines: BTreeMap<(String, u64), Line>,
+    methods: BTreeMap<(String, String, String), bool>,
+    line_rate: Option<f64>,
+    branch_rate: Option<f64>,
+}
+
+#[derive(Default)]
+struct Line {
+    hit: bool,
+    branches: Ratio,
+}
+
+impl Visitor for Report {
+    fn enter(&mut self, path: &[Element]) -> Result<(), ReportError> {
+        let Some(element) = path.last() else { return Ok(()) };
+        match element.name.as_str() {
+            "coverage" if path.len() == 1 => {
+                let valid = |key: &str| element.get(key).and_then(number).is_none_or(|n| n > 0.0);
+                self.line_rate = number(element.text("line-rate")).filter(|_| valid("lines-valid"));
+                self.branch_rate = number(element.text("branch-rate")).filter(|_| valid("branches-valid"));
+            }
+            "line" => self.line(path, element)?,
+            "method" => {
+                self.methods.entry(method(path, element)).or_default();
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn leave(&mut self, _: &[Element]) -> Result<(), ReportError> {
+        Ok(())
+    }
+}
+
+impl Report {
+    fn line(&mut self, path: &[Element], element: &Element) -> Result<(), ReportError> {
+        let fault = |what: &str| ReportError::malformed(FORMAT, format_args!("a <line> without a readable {what}"));
+        let hit = number(element.text("hits")).ok_or_else(|| fault("`hits`"))? > 0.0;
+        // The lines of a method are those of its class once more.
+        if let Some(owner) = path.iter().rev().find(|e| e.name == "method") {
+            *self.methods.entry(method(path, owner)).or_default() |= hit;
+            return Ok(());
+        }
+        let at: u64 = element.text("number").parse().map_err(|_| fault("`number`"))?;
+        let file = file(path);
+        let line = self.lines.entry((file.to_owned(), at)).or_default();
+        line.hit |= hit;
+        if element.text("branch").eq_ignore_ascii_case("true") {
+            let ratio = conditions(element.text("condition-coverage")).ok_or_else(|| fault("`condition-coverage`"))?;
+            // The same line in two classes (partial classes, templates): the better known of both.
+            line.branches.covered = line.branches.covered.max(ratio.covered);
+            line.branches.total = line.branches.total.max(ratio.total);
+        }
+        Ok(())
+    }
+}
+
+/// The file of the class around an element.
+fn file(path: &[Element]) -> &str {
+    path.iter().rev().find(|e| e.name == "class").map(|e| e.text("filename")).unwrap_or_default()
+}
+
+/// What names a method.
+fn method(path: &[Element], element: &Element) -> (String, String, String) {
+    (file(path).to_owned(), element.text("name").to_owned(), element.text("signature").to_owned())
+}
+
+/// `50% (1/2)`
+fn conditions(text: &str) -> Option<Ratio> {
+    let (_, counts) = text.split_once('(')?;
+    let (covered, total) = counts.trim_end_matches(')').split_once('/')?;
+    Some(Ratio { covered: covered.trim().parse().ok()?, total: total.trim().parse().ok()? })
+}

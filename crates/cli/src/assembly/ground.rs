@@ -1,0 +1,78 @@
+//! Where a run's workspace comes from: a disposable clone of the person's repository.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use overnight_agent::{Ground, Prepared};
+use overnight_core::goal::CheckKind;
+use overnight_core::goal::globs::Globs;
+use overnight_core::state::State;
+use overnight_ports::sandbox::{CellSpec, Network};
+use overnight_ports::workspace::Workspace;
+use overnight_workspace::{GitWorkspace, Options};
+
+use super::Setup;
+
+pub(super) struct GitGround {
+    repo: PathBuf,
+    run_dir: PathBuf,
+    home: PathBuf,
+    setup: Arc<Setup>,
+}
+
+impl GitGround {
+    pub fn new(repo: PathBuf, run_dir: PathBuf, home: PathBuf, setup: Arc<Setup>) -> Self {
+        GitGround { repo, run_dir, home, setup }
+    }
+
+    fn prepared(&self, workspace: GitWorkspace, state: &State, fresh: bool) -> Result<Prepared, String> {
+        let checkouts = workspace.checkouts();
+        let layer = self.setup.layer(&checkouts, &workspace.base().tree)?;
+        let keep = Globs::new(&state.goal.keep.paths).map_err(|e| e.to_string())?;
+        let readonly = checkouts.kept_dirs(&keep, &workspace.base().tree).map_err(|e| e.to_string())?;
+        let mut cell = CellSpec {
+            workspace: workspace.dir().to_owned(),
+            private: self.run_dir.join("cells/agent"),
+            base_layer: None,
+            layers: Vec::new(),
+            readonly,
+            network: match state.goal.uses.network.as_slice() {
+                [] => Network::Loopback,
+                hosts => Network::Hosts(hosts.to_vec()),
+            },
+            env: Default::default(),
+            hidden: vec![self.home.clone()],
+        };
+        if let Some(layer) = layer {
+            if fresh {
+                layer.files.put_files(workspace.dir()).map_err(|e| e.to_string())?;
+            }
+            cell.layers = layer.files.layers();
+            cell.base_layer = Some(layer.private);
+        }
+        Ok(Prepared { workspace: Box::new(workspace), cell })
+    }
+}
+
+impl Ground for GitGround {
+    fn prepare(&self, state: &State) -> Result<Prepared, String> {
+        let goal = &state.goal;
+        // A path that a check or the goal names literally counts, whatever it looks like.
+        let files = goal.checks().filter_map(|check| match &check.kind {
+            CheckKind::File { path, .. } if check.dir.is_empty() => Some(path.clone()),
+            CheckKind::File { path, .. } => Some(format!("{}/{path}", check.dir)),
+            _ => None,
+        });
+        let literal = |path: &&String| !path.contains(['*', '?', '[', '!']);
+        let licensed = goal.uses.paths.iter().flatten().filter(literal).cloned().chain(files).collect();
+        let options = Options { files: goal.uses.files.clone(), licensed };
+        let workspace =
+            GitWorkspace::prepare(&self.repo, &self.run_dir, &options).map_err(|e| e.to_string())?;
+        self.prepared(workspace, state, true)
+    }
+
+    fn reopen(&self, state: &State) -> Result<Prepared, String> {
+        let workspace = GitWorkspace::open(&self.run_dir).map_err(|e| e.to_string())?;
+        self.prepared(workspace, state, false)
+    }
+}

@@ -1,0 +1,116 @@
+//! Putting the parts together: a goal, a repository, a model and a sandbox become the ports of a run.
+
+mod checkouts;
+mod forge;
+mod ground;
+mod setup;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context;
+use overnight_agent::{BuiltIn, Worksite};
+use overnight_checks::observe::CheckoutVerifier;
+use overnight_core::goal::{Deliver, Goal};
+use overnight_engine::{Ports, Shelf};
+use overnight_ports::model::Model;
+use overnight_ports::sandbox::Sandbox;
+use overnight_sandbox::{LinuxSandbox, OpenSandbox};
+use overnight_store::RunStore;
+
+pub use checkouts::RunCheckouts;
+use forge::LocalForge;
+use ground::GitGround;
+pub use setup::Setup;
+
+use crate::clock::{SystemClock, local_time};
+use crate::problem::usage;
+
+/// The sandbox that this machine offers, or none if the person says so.
+pub fn sandbox(unsafe_no_sandbox: bool) -> anyhow::Result<Arc<dyn Sandbox>> {
+    if unsafe_no_sandbox {
+        return Ok(Arc::new(OpenSandbox::new()));
+    }
+    match overnight_sandbox::probe() {
+        Ok(_) => Ok(Arc::new(LinuxSandbox::new())),
+        Err(why) => Err(usage(format!(
+            "{why}\nWithout a sandbox the agent's commands can read and write everything that you can. If that is \
+             what you want, say --unsafe-no-sandbox."
+        ))),
+    }
+}
+
+/// The repository that a goal works on: the one around the current folder. A goal that delivers nothing needs none.
+pub fn repository(goal: &Goal, folder: &Path) -> anyhow::Result<Option<PathBuf>> {
+    let inside = folder.ancestors().any(|dir| dir.join(".git").exists() || is_bare(dir));
+    if inside {
+        return Ok(Some(folder.to_owned()));
+    }
+    if goal.deliver == Deliver::None {
+        return Ok(None);
+    }
+    Err(usage(format!(
+        "{} is in no git repository, and the goal delivers its work to one. Go to your repository, make one with \
+         `git init && git add -A && git commit -m \"begin\"`, or say `deliver: none` in a goal that needs none.",
+        folder.display()
+    )))
+}
+
+fn is_bare(dir: &Path) -> bool {
+    dir.join("HEAD").is_file() && dir.join("objects").is_dir() && dir.join("refs").is_dir()
+}
+
+/// What a run is put together from.
+pub struct Parts {
+    /// `$OVERNIGHT_HOME`.
+    pub home: PathBuf,
+    /// The run's journal, held.
+    pub store: Arc<RunStore>,
+    /// The goal.
+    pub goal: Goal,
+    /// The goal file, whole.
+    pub goal_file: String,
+    /// The person's repository.
+    pub repo: Option<PathBuf>,
+    /// The model.
+    pub model: Arc<dyn Model>,
+    /// The sandbox.
+    pub sandbox: Arc<dyn Sandbox>,
+    /// Where preflight results are kept.
+    pub shelf: Arc<dyn Shelf>,
+}
+
+/// The ports of a run.
+pub fn ports(parts: Parts) -> anyhow::Result<Ports> {
+    let Parts { home, store, goal, goal_file, repo, model, sandbox, shelf } = parts;
+    let run_dir = store.dir().to_owned();
+    let repo = match repo {
+        Some(repo) => repo,
+        None => empty_repository(&run_dir)?,
+    };
+    let clock = Arc::new(SystemClock);
+    let setup = Arc::new(Setup::new(&home, &goal, sandbox.clone()));
+    let ground = GitGround::new(repo.clone(), run_dir.clone(), home.clone(), setup.clone());
+    let site = Arc::new(Worksite::new(Arc::new(ground), sandbox.clone(), store.clone()));
+    let checkouts = Arc::new(RunCheckouts::new(&run_dir, &home, setup));
+    Ok(Ports {
+        clock: clock.clone(),
+        journal: store.clone(),
+        executor: Arc::new(BuiltIn::new(model, site.clone(), clock, goal_file)),
+        site,
+        verifier: Arc::new(CheckoutVerifier::new(sandbox, checkouts)),
+        forge: Arc::new(LocalForge::new(repo, &run_dir, goal.deliver)),
+        shelf,
+        time: local_time,
+    })
+}
+
+/// A repository without files, for a goal that touches none.
+pub fn empty_repository(run_dir: &Path) -> anyhow::Result<PathBuf> {
+    let dir = run_dir.join("empty");
+    if !dir.join(".git").exists() {
+        std::fs::create_dir_all(&dir).with_context(|| dir.display().to_string())?;
+        overnight_workspace::empty_repository(&dir)?;
+    }
+    Ok(dir)
+}

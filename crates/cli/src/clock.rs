@@ -1,0 +1,51 @@
+//! The wall clock.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use async_trait::async_trait;
+use overnight_ports::clock::Clock;
+
+/// How long one sleep lasts at most: a machine that slept through a deadline, or a clock that was set, is noticed
+/// after this.
+const NAP: Duration = Duration::from_secs(30);
+
+/// The system's clock.
+pub struct SystemClock;
+
+#[async_trait]
+impl Clock for SystemClock {
+    fn now(&self) -> u64 {
+        SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as u64)
+    }
+
+    async fn sleep_until(&self, until: u64) {
+        loop {
+            let left = until.saturating_sub(self.now());
+            if left == 0 {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(left).min(NAP)).await;
+        }
+    }
+}
+
+/// A time as people read it: local, to the second.
+pub fn local_time(ms: u64) -> String {
+    match jiff::Timestamp::from_millisecond(ms as i64) {
+        Ok(time) => time.to_zoned(jiff::tz::TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string(),
+        Err(_) => format!("{ms} ms"),
+    }
+}
+
+/// A length of time as people read it.
+pub fn length(ms: u64) -> String {
+    const S: u64 = 1_000;
+    const MIN: u64 = 60 * S;
+    const H: u64 = 60 * MIN;
+    match ms {
+        ..1_000 => format!("{ms} ms"),
+        S..MIN => format!("{:.1} s", ms as f64 / S as f64),
+        MIN..H => format!("{} min {} s", ms / MIN, ms % MIN / S),
+        _ => format!("{} h {} min", ms / H, ms % H / MIN),
+    }
+}

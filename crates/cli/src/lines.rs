@@ -1,0 +1,222 @@
+//! Events as plain, readable lines, for whoever watches and for `log`.
+
+use std::io::Write;
+
+use overnight_core::check::{Target, Verdict};
+use overnight_core::event::{Event, Fact};
+use overnight_core::judge::{clip, plain};
+use overnight_core::repo::Delivered;
+use overnight_core::state::{Phase, SCOPE_CHECK, State, Treatment, Why};
+use overnight_core::stop::StopReason;
+use overnight_engine::Watcher;
+
+use crate::clock::length;
+
+/// Length of a line's free part, bytes.
+const TEXT_BYTES_MAX: usize = 160;
+
+/// An event in a line or a few; nothing for what a person need not see.
+pub fn lines(event: &Event, state: &State) -> Vec<String> {
+    let one = |text: String| vec![text];
+    match &event.fact {
+        Fact::RunCreated(created) => {
+            let scripted = if created.scripted { " (scripted: no live model)" } else { "" };
+            vec![
+                format!("run {} · {}", created.run.short(), clean(&created.goal.outcome)),
+                format!("model {}{scripted} · sandbox {}", created.model, created.sandbox),
+            ]
+        }
+        Fact::Prepared { base } => {
+            let mut text = vec![format!(
+                "base {}{} · {} files",
+                base.commit.short(),
+                base.branch.as_ref().map(|b| format!(" ({b})")).unwrap_or_default(),
+                base.files
+            )];
+            if !base.dirty.is_empty() {
+                text.push(format!(
+                    "note: {} uncommitted paths of your checkout are not part of the base: {}",
+                    base.dirty.len(),
+                    clip(&base.dirty.join(", "), TEXT_BYTES_MAX)
+                ));
+            }
+            text
+        }
+        Fact::CheckReported { report } => {
+            let on = if report.target == Target::Base { "base" } else { "now" };
+            if report.check.as_str() == SCOPE_CHECK && report.verdict == Verdict::Pass {
+                return Vec::new();
+            }
+            let known = state.checks.get(&report.check);
+            let treatment = match (&report.target, known.map(|c| c.treatment())) {
+                (Target::Base, Some(Treatment::MustChange)) => " → must change",
+                (Target::Base, Some(Treatment::MustStay)) => " → must stay",
+                _ => "",
+            };
+            one(format!(
+                "{} {} on the {on}: {} — {}{treatment} ({})",
+                mark(report.verdict),
+                report.check,
+                report.verdict.word(),
+                clean(&report.reason),
+                length(report.receipt.duration_ms)
+            ))
+        }
+        Fact::BaselineEnded { reused, .. } => {
+            if *reused { one("results on the base are those of the last preflight".into()) } else { Vec::new() }
+        }
+        Fact::TurnRequested { attempt, turn, .. } if *attempt > 1 => {
+            one(format!("turn {turn}, attempt {attempt}"))
+        }
+        Fact::TurnRequested { .. } => Vec::new(),
+        Fact::ModelAnswered { turn, text, calls, .. } => {
+            let said = clean(text);
+            if said.is_empty() && !calls.is_empty() { Vec::new() } else { one(format!("turn {turn}: “{said}”")) }
+        }
+        Fact::ModelFailed { message, .. } => {
+            let wait = state.lanes.get(&event.scope).and_then(|l| l.wait.as_ref());
+            let until = wait.map(|w| format!(" · waits {}", length(w.until.saturating_sub(event.at)))).unwrap_or_default();
+            one(format!("model: {}{until}", clean(message)))
+        }
+        Fact::CallStarted { .. } => Vec::new(),
+        Fact::CallEnded { turn, index, result } => {
+            let lane = state.lanes.get(&event.scope);
+            let line = lane.and_then(|l| l.calls.get(*index)).map(|c| clean(&c.head.line)).unwrap_or_default();
+            let how = match (result.exit, result.ok) {
+                (Some(code), _) => format!(" → exit {code}"),
+                (None, true) => String::new(),
+                (None, false) => format!(" → {}", clean(&result.shown)),
+            };
+            let mut text = vec![format!("turn {turn}: {line}{how} ({})", length(result.duration_ms))];
+            text.extend(result.denials.iter().map(|d| format!("✗ denied by `{}`: {}", d.rule, clean(&d.what))));
+            text
+        }
+        Fact::CandidateFixed { candidate, denials, .. } => {
+            let why = match &state.phase {
+                Phase::Checking(c) => match c.why {
+                    Why::Claim => "the model claims to be done; the harness checks",
+                    Why::Routine => "checkpoint",
+                    Why::Silence => "the model has stopped calling tools; the harness checks",
+                    Why::Ending => "last look before the end",
+                    Why::Stopping => "stopped",
+                },
+                _ => "checked: nothing to run again",
+            };
+            let mut text = vec![format!("{why} · {} changed files", candidate.changes.len())];
+            text.extend(denials.iter().map(|d| format!("✗ denied by `{}`: {}", d.rule, clean(&d.what))));
+            text
+        }
+        Fact::Woken => Vec::new(),
+        Fact::Restarted { interrupted } => match interrupted.len() {
+            0 => one("taken up again".into()),
+            n => one(format!("taken up again; {n} interrupted calls")),
+        },
+        Fact::Paused => one("paused by a person".into()),
+        Fact::Resumed => one("goes on".into()),
+        Fact::StopRequested => one("stopped by a person".into()),
+        Fact::Answered { text } => one(format!("answered: {}", clean(text))),
+        Fact::Delivered { delivered, .. } => match delivered {
+            Delivered::Branch { name, commit } => one(format!("delivered {} on branch {name}", commit.short())),
+            Delivered::Patch { folder } => one(format!("delivered a patch series in {folder}")),
+            Delivered::Nothing => Vec::new(),
+        },
+        Fact::DeliveryFailed { message } => one(format!("not delivered: {}", clean(message))),
+        Fact::ReportWritten { path } => one(format!("report {path}")),
+        Fact::HarnessFailed { message, .. } => one(format!("failed: {}", clean(message))),
+    }
+}
+
+fn mark(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Pass => "✓",
+        Verdict::Fail => "✗",
+        Verdict::CannotTell => "?",
+    }
+}
+
+/// Text from outside on one line, without control characters.
+pub fn clean(text: &str) -> String {
+    let text = plain(text);
+    let joined = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    clip(&joined, TEXT_BYTES_MAX)
+}
+
+/// Prints what happens as plain lines.
+pub struct PlainLines {
+    started_at: Option<u64>,
+}
+
+impl PlainLines {
+    /// Times are told from `started_at`, or from the first event.
+    pub fn new(started_at: Option<u64>) -> Self {
+        PlainLines { started_at }
+    }
+
+    /// One event.
+    pub fn print(&mut self, event: &Event, state: &State) {
+        let start = *self.started_at.get_or_insert(event.at);
+        let mut out = std::io::stdout().lock();
+        for line in lines(event, state) {
+            let s = event.at.saturating_sub(start) / 1_000;
+            // A closed pipe is no reason to stop the run.
+            let _ = writeln!(out, "{:>3}:{:02}:{:02}  {line}", s / 3600, s / 60 % 60, s % 60);
+        }
+    }
+}
+
+impl Watcher for PlainLines {
+    fn event(&mut self, event: &Event, state: &State) {
+        self.print(event, state);
+    }
+
+    fn note(&mut self, text: &str) {
+        let _ = writeln!(std::io::stderr().lock(), "{text}");
+    }
+}
+
+/// Prints events as JSON lines.
+pub struct JsonLines;
+
+impl Watcher for JsonLines {
+    fn event(&mut self, event: &Event, _state: &State) {
+        let mut out = std::io::stdout().lock();
+        if serde_json::to_writer(&mut out, event).is_ok() {
+            let _ = writeln!(out);
+        }
+    }
+
+    fn note(&mut self, text: &str) {
+        let _ = writeln!(std::io::stderr().lock(), "{text}");
+    }
+}
+
+/// The last words of a run, for a person.
+pub fn farewell(state: &State) -> Vec<String> {
+    let mut text = Vec::new();
+    let Some(stop) = &state.stop else { return text };
+    text.push(String::new());
+    text.push(stop.sentence());
+    match &state.delivered {
+        Some(Delivered::Branch { name, .. }) => text.push(format!("branch  {name}")),
+        Some(Delivered::Patch { folder }) => text.push(format!("patches {folder}")),
+        Some(Delivered::Nothing) | None => {}
+    }
+    if let Some(error) = &state.delivery_error {
+        text.push(format!("not delivered: {error}"));
+    }
+    if let Some(report) = &state.report {
+        text.push(format!("report  {report}"));
+    }
+    if let StopReason::Blocked { help, .. } = stop {
+        text.push(format!("tried   {}", clean(&help.tried)));
+        text.push(format!("unlock  {}", clean(&help.unlock)));
+    }
+    if overnight_core::step::wants_answer(state) {
+        let run = state.run.short();
+        text.push(format!("next    overnight answer {run} \"TEXT\" && overnight resume {run}"));
+    }
+    if state.scripted {
+        text.push("The model was scripted: this shows the harness at work, not a live model.".into());
+    }
+    text
+}

@@ -1,0 +1,293 @@
+//! What the report needs of the journal beyond the state: receipts, checkpoints, waits, denials, words of people.
+
+use std::collections::BTreeMap;
+
+use crate::check::CheckReport;
+use crate::event::{Event, Fact};
+use crate::ids::{CheckId, Scope, TreeId};
+use crate::judge::clip;
+use crate::repo::Candidate;
+use crate::report::{
+    ATTEMPTS_MAX, Attempt, AttemptResult, DENIALS_MAX, Denied, LINE_BYTES_MAX, ModelFailure, OpenCheck,
+    PATHS_MAX, PERSON_MAX, PersonSaid, QUOTE_BYTES_MAX, Quoted, WAITS_MAX, Waited,
+};
+use crate::state::{CheckState, Phase, State, Wait, Why};
+use crate::stop::StopReason;
+use crate::turn::{Denial, ModelErrorKind};
+
+/// The tool whose calls are counted as commands.
+const SHELL: &str = "shell";
+/// The longest name of a tool that is kept, bytes.
+const TOOL_BYTES_MAX: usize = 64;
+/// Where calls of further tools are counted once [`PATHS_MAX`] different names were seen.
+const OTHER_TOOLS: &str = "other tools";
+
+/// A list that keeps its first and its last entries and counts what it had to leave out between them.
+pub(super) struct Ends<T> {
+    pub(super) items: Vec<T>,
+    max: usize,
+    pub(super) left_out: u64,
+}
+
+impl<T> Ends<T> {
+    fn new(max: usize) -> Self {
+        Ends { items: Vec::new(), max, left_out: 0 }
+    }
+
+    fn push(&mut self, item: T) {
+        if self.items.len() >= self.max {
+            self.items.remove(self.max / 2);
+            self.left_out += 1;
+        }
+        self.items.push(item);
+    }
+}
+
+/// What must be known of the state before an event to see what the event changed.
+pub(super) struct Before {
+    baselining: bool,
+    checking: Option<Why>,
+    wait: Option<Wait>,
+}
+
+impl Before {
+    pub(super) fn of(state: &State) -> Before {
+        let baselining = state.phase == Phase::Baselining;
+        Before { baselining, checking: checking(state), wait: wait(state).cloned() }
+    }
+}
+
+fn checking(state: &State) -> Option<Why> {
+    match &state.phase {
+        Phase::Checking(checkpoint) => Some(checkpoint.why),
+        _ => None,
+    }
+}
+
+fn wait(state: &State) -> Option<&Wait> {
+    state.lanes.values().find_map(|lane| lane.wait.as_ref())
+}
+
+fn turn(state: &State, scope: &Scope) -> u64 {
+    state.lanes.get(scope).map_or(0, |lane| lane.turn)
+}
+
+/// The newest reports of one check.
+#[derive(Default)]
+pub(super) struct Receipts {
+    pub(super) base: Option<CheckReport>,
+    pub(super) latest: Option<CheckReport>,
+}
+
+/// What was collected so far.
+pub(super) struct Collected {
+    pub(super) events: u64,
+    pub(super) receipts: BTreeMap<CheckId, Receipts>,
+    pub(super) candidate: Option<Candidate>,
+    pub(super) delivered_tree: Option<TreeId>,
+    pub(super) attempts: Ends<Attempt>,
+    pub(super) waits: Ends<Waited>,
+    pub(super) failures: Vec<ModelFailure>,
+    pub(super) oddities: u64,
+    pub(super) denials: BTreeMap<(String, String), Denied>,
+    pub(super) denials_left_out: u64,
+    pub(super) calls: BTreeMap<String, u64>,
+    pub(super) commands: u64,
+    pub(super) person: Ends<PersonSaid>,
+    pub(super) restarts: u32,
+    pub(super) interrupted: u64,
+}
+
+impl Collected {
+    pub(super) fn new() -> Collected {
+        Collected {
+            events: 1,
+            receipts: BTreeMap::new(),
+            candidate: None,
+            delivered_tree: None,
+            attempts: Ends::new(ATTEMPTS_MAX),
+            waits: Ends::new(WAITS_MAX),
+            failures: Vec::new(),
+            oddities: 0,
+            denials: BTreeMap::new(),
+            denials_left_out: 0,
+            calls: BTreeMap::new(),
+            commands: 0,
+            person: Ends::new(PERSON_MAX),
+            restarts: 0,
+            interrupted: 0,
+        }
+    }
+
+    /// Takes note of one event; `after` is the state that it led to.
+    pub(super) fn see(&mut self, before: &Before, event: &Event, after: &State) {
+        self.events += 1;
+        self.fact(before, event, after);
+        self.checkpoint(before, event, after);
+        self.wait(before, event, after);
+    }
+
+    fn fact(&mut self, before: &Before, event: &Event, after: &State) {
+        let scope = &event.scope;
+        match &event.fact {
+            Fact::CheckReported { report } => self.report(before, report, after),
+            Fact::ModelAnswered { oddities, .. } => self.oddities += oddities.len() as u64,
+            Fact::ModelFailed { kind, message, .. } => self.failure(*kind, message),
+            Fact::CallStarted { index, .. } => self.call(scope, *index, after),
+            Fact::CallEnded { result, .. } => self.denied(turn(after, scope), &result.denials),
+            Fact::CandidateFixed { candidate, denials, .. } => {
+                self.denied(turn(after, scope), denials);
+                self.candidate = Some(candidate.clone());
+            }
+            Fact::Restarted { interrupted } => {
+                self.restarts = self.restarts.saturating_add(1);
+                self.interrupted += interrupted.len() as u64;
+            }
+            Fact::Delivered { tree, .. } => self.delivered_tree = Some(tree.clone()),
+            Fact::Paused => self.said(event, after, "pause", None),
+            Fact::Resumed => self.said(event, after, "resume", None),
+            Fact::StopRequested => self.said(event, after, "stop", None),
+            Fact::Answered { text } => self.said(event, after, "answer", Some(text)),
+            Fact::RunCreated(_)
+            | Fact::Prepared { .. }
+            | Fact::BaselineEnded { .. }
+            | Fact::TurnRequested { .. }
+            | Fact::Woken
+            | Fact::DeliveryFailed { .. }
+            | Fact::ReportWritten { .. }
+            | Fact::HarnessFailed { .. } => {}
+        }
+    }
+
+    /// Only what the state took over too: a late report of a checkpoint that was given up is none of this.
+    fn report(&mut self, before: &Before, report: &CheckReport, after: &State) {
+        if !after.checks.contains_key(&report.check) {
+            return;
+        }
+        let receipts = self.receipts.entry(report.check.clone()).or_default();
+        if before.baselining {
+            receipts.base = Some(report.clone());
+        } else if before.checking.is_some() {
+            receipts.latest = Some(report.clone());
+        }
+    }
+
+    fn failure(&mut self, kind: ModelErrorKind, message: &str) {
+        let last = Quoted::new(message);
+        match self.failures.iter_mut().find(|f| f.kind == kind) {
+            Some(failure) => {
+                failure.count += 1;
+                failure.last = last;
+            }
+            None => self.failures.push(ModelFailure { kind, count: 1, last }),
+        }
+    }
+
+    fn call(&mut self, scope: &Scope, index: usize, after: &State) {
+        let Some(call) = after.lanes.get(scope).and_then(|lane| lane.calls.get(index)) else { return };
+        if call.head.name == SHELL {
+            self.commands += 1;
+        }
+        // A model can invent any number of tools.
+        let name = clip(&call.head.name, TOOL_BYTES_MAX);
+        let full = self.calls.len() >= PATHS_MAX && !self.calls.contains_key(&name);
+        *self.calls.entry(if full { OTHER_TOOLS.to_owned() } else { name }).or_default() += 1;
+    }
+
+    fn denied(&mut self, turn: u64, denials: &[Denial]) {
+        for denial in denials {
+            let rule = clip(&denial.rule, TOOL_BYTES_MAX);
+            let what = clip(&denial.what, QUOTE_BYTES_MAX);
+            let key = (rule.clone(), what.clone());
+            if let Some(seen) = self.denials.get_mut(&key) {
+                seen.count += 1;
+            } else if self.denials.len() < DENIALS_MAX {
+                self.denials.insert(key, Denied { turn, rule, what: Quoted::new(&what), count: 1 });
+            } else {
+                self.denials_left_out += 1;
+            }
+        }
+    }
+
+    fn said(&mut self, event: &Event, after: &State, what: &'static str, text: Option<&str>) {
+        let turn = turn(after, &Scope::Run);
+        self.person.push(PersonSaid { at: event.at, turn, what, text: text.map(Quoted::new) });
+    }
+
+    fn checkpoint(&mut self, before: &Before, event: &Event, after: &State) {
+        let now = checking(after);
+        if before.checking == now {
+            return;
+        }
+        if before.checking.is_some()
+            && let Some(attempt) = self.attempts.items.last_mut()
+        {
+            close(attempt, event, after);
+        }
+        if let Some(why) = now {
+            self.attempts.push(begun(why, event, after));
+        }
+    }
+
+    fn wait(&mut self, before: &Before, event: &Event, after: &State) {
+        let now = wait(after);
+        if before.wait.as_ref() == now {
+            return;
+        }
+        if before.wait.is_some()
+            && let Some(last) = self.waits.items.last_mut()
+        {
+            last.to = Some(event.at);
+        }
+        if let Some(wait) = now {
+            let turn = turn(after, &Scope::Run);
+            let why = Quoted::new(&wait.why);
+            self.waits.push(Waited { turn, from: wait.since, to: None, until: wait.until, why });
+        }
+    }
+}
+
+fn begun(why: Why, event: &Event, after: &State) -> Attempt {
+    let lane = after.lanes.get(&Scope::Run);
+    let claim = lane.and_then(|l| l.last_claim.as_deref()).filter(|_| why == Why::Claim);
+    Attempt {
+        turn: turn(after, &Scope::Run),
+        at: event.at,
+        why,
+        summary: claim.map(Quoted::new),
+        result: AttemptResult::UnderWay,
+        tree: None,
+        same_tree: false,
+        progress: false,
+        open: Vec::new(),
+    }
+}
+
+/// The checkpoint is over: what came of it is in the state that its last event led to.
+fn close(attempt: &mut Attempt, event: &Event, after: &State) {
+    let ended = matches!(&event.fact, Fact::CheckReported { .. } | Fact::CandidateFixed { .. });
+    if !ended {
+        attempt.result = AttemptResult::GivenUp;
+        return;
+    }
+    let complete = matches!(&after.stop, Some(StopReason::Complete(_)));
+    attempt.result = match attempt.why {
+        _ if complete => AttemptResult::Accepted,
+        Why::Claim => AttemptResult::Rejected,
+        Why::Routine | Why::Silence | Why::Ending | Why::Stopping => AttemptResult::Looked,
+    };
+    attempt.tree = after.candidate.as_ref().map(|c| c.tree.clone());
+    // All verdicts were known when the tree was fixed: nothing was run.
+    attempt.same_tree = matches!(&event.fact, Fact::CandidateFixed { .. }) && attempt.why != Why::Stopping;
+    attempt.progress = after.progress.without == 0 && after.progress.last_at == Some(event.at);
+    attempt.open = after.open_checks().map(|(id, check)| open(id, check, attempt.tree.as_ref())).collect();
+}
+
+fn open(id: &CheckId, check: &CheckState, tree: Option<&TreeId>) -> OpenCheck {
+    let found = check.latest.as_ref().filter(|found| Some(&found.tree) == tree);
+    OpenCheck {
+        id: id.clone(),
+        verdict: found.map(|f| f.verdict),
+        reason: found.map_or_else(String::new, |f| clip(&f.reason, LINE_BYTES_MAX)),
+    }
+}

@@ -1,0 +1,533 @@
+//! What went wrong, from what a server says about it, and what to do next.
+
+use std::time::{Duration, SystemTime};
+
+use overnight_ports::model::{ModelError, ModelErrorKind, Usage};
+use reqwest::StatusCode;
+use reqwest::header::HeaderMap;
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
+
+/// When to look again after an account has run dry and nobody said when it will not be.
+pub const QUOTA_RETRY: Duration = Duration::from_secs(60 * 60);
+/// The longest wait that a server may ask for.
+pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+/// How much of a server's own words is quoted, characters.
+const QUOTE_CHARS_MAX: usize = 600;
+/// A key shorter than this is no secret, and replacing it would garble the messages, bytes.
+const SECRET_BYTES_MIN: usize = 8;
+
+/// A failure without anything to wait for.
+pub(super) fn failure(kind: ModelErrorKind, message: impl Into<String>) -> ModelError {
+    ModelError {
+        kind,
+        message: message.into(),
+        retry_after_ms: None,
+        usage: Usage::default(),
+    }
+}
+
+/// What a server says about an error, wherever it says it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Said {
+    /// `code`, else `type`.
+    pub code: String,
+    pub message: String,
+}
+
+impl Said {
+    /// From an error object, or from a body or event that holds one under `error`.
+    pub(super) fn of(value: &Value) -> Self {
+        let error = match value.get("error") {
+            Some(error @ Value::Object(_)) => error,
+            Some(Value::String(message)) => {
+                return Said {
+                    code: String::new(),
+                    message: message.clone(),
+                };
+            }
+            _ => value,
+        };
+        let field = |name: &str| match error.get(name) {
+            Some(Value::String(text)) => Some(text.clone()),
+            Some(Value::Number(number)) => Some(number.to_string()),
+            _ => None,
+        };
+        // An `error` event's own `type` says only that it is one.
+        let kind = field("type").filter(|kind| kind != "error");
+        let code = field("code")
+            .filter(|code| !code.is_empty())
+            .or(kind)
+            .unwrap_or_default();
+        Said {
+            code,
+            message: field("message").unwrap_or_default(),
+        }
+    }
+
+    /// From the body of an HTTP error, which may be anything.
+    pub(super) fn of_body(body: &[u8]) -> Self {
+        match serde_json::from_slice::<Value>(body) {
+            Ok(value @ Value::Object(_)) => {
+                let said = Said::of(&value);
+                if said == Said::default() {
+                    Said {
+                        message: value.to_string(),
+                        ..said
+                    }
+                } else {
+                    said
+                }
+            }
+            _ => Said {
+                code: String::new(),
+                message: String::from_utf8_lossy(body).into_owned(),
+            },
+        }
+    }
+
+    fn mentions(&self, part: &str) -> bool {
+        self.message.to_ascii_lowercase().contains(part)
+            || self.code.to_ascii_lowercase().contains(part)
+    }
+
+    /// The server cannot read the reasoning that we carry back, or looks for our items in its store.
+    pub(super) fn is_about_history(&self) -> bool {
+        self.code == "invalid_encrypted_content"
+            || self.mentions("encrypted content") && self.mentions("could not be")
+            || self.mentions("without its required")
+            || self.mentions("items are not persisted when `store`")
+    }
+
+    /// The model has no reasoning to encrypt.
+    pub(super) fn is_about_include(&self) -> bool {
+        self.mentions("encrypted content is not supported") || self.mentions("'include'")
+    }
+}
+
+/// The kind of a failure that a code or a message tells by itself, however it reached us.
+fn told(said: &Said) -> Option<ModelErrorKind> {
+    let code = said.code.as_str();
+    if code == "context_length_exceeded"
+        || said.mentions("maximum context length")
+        || said.mentions("exceeds the context window")
+        // A request above the tokens-per-minute limit as a whole: waiting does not help.
+        || said.mentions("request too large for")
+    {
+        return Some(ModelErrorKind::ContextOverflow);
+    }
+    match code {
+        _ if is_quota(said) => Some(ModelErrorKind::RateLimited),
+        "rate_limit_exceeded" | "rate_limit_error" | "tokens" | "requests" => {
+            Some(ModelErrorKind::RateLimited)
+        }
+        "server_error"
+        | "internal_error"
+        | "overloaded"
+        | "overloaded_error"
+        | "server_is_overloaded"
+        | "slow_down"
+        | "service_unavailable"
+        | "engine_overloaded"
+        | "vector_store_timeout" => Some(ModelErrorKind::Unavailable),
+        "invalid_prompt"
+        | "bio_policy"
+        | "cyber_policy"
+        | "content_filter"
+        | "content_policy_violation"
+        | "invalid_api_key"
+        | "model_not_found"
+        | "unsupported_country_region_territory"
+        | "data_residency_mismatch" => Some(ModelErrorKind::Refused),
+        _ => None,
+    }
+}
+
+fn is_quota(said: &Said) -> bool {
+    matches!(
+        said.code.as_str(),
+        "insufficient_quota" | "billing_hard_limit_reached" | "usage_limit_reached"
+    )
+}
+
+/// An HTTP answer that is an error.
+pub(super) fn of_status(status: StatusCode, headers: &HeaderMap, said: &Said) -> ModelError {
+    let number = status.as_u16();
+    let kind = match (told(said), number) {
+        // The status is the better witness of these; a code may say "server_error" about anything.
+        (_, 401 | 403 | 404) => ModelErrorKind::Refused,
+        (Some(kind), _) => kind,
+        (None, 413) => ModelErrorKind::ContextOverflow,
+        (None, 429) => ModelErrorKind::RateLimited,
+        (None, 408 | 409 | 425 | 500..=599) => ModelErrorKind::Unavailable,
+        (None, _) => ModelErrorKind::Refused,
+    };
+    let next = match number {
+        300..=399 => match headers.get("location").and_then(|to| to.to_str().ok()) {
+            Some(to) => format!(
+                "; it points to {to}: set OPENAI_BASE_URL to the address that answers by itself"
+            ),
+            None => "; set OPENAI_BASE_URL to the address that answers by itself".to_owned(),
+        },
+        401 => "; check OPENAI_API_KEY".to_owned(),
+        403 => "; this key may not use this model, or not from here".to_owned(),
+        404 => "; check the model's name and OPENAI_BASE_URL (it usually ends in /v1)".to_owned(),
+        _ => next(kind, said).to_owned(),
+    };
+    let mut error = failure(
+        kind,
+        format!("the model server answered {status}{}{next}", quoted(said)),
+    );
+    error.retry_after_ms = match kind {
+        ModelErrorKind::RateLimited | ModelErrorKind::Unavailable => millis(
+            retry_after(headers, SystemTime::now())
+                .or_else(|| wait_in_words(&said.message))
+                .or(quota_wait(said)),
+        ),
+        _ => None,
+    };
+    error
+}
+
+/// An error in the middle of a stream: `response.failed` or `error`.
+pub(super) fn of_event(said: &Said) -> ModelError {
+    let kind = told(said).unwrap_or(ModelErrorKind::Unavailable);
+    let mut error = failure(
+        kind,
+        format!(
+            "the model server failed while answering{}{}",
+            quoted(said),
+            next(kind, said)
+        ),
+    );
+    if matches!(
+        kind,
+        ModelErrorKind::RateLimited | ModelErrorKind::Unavailable
+    ) {
+        error.retry_after_ms = millis(wait_in_words(&said.message).or(quota_wait(said)));
+    }
+    error
+}
+
+fn next(kind: ModelErrorKind, said: &Said) -> &'static str {
+    match kind {
+        ModelErrorKind::RateLimited if is_quota(said) => {
+            "; the account has no quota left: check its plan and billing"
+        }
+        ModelErrorKind::ContextOverflow => "; the conversation is larger than the model takes",
+        _ => "",
+    }
+}
+
+fn quota_wait(said: &Said) -> Option<Duration> {
+    is_quota(said).then_some(QUOTA_RETRY)
+}
+
+fn quoted(said: &Said) -> String {
+    let (code, message) = (clean(&said.code), clean(&said.message));
+    match (code.is_empty(), message.is_empty()) {
+        (true, true) => String::new(),
+        (false, true) => format!(" ({code})"),
+        (true, false) => format!(": {message}"),
+        (false, false) => format!(" ({code}): {message}"),
+    }
+}
+
+fn millis(wait: Option<Duration>) -> Option<u64> {
+    wait.map(|wait| u64::try_from(wait.min(RETRY_AFTER_MAX).as_millis()).unwrap_or(u64::MAX))
+}
+
+/// When the headers say to come back.
+pub(super) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    let text = |name: &str| {
+        headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .map(str::trim)
+    };
+    if let Some(wait) = text("retry-after-ms")
+        .and_then(|ms| ms.parse().ok())
+        .and_then(|ms: f64| positive(ms / 1000.0))
+    {
+        return Some(wait);
+    }
+    if let Some(value) = text("retry-after") {
+        if let Some(wait) = value.parse().ok().and_then(positive) {
+            return Some(wait);
+        }
+        // The server's own clock, where it tells it: ours may be wrong.
+        let now = text("date").and_then(http_date).unwrap_or(now);
+        if let Some(then) = http_date(value) {
+            return Some(
+                then.duration_since(now)
+                    .unwrap_or(Duration::ZERO)
+                    .min(RETRY_AFTER_MAX),
+            );
+        }
+    }
+    let reset = |what: &str| {
+        let wait = text(&format!("x-ratelimit-reset-{what}")).and_then(go_duration)?;
+        let spent = text(&format!("x-ratelimit-remaining-{what}")) == Some("0");
+        Some((spent, wait))
+    };
+    let resets: Vec<(bool, Duration)> = ["requests", "tokens"]
+        .into_iter()
+        .filter_map(reset)
+        .collect();
+    // The limit that is used up is the one to wait for; if none says so, the later one is safe.
+    let spent = resets
+        .iter()
+        .filter(|(spent, _)| *spent)
+        .map(|(_, wait)| *wait)
+        .max();
+    spent
+        .or(resets.iter().map(|(_, wait)| *wait).max())
+        .map(|wait| wait.min(RETRY_AFTER_MAX))
+}
+
+fn http_date(text: &str) -> Option<SystemTime> {
+    jiff::fmt::rfc2822::DateTimeParser::new()
+        .relaxed_weekday(true)
+        .parse_timestamp(text)
+        .ok()
+        .map(SystemTime::from)
+}
+
+fn positive(seconds: f64) -> Option<Duration> {
+    // Not a comparison that NaN could pass.
+    (seconds >= 0.0).then(|| Duration::from_secs_f64(seconds.min(RETRY_AFTER_MAX.as_secs_f64())))
+}
+
+/// `6m0s`, `1h2m3.5s`, `120ms`: how the rate-limit headers say a time.
+fn go_duration(text: &str) -> Option<Duration> {
+    let (mut rest, mut sum) = (text, 0.0_f64);
+    if rest.is_empty() {
+        return None;
+    }
+    while !rest.is_empty() {
+        let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+        let number: f64 = rest.get(..end)?.parse().ok()?;
+        rest = rest.get(end..)?;
+        let units = [
+            ("ms", 0.001),
+            ("us", 1e-6),
+            ("µs", 1e-6),
+            ("ns", 1e-9),
+            ("d", 86_400.0),
+            ("h", 3_600.0),
+            ("m", 60.0),
+            ("s", 1.0),
+        ];
+        let (unit, seconds) = units.into_iter().find(|(unit, _)| rest.starts_with(unit))?;
+        sum += number * seconds;
+        rest = rest.get(unit.len()..)?;
+    }
+    positive(sum)
+}
+
+/// "Please try again in 1.898s." is all that a failure in mid-stream tells.
+fn wait_in_words(message: &str) -> Option<Duration> {
+    let lower = message.to_ascii_lowercase();
+    let (_, rest) = lower.split_once("try again in ")?;
+    let end = rest
+        .find(|c: char| !c.is_ascii_alphanumeric() && c != '.')
+        .unwrap_or(rest.len());
+    let word = rest.get(..end)?.trim_end_matches('.');
+    go_duration(word).or_else(|| {
+        let number: f64 = word.parse().ok()?;
+        let unit = rest.get(end..)?.trim_start();
+        let seconds = if unit.starts_with("hour") {
+            3_600.0
+        } else if unit.starts_with("minute") {
+            60.0
+        } else if unit.starts_with("second") {
+            1.0
+        } else {
+            return None;
+        };
+        positive(number * seconds)
+    })
+}
+
+/// Makes a server's words fit to be shown and journaled: without control characters, and short. They must have been
+/// through [`redact`] before: half a key is a leak as well.
+pub(super) fn clean(text: &str) -> String {
+    let text = text.trim();
+    let mut clean: String = text
+        .chars()
+        .take(QUOTE_CHARS_MAX)
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect();
+    if text.chars().nth(QUOTE_CHARS_MAX).is_some() {
+        clean.push('…');
+    }
+    clean
+}
+
+/// Without the key, should somebody have echoed it.
+pub(super) fn redact<'a>(text: &'a str, key: Option<&SecretString>) -> std::borrow::Cow<'a, str> {
+    match key.map(ExposeSecret::expose_secret) {
+        Some(key) if key.len() >= SECRET_BYTES_MIN && text.contains(key) => {
+            text.replace(key, "[key]").into()
+        }
+        _ => text.into(),
+    }
+}
+
+#[cfg(test)]
+mod test {
+    use super::*;
+    use reqwest::header::{HeaderName, HeaderValue};
+
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        pairs
+            .iter()
+            .map(|(n, v)| (HeaderName::from_static(n), HeaderValue::from_static(v)))
+            .collect()
+    }
+
+    fn wait_ms(pairs: &[(&'static str, &'static str)]) -> Option<u128> {
+        retry_after(&headers(pairs), SystemTime::UNIX_EPOCH).map(|wait| wait.as_millis())
+    }
+
+    #[test]
+    fn the_time_to_come_back_is_read_in_every_form_that_servers_use() {
+        assert_eq!(wait_ms(&[("retry-after", "2")]), Some(2_000));
+        assert_eq!(wait_ms(&[("retry-after", "0.5")]), Some(500));
+        assert_eq!(
+            wait_ms(&[("retry-after-ms", "250"), ("retry-after", "9")]),
+            Some(250)
+        );
+        let date = ("date", "Sun, 06 Nov 1994 08:49:37 GMT");
+        assert_eq!(
+            wait_ms(&[("retry-after", "Sun, 06 Nov 1994 08:50:07 GMT"), date]),
+            Some(30_000)
+        );
+        assert_eq!(
+            wait_ms(&[("retry-after", "Sun, 06 Nov 1994 08:00:00 GMT"), date]),
+            Some(0)
+        );
+        let requests = ("x-ratelimit-reset-requests", "120ms");
+        let tokens = ("x-ratelimit-reset-tokens", "6m0s");
+        assert_eq!(wait_ms(&[requests, tokens]), Some(360_000));
+        assert_eq!(
+            wait_ms(&[requests, tokens, ("x-ratelimit-remaining-requests", "0")]),
+            Some(120)
+        );
+        assert_eq!(
+            wait_ms(&[("x-ratelimit-reset-tokens", "1h2m3.5s")]),
+            Some(3_723_500)
+        );
+    }
+
+    #[test]
+    fn nonsense_and_eternity_do_no_harm() {
+        for value in ["-5", "NaN", "soon", "", "1h2", "99999999999999999999s x"] {
+            assert_eq!(
+                wait_ms(&[("retry-after", value), ("x-ratelimit-reset-tokens", value)]),
+                None,
+                "{value}"
+            );
+        }
+        let most = Some(RETRY_AFTER_MAX.as_millis());
+        assert_eq!(wait_ms(&[("retry-after", "1e300")]), most);
+        assert_eq!(wait_ms(&[("retry-after", "inf")]), most);
+        assert_eq!(
+            wait_ms(&[("x-ratelimit-reset-tokens", "99999999999h")]),
+            most
+        );
+        assert_eq!(
+            wait_ms(&[("retry-after", "Fri, 31 Dec 9998 23:59:59 GMT")]),
+            most
+        );
+    }
+
+    #[test]
+    fn a_wait_is_found_in_words() {
+        for (text, ms) in [
+            (
+                "Rate limit reached. Please try again in 1.898s. Visit x",
+                1_898,
+            ),
+            ("Please try again in 20ms.", 20),
+            ("try again in 6m0s.", 360_000),
+            ("Please try again in 35 seconds.", 35_000),
+        ] {
+            assert_eq!(
+                wait_in_words(text).map(|wait| wait.as_millis()),
+                Some(ms),
+                "{text}"
+            );
+        }
+        assert_eq!(wait_in_words("try again in a while"), None);
+    }
+
+    #[test]
+    fn each_answer_has_its_kind_and_says_what_next() {
+        use ModelErrorKind::*;
+        let kind = |status: u16, body: &str| {
+            let status = StatusCode::from_u16(status).expect("a status");
+            of_status(status, &HeaderMap::new(), &Said::of_body(body.as_bytes()))
+        };
+        for (status, body, expected, word) in [
+            (
+                401,
+                r#"{"error":{"code":"invalid_api_key","message":"no"}}"#,
+                Refused,
+                "OPENAI_API_KEY",
+            ),
+            (
+                404,
+                r#"{"error":{"code":"model_not_found","message":"no"}}"#,
+                Refused,
+                "OPENAI_BASE_URL",
+            ),
+            (404, "<html>nope</html>", Refused, "OPENAI_BASE_URL"),
+            (
+                400,
+                r#"{"error":{"code":"context_length_exceeded","message":"long"}}"#,
+                ContextOverflow,
+                "larger",
+            ),
+            (
+                400,
+                r#"{"error":{"message":"bad","type":"invalid_request_error"}}"#,
+                Refused,
+                "bad",
+            ),
+            (413, "", ContextOverflow, "413"),
+            (429, "", RateLimited, "429"),
+            (
+                429,
+                r#"{"error":{"code":"rate_limit_exceeded","message":"Request too large for m"}}"#,
+                ContextOverflow,
+                "too large",
+            ),
+            (500, "{}", Unavailable, "500"),
+            (529, r#"{"error":"overloaded"}"#, Unavailable, "overloaded"),
+            (307, "", Refused, "OPENAI_BASE_URL"),
+        ] {
+            let error = kind(status, body);
+            assert_eq!(error.kind, expected, "{status} {body}");
+            assert!(error.message.contains(word), "{status}: {}", error.message);
+        }
+        let quota = kind(
+            429,
+            r#"{"error":{"code":"insufficient_quota","message":"You exceeded your quota"}}"#,
+        );
+        assert_eq!(quota.kind, RateLimited);
+        assert_eq!(quota.retry_after_ms, Some(3_600_000));
+        assert!(quota.message.contains("billing"));
+    }
+
+    #[test]
+    fn a_key_that_is_echoed_is_not_repeated() {
+        let key = SecretString::from("sk-very-secret");
+        let text = format!("bad key sk-very-secret\u{1b}[31m {}", "x".repeat(2_000));
+        let shown = clean(&redact(&text, Some(&key)));
+        assert!(
+            !shown.contains("very-secret") && shown.contains("[key]") && !shown.contains('\u{1b}')
+        );
+        assert!(shown.chars().count() <= QUOTE_CHARS_MAX + 1);
+    }
+}

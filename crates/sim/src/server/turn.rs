@@ -1,0 +1,164 @@
+//! Which turn a request asks for, from the request alone.
+//!
+//! Overnight's own client says it in its request id. Of any other client the earlier answers tell: every id that the
+//! server gives carries its turn, so that neither a restart nor a trimmed conversation confuses it.
+
+use hyper::HeaderMap;
+use overnight_models::scripted::turn_of;
+use serde_json::Value;
+
+/// The turn, counted from 1.
+pub(super) fn asked(headers: &HeaderMap, body: &Value) -> u64 {
+    let id = headers
+        .get("x-client-request-id")
+        .and_then(|id| id.to_str().ok());
+    id.and_then(said)
+        .unwrap_or_else(|| answered(body).saturating_add(1))
+        .max(1)
+}
+
+/// `overnight-KEY-t3-…`.
+fn said(id: &str) -> Option<u64> {
+    id.strip_prefix("overnight-")?
+        .split('-')
+        .nth(1)?
+        .strip_prefix('t')?
+        .parse()
+        .ok()
+}
+
+/// The last turn whose answer is in the request; 0 if there is none.
+fn answered(body: &Value) -> u64 {
+    let (mut last, mut highest, mut in_answer) = (0_u64, 0_u64, false);
+    for item in items(body) {
+        if !is_answer(item) {
+            in_answer = false;
+            continue;
+        }
+        let id = |name: &str| item.get(name).and_then(Value::as_str).and_then(turn_of);
+        match id("call_id").or_else(|| id("id")) {
+            Some(turn) => last = turn,
+            // A client may drop the id of a mere text; it was one more answer, if it begins one.
+            None if !in_answer => last = last.saturating_add(1),
+            None => {}
+        }
+        in_answer = true;
+        highest = highest.max(last);
+    }
+    highest
+}
+
+/// What the harness said since the model's last answer.
+pub(super) fn last_said(body: &Value) -> String {
+    if let Some(text) = body.get("input").and_then(Value::as_str) {
+        return text.to_owned();
+    }
+    let items = items(body);
+    let start = items.iter().rposition(is_answer).map_or(0, |at| at + 1);
+    let said: Vec<&str> = items.iter().skip(start).flat_map(texts).collect();
+    said.join("\n")
+}
+
+fn items(body: &Value) -> &[Value] {
+    body.get("input")
+        .and_then(Value::as_array)
+        .map(Vec::as_slice)
+        .unwrap_or_default()
+}
+
+fn is_answer(item: &Value) -> bool {
+    let field = |name: &str| item.get(name).and_then(Value::as_str);
+    match field("type") {
+        Some("function_call_output" | "custom_tool_call_output" | "local_shell_call_output") => {
+            false
+        }
+        Some("message") | None => field("role") == Some("assistant"),
+        Some(_) => true,
+    }
+}
+
+fn texts(item: &Value) -> Vec<&str> {
+    let mut texts = Vec::new();
+    for field in ["output", "content"] {
+        match item.get(field) {
+            Some(Value::String(text)) => texts.push(text.as_str()),
+            Some(Value::Array(parts)) => {
+                texts.extend(
+                    parts
+                        .iter()
+                        .filter_map(|part| part.get("text").and_then(Value::as_str)),
+                );
+            }
+            _ => {}
+        }
+    }
+    texts
+}
+
+#[cfg(test)]
+mod test {
+    use super::*;
+    use serde_json::json;
+
+    fn call(turn: u64, at: u64) -> Value {
+        json!({"type": "function_call", "call_id": format!("call_t{turn}_{at}"), "name": "shell", "arguments": "{}"})
+    }
+
+    fn output(turn: u64, at: u64) -> Value {
+        json!({"type": "function_call_output", "call_id": format!("call_t{turn}_{at}"), "output": "fine"})
+    }
+
+    fn turn(input: Value) -> u64 {
+        asked(&HeaderMap::new(), &json!({ "input": input }))
+    }
+
+    #[test]
+    fn the_turn_is_one_more_than_the_last_answer() {
+        let user = json!({"role": "user", "content": "go"});
+        let words = json!({"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "a"}]});
+        assert_eq!(turn(json!("hello")), 1);
+        assert_eq!(turn(json!([user])), 1);
+        assert_eq!(turn(json!([user, call(1, 0), output(1, 0)])), 2);
+        // Parallel calls, each followed by its output, are one answer.
+        assert_eq!(
+            turn(json!([
+                user,
+                call(1, 0),
+                output(1, 0),
+                call(1, 1),
+                output(1, 1)
+            ])),
+            2
+        );
+        // The conversation was trimmed.
+        assert_eq!(turn(json!([user, call(7, 0), output(7, 0)])), 8);
+        // Texts without ids, alone and beside a call.
+        assert_eq!(turn(json!([user, words, user])), 2);
+        assert_eq!(
+            turn(json!([user, words, call(1, 1), output(1, 1), words, user])),
+            3
+        );
+    }
+
+    #[test]
+    fn the_clients_own_word_comes_first() {
+        let mut headers = HeaderMap::new();
+        headers.insert(
+            "x-client-request-id",
+            hyper::header::HeaderValue::from_static("overnight-abc-t12-4711-0"),
+        );
+        assert_eq!(asked(&headers, &json!({"input": [call(3, 0)]})), 12);
+        headers.insert(
+            "x-client-request-id",
+            hyper::header::HeaderValue::from_static("something-else-t9"),
+        );
+        assert_eq!(asked(&headers, &json!({"input": [call(3, 0)]})), 4);
+    }
+
+    #[test]
+    fn what_was_said_last_is_found() {
+        let body = json!({"input": [{"role": "user", "content": "old"}, call(1, 0), output(1, 0),
+            {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "rejected"}]}]});
+        assert_eq!(last_said(&body), "fine\nrejected");
+    }
+}

@@ -1,0 +1,153 @@
+//! Delivery: a branch in the person's repository, or a patch series on disk. Doing it twice is doing it once: the
+//! commit's name follows from what is delivered, and the world is asked before it is changed.
+
+use std::path::Path;
+
+use overnight_core::ids::CommitId;
+use overnight_ports::forge::{Delivered, Delivery};
+use overnight_ports::workspace::WorkspaceError;
+
+use crate::facts::{io, make_dir, remove_dir};
+use crate::git::{Git, first_line};
+use crate::lfs;
+use crate::origin::Origin;
+use crate::prepare::split_identity;
+use crate::store::object_name;
+
+/// With more objects than this they are put into the person's repository as one pack. git's own limit.
+const LOOSE_OBJECTS_MAX: usize = 100;
+
+/// Creates the branch in the repository that holds `repo`, from the trees in `harness_git`. Besides the objects and
+/// the one reference nothing changes there.
+pub fn deliver_branch(repo: &Path, harness_git: &Path, delivery: &Delivery) -> Result<Delivered, WorkspaceError> {
+    let store = Git::store(harness_git);
+    let Some(commit) = commit(&store, delivery)? else { return Ok(Delivered::Nothing) };
+    let origin = Origin::find(repo)?;
+    let git = origin.git();
+    let reference = format!("refs/heads/{}", delivery.branch);
+    if git.run(&["check-ref-format", &reference]).is_err() {
+        return Err(WorkspaceError::Refused(format!("`{}` cannot be a branch's name", delivery.branch)));
+    }
+    let delivered = Delivered::Branch { name: delivery.branch.clone(), commit: commit.clone() };
+    match git.ask(&["rev-parse", "-q", "--verify", &reference])? {
+        Some(there) if there == commit.as_str() => return Ok(delivered),
+        Some(there) => {
+            return Err(WorkspaceError::Refused(format!(
+                "the branch {} exists already and is at {there}, not at {commit}: rename it \
+                 (`git branch -m {} <other name>`) and deliver again",
+                delivery.branch, delivery.branch
+            )));
+        }
+        None => {}
+    }
+    import(&store, &git, &commit, delivery)?;
+    if let Some(own) = harness_git.parent().map(|dir| dir.join("lfs/objects")).filter(|dir| dir.is_dir()) {
+        let oids = lfs::pointed_to(&store, base_name(delivery)?, object_name(delivery.tree.as_str())?)?;
+        lfs::deliver(&own, &origin.common_dir.join("lfs/objects"), &oids)?;
+    }
+    // The old value says that it must not exist: a branch made meanwhile is not overwritten.
+    let absent = "0".repeat(commit.as_str().len());
+    git.run(&["update-ref", &reference, commit.as_str(), &absent])?;
+    Ok(delivered)
+}
+
+/// Writes the commit as a patch series that `git am` takes (`--keep-cr` where a file has CRLF line ends) into
+/// `folder`, whole or not at all. LFS objects that the series needs lie in `lfs/objects` beside it.
+pub fn deliver_patch(folder: &Path, harness_git: &Path, delivery: &Delivery) -> Result<Delivered, WorkspaceError> {
+    let store = Git::store(harness_git);
+    let Some(commit) = commit(&store, delivery)? else { return Ok(Delivered::Nothing) };
+    let folder = std::path::absolute(folder).map_err(io(folder))?;
+    let mut temporary = folder.as_os_str().to_owned();
+    temporary.push(format!(".{}.new", std::process::id()));
+    let temporary = std::path::PathBuf::from(temporary);
+    remove_dir(&temporary)?;
+    make_dir(&temporary)?;
+    let written = write_series(&store, harness_git, &commit, delivery, &temporary).and_then(|()| {
+        if !folder.exists() {
+            return std::fs::rename(&temporary, &folder).map_err(io(&folder));
+        }
+        move_into(&temporary, &folder)
+    });
+    remove_dir(&temporary)?;
+    written?;
+    Ok(Delivered::Patch { folder: folder.to_string_lossy().into_owned() })
+}
+
+fn write_series(
+    store: &Git,
+    harness_git: &Path,
+    commit: &CommitId,
+    delivery: &Delivery,
+    into: &Path,
+) -> Result<(), WorkspaceError> {
+    let options = [
+        "format-patch", "-q", "-1", "--binary", "--full-index", "--no-renames", "--no-signature", "--no-ext-diff", "-o",
+    ];
+    let args: Vec<&std::ffi::OsStr> = options
+        .iter()
+        .map(std::ffi::OsStr::new)
+        .chain([into.as_os_str(), commit.as_str().as_ref()])
+        .collect();
+    store.run(&args)?;
+    if let Some(own) = harness_git.parent().map(|dir| dir.join("lfs/objects")).filter(|dir| dir.is_dir()) {
+        let oids = lfs::pointed_to(store, base_name(delivery)?, object_name(delivery.tree.as_str())?)?;
+        lfs::deliver(&own, &into.join("lfs/objects"), &oids)?;
+    }
+    Ok(())
+}
+
+/// Moves what is in a folder into another that exists, each file in one step.
+fn move_into(from: &Path, to: &Path) -> Result<(), WorkspaceError> {
+    for entry in std::fs::read_dir(from).map_err(io(from))? {
+        let entry = entry.map_err(io(from))?;
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            make_dir(&target)?;
+            move_into(&entry.path(), &target)?;
+        } else {
+            std::fs::rename(entry.path(), &target).map_err(io(&target))?;
+        }
+    }
+    Ok(())
+}
+
+fn base_name(delivery: &Delivery) -> Result<&str, WorkspaceError> {
+    object_name(delivery.base.as_str())
+}
+
+/// Makes the commit in the harness's store; `None` if there is nothing to deliver. The same delivery makes the same
+/// commit.
+fn commit(store: &Git, delivery: &Delivery) -> Result<Option<CommitId>, WorkspaceError> {
+    let (base, tree) = (base_name(delivery)?, object_name(delivery.tree.as_str())?);
+    let base_tree = store.run(&["rev-parse", "-q", "--verify", &format!("{base}^{{tree}}")])?;
+    if first_line(&base_tree) == tree {
+        return Ok(None);
+    }
+    let (name, mail) = split_identity(&delivery.identity);
+    let date = format!("@{} +0000", delivery.at_s);
+    let git = store
+        .with("GIT_AUTHOR_NAME", name)
+        .with("GIT_AUTHOR_EMAIL", mail)
+        .with("GIT_AUTHOR_DATE", &date)
+        .with("GIT_COMMITTER_NAME", name)
+        .with("GIT_COMMITTER_EMAIL", mail)
+        .with("GIT_COMMITTER_DATE", &date);
+    let message = delivery.message.replace('\0', "");
+    let message = format!("{}\n", message.trim_end());
+    let made = git.feed(&["commit-tree", tree, "-p", base], message.as_bytes())?;
+    Ok(Some(CommitId(first_line(&made))))
+}
+
+/// Puts the commit's new objects into the person's store.
+fn import(store: &Git, git: &Git, commit: &CommitId, delivery: &Delivery) -> Result<(), WorkspaceError> {
+    let not_base = format!("^{}", delivery.base);
+    let objects = store.run(&["rev-list", "--objects", commit.as_str(), &not_base])?;
+    let count = objects.iter().filter(|b| **b == b'\n').count();
+    let pack = store.feed(&["pack-objects", "-q", "--stdout"], &objects)?;
+    if count <= LOOSE_OBJECTS_MAX {
+        git.feed(&["unpack-objects", "-q"], &pack)?;
+    } else {
+        git.feed(&["index-pack", "--stdin"], &pack)?;
+    }
+    Ok(())
+}

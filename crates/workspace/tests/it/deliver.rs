@@ -1,0 +1,141 @@
+//! Delivery into the person's repository, and as a patch series.
+
+use overnight_core::ids::TreeId;
+use overnight_ports::forge::{Delivered, Delivery};
+use overnight_ports::workspace::Workspace;
+use overnight_workspace::{GitWorkspace, deliver_branch, deliver_patch};
+
+use crate::world::{World, executable, git, git_output, picture, put, read, trap};
+
+pub fn delivery(workspace: &GitWorkspace, tree: &TreeId) -> Delivery {
+    Delivery {
+        branch: "overnight/fix-cart-0123abcd".into(),
+        base: workspace.base().commit.clone(),
+        tree: tree.clone(),
+        message: "Fix the cart\n\nIt was off by one.\n\nOvernight-Run: 0123abcd".into(),
+        identity: "Ann Ode <ann@example.org>".into(),
+        at_s: 1_700_000_000,
+    }
+}
+
+fn changed(world: &World) -> (GitWorkspace, Delivery) {
+    let mut workspace = world.prepare();
+    put(&world.dir(), "a", "2\n");
+    put(&world.dir(), "new/bin", b"\0\xff\n");
+    let candidate = world.candidate(&mut workspace);
+    let delivery = delivery(&workspace, &candidate.tree);
+    (workspace, delivery)
+}
+
+#[test]
+fn a_branch_appears_and_nothing_else_changes() {
+    let world = World::new(&[("a", "1\n"), ("b", "1\n")]);
+    put(&world.repo, "b", "dirty\n");
+    let (script, marker) = trap(&world, "hook");
+    for hook in ["reference-transaction", "post-update", "pre-commit"] {
+        let path = format!(".git/hooks/{hook}");
+        std::fs::create_dir_all(world.repo.join(".git/hooks")).expect("made");
+        std::fs::copy(&script, world.repo.join(&path)).expect("planted");
+        executable(&world.repo, &path);
+    }
+    let (workspace, delivery) = changed(&world);
+    let before = picture(&world.repo);
+    let delivered = deliver_branch(&world.repo, &workspace.store(), &delivery).expect("delivers");
+    let Delivered::Branch { name, commit } = &delivered else { panic!("{delivered:?}") };
+    assert_eq!(git(&world.repo, &["rev-parse", name]), commit.as_str());
+    assert_eq!(git(&world.repo, &["show", &format!("{name}:a")]), "2");
+    assert_eq!(
+        git(&world.repo, &["log", "-1", "--format=%an <%ae> %cn %at %P%n%B", name]),
+        format!("Ann Ode <ann@example.org> Ann Ode 1700000000 {}\n{}", delivery.base, delivery.message)
+    );
+    let mut after = picture(&world.repo);
+    assert!(after.remove(&format!(".git/refs/heads/{name}")).is_some());
+    after.retain(|path, _| !path.starts_with(".git/objects/") || before.contains_key(path));
+    assert_eq!(after, before);
+    assert!(!marker.exists());
+
+    // Once more is the same as once, even if the harness's store was made anew.
+    let whole = picture(&world.repo);
+    assert_eq!(deliver_branch(&world.repo, &workspace.store(), &delivery).expect("delivers"), delivered);
+    assert_eq!(picture(&world.repo), whole);
+    git(&world.repo, &["fsck", "--strict"]);
+}
+
+#[test]
+fn many_changes_arrive_as_one_pack() {
+    let world = World::new(&[("a", "1\n")]);
+    let mut workspace = world.prepare();
+    for n in 0..150 {
+        put(&world.dir(), &format!("many/{n}"), format!("{n}\n"));
+    }
+    let tree = world.candidate(&mut workspace).tree;
+    let delivery = delivery(&workspace, &tree);
+    deliver_branch(&world.repo, &workspace.store(), &delivery).expect("delivers");
+    std::fs::remove_dir_all(&world.run).expect("removed");
+    assert_eq!(git(&world.repo, &["show", &format!("{}:many/149", delivery.branch)]), "149");
+    git(&world.repo, &["fsck", "--strict"]);
+}
+
+#[test]
+fn a_branch_that_is_something_else_is_not_touched() {
+    let world = World::new(&[("a", "1\n")]);
+    let (workspace, delivery) = changed(&world);
+    git(&world.repo, &["branch", &delivery.branch]);
+    let before = picture(&world.repo);
+    let error = deliver_branch(&world.repo, &workspace.store(), &delivery).expect_err("refused");
+    assert!(error.to_string().contains("exists already"), "{error}");
+    assert_eq!(picture(&world.repo), before);
+    for branch in ["..", "-x y", "a..b", ""] {
+        let bad = Delivery { branch: branch.into(), ..delivery.clone() };
+        assert!(deliver_branch(&world.repo, &workspace.store(), &bad).is_err(), "{branch}");
+    }
+}
+
+#[test]
+fn nothing_changed_is_nothing_delivered() {
+    let world = World::new(&[("a", "1\n")]);
+    let workspace = world.prepare();
+    let delivery = delivery(&workspace, &workspace.base().tree);
+    let before = picture(&world.repo);
+    assert_eq!(deliver_branch(&world.repo, &workspace.store(), &delivery).expect("asked"), Delivered::Nothing);
+    let folder = world.temp.path().join("patches");
+    assert_eq!(deliver_patch(&folder, &workspace.store(), &delivery).expect("asked"), Delivered::Nothing);
+    assert!(!folder.exists());
+    assert_eq!(picture(&world.repo), before);
+}
+
+#[test]
+fn a_patch_series_is_what_git_am_takes() {
+    let world = World::new(&[("a", "1\n"), ("gone", "x\n")]);
+    let mut workspace = world.prepare();
+    put(&world.dir(), "a", "2\n");
+    put(&world.dir(), "ü\n-x", b"\0\xff\n");
+    std::fs::remove_file(world.dir().join("gone")).expect("removed");
+    let tree = world.candidate(&mut workspace).tree;
+    let delivery = delivery(&workspace, &tree);
+    let folder = world.temp.path().join("patches");
+    for _ in 0..2 {
+        let delivered = deliver_patch(&folder, &workspace.store(), &delivery).expect("delivers");
+        assert_eq!(delivered, Delivered::Patch { folder: folder.to_string_lossy().into_owned() });
+    }
+    let names: Vec<_> = picture(&folder).into_keys().collect();
+    assert_eq!(names, ["0001-Fix-the-cart.patch"]);
+    git(&world.repo, &["am", "-q", &folder.join(&names[0]).to_string_lossy()]);
+    assert_eq!(git(&world.repo, &["rev-parse", "HEAD^{tree}"]), tree.as_str());
+    assert_eq!(read(&world.repo, "a"), "2\n");
+    assert!(git_output(&world.repo, &["log", "-1"]).status.success());
+}
+
+#[test]
+fn large_objects_are_delivered_beside_the_branch() {
+    let world = World::new(&[(".gitattributes", "*.bin filter=lfs -text\n"), ("a", "1")]);
+    let mut workspace = world.prepare();
+    put(&world.dir(), "x.bin", "content of a large file");
+    let tree = world.candidate(&mut workspace).tree;
+    let delivery = delivery(&workspace, &tree);
+    deliver_branch(&world.repo, &workspace.store(), &delivery).expect("delivers");
+    let pointer = git(&world.repo, &["show", &format!("{}:x.bin", delivery.branch)]);
+    let oid = pointer.lines().find_map(|l| l.strip_prefix("oid sha256:")).expect("a pointer");
+    let path = format!(".git/lfs/objects/{}/{}/{oid}", &oid[..2], &oid[2..4]);
+    assert_eq!(read(&world.repo, &path), "content of a large file");
+}

@@ -1,0 +1,9 @@
+//! The workspace on real repositories, with the real git.
+
+mod candidate;
+mod checkout;
+mod deliver;
+mod prepare;
+mod restore;
+mod scan;
+mod world;
