@@ -38,7 +38,10 @@ mod test {
     #[test]
     fn colours_and_links_are_taken_out() {
         assert_eq!(without_escapes("\u{1b}[1;32mok\u{1b}[0m 5"), "ok 5");
-        assert_eq!(without_escapes("\u{1b}]8;;http://a\u{1b}\\x\u{1b}]8;;\u{7}y"), "xy");
+        assert_eq!(
+            without_escapes("\u{1b}]8;;http://a\u{1b}\\x\u{1b}]8;;\u{7}y"),
+            "xy"
+        );
         assert_eq!(without_escapes("\u{1b}["), "");
     }
 }

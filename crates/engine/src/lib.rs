@@ -6,7 +6,7 @@ mod preflight;
 mod run;
 mod summary;
 
-pub use perform::Ports;
-pub use preflight::{Preflight, PreflightRow, Shelf, preflight};
+pub use perform::{Ports, on_the_diff};
+pub use preflight::{Preflight, PreflightRow, Reuse, Shelf, compares, preflight};
 pub use run::{Ended, Engine, EngineError, Watcher, load};
 pub use summary::summary;

@@ -2,15 +2,15 @@
 
 use std::sync::{Arc, Mutex};
 
-use overnight_core::check::{CheckReport, Observation, Receipt, Target};
+use overnight_core::check::{Observation, Obstacle, Receipt, Target, Verdict};
 use overnight_core::effect::{Effect, to_verify};
 use overnight_core::event::{Event, Fact};
-use overnight_core::goal::globs::Globs;
-use overnight_core::goal::{CheckKind, Deliver};
+use overnight_core::goal::globs::{BadGlob, Globs};
+use overnight_core::goal::{Check, CheckKind, Deliver, Goal};
 use overnight_core::ids::{BlobId, CheckId, Scope, TreeId};
 use overnight_core::judge::{Judgement, clip, judge, judge_diff, licence};
 use overnight_core::report::{Report, to_markdown};
-use overnight_core::repo::{Candidate, Delivered};
+use overnight_core::repo::{Candidate, Changed, Delivered};
 use overnight_core::state::{SCOPE_CHECK, State};
 use overnight_core::stop::StopReason;
 use overnight_core::turn::{Call, CallHead};
@@ -105,7 +105,7 @@ async fn baseline(state: &State, ports: &Ports, say: &(dyn Fn(Fact) + Send + Syn
             (kept.generated, true)
         }
         None => {
-            let found = preflight::run(&state.goal, &base.tree, ports.verifier.as_ref(), &known, &|found| {
+            let found = preflight::run(&state.goal, &base.tree, ports.verifier.as_ref(), &known, &|found: &preflight::Preflight| {
                 found.put_blobs(ports.journal.as_ref());
                 for report in &found.reports {
                     say(Fact::CheckReported { report: Box::new(report.clone()) });
@@ -196,7 +196,11 @@ async fn verify(
         Err(why) => return say(failed("the candidate is not known", &why)),
     };
     for id in &wanted {
-        if let Some(judgement) = on_the_diff(state, id, &candidate) {
+        let check = state.goal.check(id);
+        if check.is_none() && id.as_str() != SCOPE_CHECK {
+            continue;
+        }
+        if let Some(judgement) = on_the_diff(&state.goal, check, &candidate.changes) {
             let receipt = Receipt { tree: Some(tree.clone()), ..Receipt::default() };
             say(reported(id, &target, judgement, receipt));
         }
@@ -213,19 +217,35 @@ async fn verify(
     }
 }
 
-/// Checks that only look at what changed.
-fn on_the_diff(state: &State, id: &CheckId, candidate: &Candidate) -> Option<Judgement> {
-    let globs = |patterns: &[String]| Globs::new(patterns).unwrap_or_default();
-    if id.as_str() == SCOPE_CHECK {
-        let (allow, forbid) = licence(&state.goal).unwrap_or_default();
-        return Some(judge_diff(allow.as_ref(), &forbid, &candidate.changes));
-    }
-    match &state.goal.check(id)?.kind {
-        CheckKind::Diff { allow, forbid } => {
-            let allow = (!allow.is_empty()).then(|| globs(allow));
-            Some(judge_diff(allow.as_ref(), &globs(forbid), &candidate.changes))
-        }
-        _ => None,
+/// Judges what changed: by the goal's `keep` and `use` for the check that every goal has (`check` is `None`), or by a
+/// check of the kind `diff`. `None` for checks of other kinds.
+pub fn on_the_diff(goal: &Goal, check: Option<&Check>, changes: &[Changed]) -> Option<Judgement> {
+    let Some(check) = check else {
+        return Some(match licence(goal) {
+            Ok((allow, forbid)) => judge_diff(allow.as_ref(), &forbid, changes),
+            Err(e) => unreadable(&e),
+        });
+    };
+    let CheckKind::Diff { allow, forbid } = &check.kind else { return None };
+    let globs = || -> Result<_, BadGlob> {
+        let only = if allow.is_empty() { None } else { Some(Globs::new(allow)?) };
+        Ok((only, Globs::new(forbid)?))
+    };
+    Some(match globs() {
+        Ok((only, never)) => judge_diff(only.as_ref(), &never, changes),
+        Err(e) => unreadable(&e),
+    })
+}
+
+/// The linter refuses such a goal; should one come this far, nothing passes by it.
+fn unreadable(error: &BadGlob) -> Judgement {
+    Judgement {
+        verdict: Verdict::CannotTell,
+        reason: error.to_string(),
+        evidence: String::new(),
+        measure: Default::default(),
+        obstacle: Some(Obstacle::Harness { detail: error.to_string() }),
+        flaky: false,
     }
 }
 
@@ -281,7 +301,7 @@ async fn deliver(state: &State, ports: &Ports, say: &(dyn Fn(Fact) + Send + Sync
     }
     let gate = state.checks.get(&CheckId::from(SCOPE_CHECK)).and_then(|c| c.latest.as_ref());
     let clean = gate.is_some_and(|l| {
-        l.tree == candidate.tree && l.verdict == overnight_core::check::Verdict::Pass
+        l.tree == candidate.tree && l.verdict == Verdict::Pass
     });
     if !clean {
         let message = "the work touches paths that the goal does not let change, so nothing was delivered".to_owned();

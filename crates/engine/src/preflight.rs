@@ -2,7 +2,7 @@
 //! results are held against, and find checks that say one thing and then another.
 
 use overnight_core::check::{CheckReport, Observation, Receipt, Target, Verdict};
-use overnight_core::goal::{Check, CheckKind, Goal};
+use overnight_core::goal::{Aim, Check, CheckKind, Goal, Role};
 use overnight_core::ids::{CheckId, TreeId, UnixMs};
 use overnight_core::judge::{Judgement, judge_base, judge_diff};
 use overnight_ports::journal::BlobSink;
@@ -41,6 +41,8 @@ pub struct Preflight {
 pub struct PreflightRow {
     /// The check.
     pub id: CheckId,
+    /// `done` or `keep`.
+    pub role: Role,
     /// Its kind.
     pub kind: String,
     /// Verdict on the base.
@@ -81,6 +83,7 @@ fn row(check: &Check, report: &CheckReport) -> PreflightRow {
     };
     PreflightRow {
         id: report.check.clone(),
+        role: check.role,
         kind: check.kind.key().to_owned(),
         verdict: report.verdict,
         reason: report.reason.clone(),
@@ -90,18 +93,42 @@ fn row(check: &Check, report: &CheckReport) -> PreflightRow {
     }
 }
 
+/// Whether results of an earlier preflight may be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reuse {
+    /// If they are of the same base, checks and environment, and young.
+    Kept,
+    /// Everything is run again.
+    Fresh,
+}
+
 /// A preflight on its own, as `overnight check` runs it; kept for the run that follows.
 pub async fn preflight(
     goal: &Goal,
     base: &TreeId,
     verifier: &dyn Verifier,
-    shelf: &dyn Shelf,
+    (shelf, reuse_results): (&dyn Shelf, Reuse),
     now: UnixMs,
     each: &(dyn Fn(&CheckReport) + Send + Sync),
 ) -> Preflight {
-    let found = run(goal, base, verifier, &|_| false, &|part| part.reports.iter().for_each(each)).await;
-    keep(shelf, &key(goal, base, &verifier.environment()), &found, now);
+    let key = key(goal, base, &verifier.environment());
+    if reuse_results == Reuse::Kept
+        && let Some(kept) = reuse(shelf, &key, now)
+    {
+        return kept;
+    }
+    let found = run(goal, base, verifier, &|_| false, &|part: &Preflight| part.reports.iter().for_each(each)).await;
+    keep(shelf, &key, &found, now);
     found
+}
+
+/// Whether a check's verdict needs what it found on the base.
+pub fn compares(check: &Check) -> bool {
+    match &check.kind {
+        CheckKind::Tests { .. } => true,
+        CheckKind::Metric { target, .. } => matches!(target, Aim::NoWorse(_)),
+        CheckKind::Run { .. } | CheckKind::File { .. } | CheckKind::Diff { .. } | CheckKind::Later { .. } => false,
+    }
 }
 
 /// Runs every check that is not `known`, and tells of each probe's results as they come.

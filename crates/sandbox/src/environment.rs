@@ -102,10 +102,9 @@ const HOST_FOLDERS: &[&str] = &[
 impl Host {
     /// The environment of this process.
     pub fn current() -> Host {
-        Host::from_variables(
-            std::env::vars_os()
-                .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))),
-        )
+        Host::from_variables(std::env::vars_os().filter_map(|(name, value)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        }))
     }
 
     /// A given environment, for tests and for a caller that has changed its own.
@@ -120,13 +119,18 @@ impl Host {
 
     /// A variable, if it is set and not empty.
     pub(crate) fn variable(&self, name: &str) -> Option<&str> {
-        self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
+        self.variables
+            .get(name)
+            .map(String::as_str)
+            .filter(|value| !value.is_empty())
     }
 
     /// A variable that names an absolute path.
     #[cfg(target_os = "linux")]
     pub(crate) fn place(&self, name: &str) -> Option<PathBuf> {
-        self.variable(name).map(PathBuf::from).filter(|path| path.is_absolute())
+        self.variable(name)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
     }
 
     /// The caller's home, if there is one worth the name.
@@ -138,7 +142,12 @@ impl Host {
     pub(crate) fn path(&self) -> Vec<PathBuf> {
         const DEFAULT: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
         let mut folders: Vec<PathBuf> = Vec::new();
-        for folder in self.variable("PATH").unwrap_or(DEFAULT).split(':').map(PathBuf::from) {
+        for folder in self
+            .variable("PATH")
+            .unwrap_or(DEFAULT)
+            .split(':')
+            .map(PathBuf::from)
+        {
             if folder.is_absolute() && !folders.contains(&folder) {
                 folders.push(folder);
             }
@@ -148,7 +157,10 @@ impl Host {
 
     /// What every command's environment begins with, but for `PATH`.
     pub(crate) fn basics(&self, home: &Path, temporary: &Path) -> BTreeMap<String, String> {
-        let user = self.variable("USER").or(self.variable("LOGNAME")).unwrap_or("user");
+        let user = self
+            .variable("USER")
+            .or(self.variable("LOGNAME"))
+            .unwrap_or("user");
         let language = self
             .variable("LANG")
             .filter(|lang| lang.to_ascii_lowercase().replace('-', "").ends_with("utf8"))
@@ -169,7 +181,10 @@ impl Host {
             inside.insert("TZ".to_owned(), zone.to_owned());
         }
         for name in CERTIFICATES {
-            if let Some(value) = self.variable(name).filter(|v| v.starts_with("/etc/") || v.starts_with("/usr/")) {
+            if let Some(value) = self
+                .variable(name)
+                .filter(|v| v.starts_with("/etc/") || v.starts_with("/usr/"))
+            {
                 inside.insert((*name).to_owned(), value.to_owned());
             }
         }
@@ -179,7 +194,9 @@ impl Host {
     /// The variables that name tools, where `visible` says that the place can be seen inside.
     #[cfg(target_os = "linux")]
     pub(crate) fn tools(&self, visible: impl Fn(&Path) -> bool) -> BTreeMap<String, String> {
-        let places = TOOL_PLACES.iter().filter(|name| self.place(name).is_some_and(|place| visible(&place)));
+        let places = TOOL_PLACES
+            .iter()
+            .filter(|name| self.place(name).is_some_and(|place| visible(&place)));
         places
             .chain(TOOL_VERSIONS)
             .filter_map(|name| Some(((*name).to_owned(), self.variable(name)?.to_owned())))
@@ -190,7 +207,9 @@ impl Host {
     #[cfg(target_os = "linux")]
     pub(crate) fn package_managers(&self) -> BTreeMap<String, String> {
         let wanted = |name: &str| {
-            (PACKAGE_MANAGERS.iter().any(|prefix| name.starts_with(prefix))
+            (PACKAGE_MANAGERS
+                .iter()
+                .any(|prefix| name.starts_with(prefix))
                 || PACKAGE_MANAGER_NAMES.contains(&name)
                 || CERTIFICATES.contains(&name))
                 && !HOST_FOLDERS.contains(&name)
@@ -208,7 +227,11 @@ mod tests {
     use super::*;
 
     fn host(variables: &[(&str, &str)]) -> Host {
-        Host::from_variables(variables.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())))
+        Host::from_variables(
+            variables
+                .iter()
+                .map(|(k, v)| ((*k).to_owned(), (*v).to_owned())),
+        )
     }
 
     #[test]
@@ -230,13 +253,23 @@ mod tests {
 
     #[test]
     fn a_language_without_utf8_is_replaced() {
-        assert_eq!(host(&[("LANG", "C")]).basics(Path::new("/h"), Path::new("/tmp"))["LANG"], "C.UTF-8");
+        assert_eq!(
+            host(&[("LANG", "C")]).basics(Path::new("/h"), Path::new("/tmp"))["LANG"],
+            "C.UTF-8"
+        );
     }
 
     #[cfg(target_os = "linux")]
     #[test]
     fn package_managers_get_their_variables_but_no_folder_of_the_host() {
-        let host = host(&[("PIP_INDEX_URL", "https://p.example"), ("PIP_CACHE_DIR", "/c"), ("OPENAI_API_KEY", "k")]);
-        assert_eq!(host.package_managers().into_keys().collect::<Vec<_>>(), ["PIP_INDEX_URL"]);
+        let host = host(&[
+            ("PIP_INDEX_URL", "https://p.example"),
+            ("PIP_CACHE_DIR", "/c"),
+            ("OPENAI_API_KEY", "k"),
+        ]);
+        assert_eq!(
+            host.package_managers().into_keys().collect::<Vec<_>>(),
+            ["PIP_INDEX_URL"]
+        );
     }
 }

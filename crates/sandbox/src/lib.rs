@@ -42,6 +42,9 @@ pub async fn probe() -> Result<String, String> {
     }
     #[cfg(not(target_os = "linux"))]
     {
-        Err("cells need Linux; run with --unsafe-no-sandbox in a machine that you can lose".to_owned())
+        Err(
+            "cells need Linux; run with --unsafe-no-sandbox in a machine that you can lose"
+                .to_owned(),
+        )
     }
 }

@@ -13,7 +13,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use overnight_ports::sandbox::{
-    Background, Cell, CellSpec, Command, Exit, Finished, Level, OUTPUT_BYTES_MAX, Sandbox, SandboxError, Streams,
+    Background, Cell, CellSpec, Command, Exit, Finished, Level, OUTPUT_BYTES_MAX, Sandbox,
+    SandboxError, Streams,
 };
 use tokio::net::unix::pipe::Receiver;
 use tokio::process::Child;
@@ -40,7 +41,9 @@ pub struct OpenSandbox {
 impl OpenSandbox {
     /// With this process's environment as the one to take the basics from.
     pub fn new() -> OpenSandbox {
-        OpenSandbox { host: Host::current() }
+        OpenSandbox {
+            host: Host::current(),
+        }
     }
 }
 
@@ -63,7 +66,9 @@ impl Sandbox for OpenSandbox {
     async fn open(&self, spec: CellSpec) -> Result<Box<dyn Cell>, SandboxError> {
         let host = self.host.clone();
         let opening = spawn_blocking(move || OpenCell::new(&host, spec));
-        Ok(Box::new(opening.await.map_err(|error| SandboxError::Open(error.to_string()))??))
+        Ok(Box::new(opening.await.map_err(|error| {
+            SandboxError::Open(error.to_string())
+        })??))
     }
 }
 
@@ -91,36 +96,63 @@ impl Drop for OpenCell {
 impl OpenCell {
     fn new(host: &Host, spec: CellSpec) -> Result<OpenCell, SandboxError> {
         static CELLS: AtomicU64 = AtomicU64::new(0);
-        let workspace = spec
-            .workspace
-            .canonicalize()
-            .map_err(|error| SandboxError::Open(format!("the workspace {}: {error}", spec.workspace.display())))?;
+        let workspace = spec.workspace.canonicalize().map_err(|error| {
+            SandboxError::Open(format!(
+                "the workspace {}: {error}",
+                spec.workspace.display()
+            ))
+        })?;
         let temporary = spec.private.join("tmp");
         fs::create_dir_all(&temporary)?;
         for layer in &spec.layers {
-            let at = below(&workspace, &layer.at).ok_or_else(|| SandboxError::Open(format!("{:?} is not below the workspace", layer.at)))?;
+            let at = below(&workspace, &layer.at).ok_or_else(|| {
+                SandboxError::Open(format!("{:?} is not below the workspace", layer.at))
+            })?;
             // Nothing is mounted here, so it is copied, once.
             if !at.exists() {
                 copy::tree(&layer.from, &at)?;
             }
         }
-        let home = host.home().map_or_else(|| spec.private.join("home"), Path::to_owned);
-        let mark = format!("{}-{}", std::process::id(), CELLS.fetch_add(1, Ordering::Relaxed));
-        let path: Vec<_> = host.path().iter().map(|folder| folder.to_string_lossy().into_owned()).collect();
+        let home = host
+            .home()
+            .map_or_else(|| spec.private.join("home"), Path::to_owned);
+        let mark = format!(
+            "{}-{}",
+            std::process::id(),
+            CELLS.fetch_add(1, Ordering::Relaxed)
+        );
+        let path: Vec<_> = host
+            .path()
+            .iter()
+            .map(|folder| folder.to_string_lossy().into_owned())
+            .collect();
         let mut env = host.basics(&home, &temporary);
         env.insert("PATH".to_owned(), path.join(":"));
         env.extend(spec.env);
         env.insert(MARK.to_owned(), mark.clone());
-        let shared = Shared { mark, groups: Mutex::default(), closed: AtomicBool::new(false) };
-        Ok(OpenCell { workspace, env, shared: Arc::new(shared) })
+        let shared = Shared {
+            mark,
+            groups: Mutex::default(),
+            closed: AtomicBool::new(false),
+        };
+        Ok(OpenCell {
+            workspace,
+            env,
+            shared: Arc::new(shared),
+        })
     }
 
-    fn spawn(&self, command: &Command) -> Result<(Running, Receiver, Option<Receiver>), SandboxError> {
+    fn spawn(
+        &self,
+        command: &Command,
+    ) -> Result<(Running, Receiver, Option<Receiver>), SandboxError> {
         if self.shared.closed.load(Ordering::Relaxed) {
             return Err(SandboxError::Closed);
         }
         let no_directory = || SandboxError::NoDirectory(command.dir.clone());
-        let dir = below(&self.workspace, &command.dir).filter(|dir| dir.is_dir()).ok_or_else(no_directory)?;
+        let dir = below(&self.workspace, &command.dir)
+            .filter(|dir| dir.is_dir())
+            .ok_or_else(no_directory)?;
         let (stdout, out_end) = io::pipe()?;
         let (stderr, err_end) = match command.streams {
             Streams::Merged => (None, out_end.try_clone()?),
@@ -144,10 +176,21 @@ impl OpenCell {
             .stderr(err_end)
             .process_group(0)
             .spawn()?;
-        let group = child.id().and_then(|id| i32::try_from(id).ok()).unwrap_or_default();
+        let group = child
+            .id()
+            .and_then(|id| i32::try_from(id).ok())
+            .unwrap_or_default();
         lock(&self.shared.groups).push(group);
-        let running = Running { child, group, shared: Arc::clone(&self.shared) };
-        Ok((running, Receiver::from_owned_fd(OwnedFd::from(stdout))?, stderr))
+        let running = Running {
+            child,
+            group,
+            shared: Arc::clone(&self.shared),
+        };
+        Ok((
+            running,
+            Receiver::from_owned_fd(OwnedFd::from(stdout))?,
+            stderr,
+        ))
     }
 }
 
@@ -209,14 +252,28 @@ impl Cell for OpenCell {
     }
 
     async fn start(&self, command: Command) -> Result<Box<dyn Background>, SandboxError> {
-        let (mut running, out, _) = self.spawn(&Command { streams: Streams::Merged, ..command })?;
+        let (mut running, out, _) = self.spawn(&Command {
+            streams: Streams::Merged,
+            ..command
+        })?;
         let output = Arc::new(Mutex::new(Tail::new(BACKGROUND_OUTPUT_BYTES)));
         let (ended, exit) = watch::channel(None);
-        let background = OpenBackground { group: running.group, output: Arc::clone(&output), exit };
+        let background = OpenBackground {
+            group: running.group,
+            output: Arc::clone(&output),
+            exit,
+        };
         let shared = Arc::clone(&self.shared);
         tokio::spawn(async move {
             let sink = &mut |bytes: &[u8]| lock(&output).take(bytes);
-            let followed = follow(running.child.wait(), || {}, None, (out, sink), (None, &mut |_| {})).await;
+            let followed = follow(
+                running.child.wait(),
+                || {},
+                None,
+                (out, sink),
+                (None, &mut |_| {}),
+            )
+            .await;
             let exit = match followed {
                 Ok(Followed::Ended(Ok(status))) => shared.exit_of(status),
                 Ok(_) | Err(_) => Exit::Killed,
@@ -262,7 +319,11 @@ impl Background for OpenBackground {
 
     async fn wait(&self) -> Exit {
         let mut exit = self.exit.clone();
-        let ended = exit.wait_for(Option::is_some).await.ok().and_then(|exit| *exit);
+        let ended = exit
+            .wait_for(Option::is_some)
+            .await
+            .ok()
+            .and_then(|exit| *exit);
         ended.unwrap_or(Exit::Killed)
     }
 
@@ -276,7 +337,9 @@ impl Background for OpenBackground {
 
 /// A path below the workspace, by its spelling.
 fn below(workspace: &Path, path: &str) -> Option<PathBuf> {
-    let is_below = Path::new(path).components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
+    let is_below = Path::new(path)
+        .components()
+        .all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
     is_below.then(|| workspace.join(path))
 }
 
@@ -284,8 +347,13 @@ fn below(workspace: &Path, path: &str) -> Option<PathBuf> {
 fn unnamed_file(content: &[u8]) -> io::Result<fs::File> {
     static FILES: AtomicU64 = AtomicU64::new(0);
     let number = FILES.fetch_add(1, Ordering::Relaxed);
-    let path = std::env::temp_dir().join(format!("overnight-stdin-{}-{number}", std::process::id()));
-    let mut file = fs::OpenOptions::new().read(true).write(true).create_new(true).open(&path)?;
+    let path =
+        std::env::temp_dir().join(format!("overnight-stdin-{}-{number}", std::process::id()));
+    let mut file = fs::OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create_new(true)
+        .open(&path)?;
     fs::remove_file(&path)?;
     file.write_all(content)?;
     file.rewind()?;
@@ -302,11 +370,24 @@ fn kill_group(group: i32) {
 /// Kills what has left its process group but kept the cell's mark in its environment.
 fn kill_marked(mark: &str) {
     let variable = format!("{MARK}={mark}");
-    let Ok(processes) = fs::read_dir("/proc") else { return };
+    let Ok(processes) = fs::read_dir("/proc") else {
+        return;
+    };
     for process in processes.flatten() {
-        let Some(id) = process.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else { continue };
-        let Ok(environment) = fs::read(process.path().join("environ")) else { continue };
-        if environment.split(|byte| *byte == 0).any(|entry| entry == variable.as_bytes()) {
+        let Some(id) = process
+            .file_name()
+            .to_str()
+            .and_then(|name| name.parse::<i32>().ok())
+        else {
+            continue;
+        };
+        let Ok(environment) = fs::read(process.path().join("environ")) else {
+            continue;
+        };
+        if environment
+            .split(|byte| *byte == 0)
+            .any(|entry| entry == variable.as_bytes())
+        {
             // SAFETY: integers alone.
             unsafe { libc::kill(id, libc::SIGKILL) };
         }

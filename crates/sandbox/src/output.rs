@@ -13,7 +13,11 @@ pub(crate) struct Head {
 
 impl Head {
     pub(crate) fn new(max: usize) -> Head {
-        Head { bytes: Vec::new(), dropped: 0, max }
+        Head {
+            bytes: Vec::new(),
+            dropped: 0,
+            max,
+        }
     }
 
     pub(crate) fn take(&mut self, bytes: &[u8]) {
@@ -36,7 +40,11 @@ pub(crate) struct Tail {
 
 impl Tail {
     pub(crate) fn new(max: usize) -> Tail {
-        Tail { bytes: Vec::new(), start: 0, max }
+        Tail {
+            bytes: Vec::new(),
+            start: 0,
+            max,
+        }
     }
 
     pub(crate) fn take(&mut self, bytes: &[u8]) {
@@ -64,7 +72,10 @@ mod tests {
         let mut head = Head::new(4);
         head.take(b"abc");
         head.take(b"def");
-        assert_eq!((head.bytes.as_slice(), head.dropped), (b"abcd".as_slice(), 2));
+        assert_eq!(
+            (head.bytes.as_slice(), head.dropped),
+            (b"abcd".as_slice(), 2)
+        );
     }
 
     #[test]

@@ -24,25 +24,53 @@ enum What {
 }
 
 const fn dir(name: &'static str, reason: &'static str) -> Rule {
-    Rule { name, what: What::Directory, beside: None, reason }
+    Rule {
+        name,
+        what: What::Directory,
+        beside: None,
+        reason,
+    }
 }
 const fn file(name: &'static str, reason: &'static str) -> Rule {
-    Rule { name, what: What::File, beside: None, reason }
+    Rule {
+        name,
+        what: What::File,
+        beside: None,
+        reason,
+    }
 }
 const fn beside(name: &'static str, sibling: &'static str, reason: &'static str) -> Rule {
-    Rule { name, what: What::Directory, beside: Some(sibling), reason }
+    Rule {
+        name,
+        what: What::Directory,
+        beside: Some(sibling),
+        reason,
+    }
 }
 const fn dir_suffix(name: &'static str, reason: &'static str) -> Rule {
-    Rule { name, what: What::DirectorySuffix, beside: None, reason }
+    Rule {
+        name,
+        what: What::DirectorySuffix,
+        beside: None,
+        reason,
+    }
 }
 const fn suffix(name: &'static str, reason: &'static str) -> Rule {
-    Rule { name, what: What::FileSuffix, beside: None, reason }
+    Rule {
+        name,
+        what: What::FileSuffix,
+        beside: None,
+        reason,
+    }
 }
 
 /// Only names that no person gives to a source. `build`, `dist`, `coverage` and the like are not here: they are
 /// learned from what the checks themselves generate on the base.
 const RULES: &[Rule] = &[
-    dir("__pycache__", "Python writes compiled modules there on import"),
+    dir(
+        "__pycache__",
+        "Python writes compiled modules there on import",
+    ),
     suffix(".pyc", "a compiled Python module"),
     suffix(".pyo", "a compiled Python module of older versions"),
     dir(".pytest_cache", "pytest's memory of the last run"),
@@ -60,7 +88,10 @@ const RULES: &[Rule] = &[
     dir("node_modules", "installed packages"),
     dir(".nyc_output", "nyc's raw coverage"),
     file(".eslintcache", "eslint's cache"),
-    suffix(".tsbuildinfo", "the TypeScript compiler's incremental state"),
+    suffix(
+        ".tsbuildinfo",
+        "the TypeScript compiler's incremental state",
+    ),
     dir(".parcel-cache", "parcel's cache"),
     dir(".turbo", "turborepo's cache"),
     beside("target", "Cargo.toml", "cargo's build directory"),
@@ -123,7 +154,11 @@ mod tests {
 
     #[test]
     fn every_rule_gives_its_reason() {
-        assert!(RULES.iter().all(|r| r.reason.len() > 5 && !r.name.is_empty()));
+        assert!(
+            RULES
+                .iter()
+                .all(|r| r.reason.len() > 5 && !r.name.is_empty())
+        );
     }
 
     #[test]

@@ -83,13 +83,20 @@ impl Baseline {
 
     /// Whether this is what the base has there.
     pub(crate) fn is(&self, path: &[u8], held: &Held) -> bool {
-        self.entries.get(path).is_some_and(|e| e.mode == held.mode && e.hash.is_some() && e.hash == held.hash)
+        self.entries
+            .get(path)
+            .is_some_and(|e| e.mode == held.mode && e.hash.is_some() && e.hash == held.hash)
     }
 }
 
 /// Adds every directory above `path`.
 pub(crate) fn add_parents(dirs: &mut HashSet<Vec<u8>>, path: &[u8]) {
-    let ends = path.iter().enumerate().rev().filter(|(_, b)| **b == b'/').map(|(at, _)| at);
+    let ends = path
+        .iter()
+        .enumerate()
+        .rev()
+        .filter(|(_, b)| **b == b'/')
+        .map(|(at, _)| at);
     for end in ends {
         let Some(dir) = path.get(..end) else { return };
         if !dirs.insert(dir.to_vec()) {
@@ -115,24 +122,48 @@ fn line(record: &[u8]) -> Option<Listed> {
         "100755" => Some(Mode::Executable),
         _ => Some(Mode::File),
     };
-    Some(Listed { path: path.to_vec(), oid: words.next()?.to_owned(), mode })
+    Some(Listed {
+        path: path.to_vec(),
+        oid: words.next()?.to_owned(),
+        mode,
+    })
 }
 
 /// Reads what the fresh clone holds of the base, several files at once, and stores it together with `extra` (the
 /// clone's `.git`), so that a later process need not.
-pub(crate) fn take(layout: &Layout, root: &Root, listed: &[Listed], extra: &[Vec<u8>]) -> Result<(), WorkspaceError> {
+pub(crate) fn take(
+    layout: &Layout,
+    root: &Root,
+    listed: &[Listed],
+    extra: &[Vec<u8>],
+) -> Result<(), WorkspaceError> {
     let started = now_ns();
-    let all: Vec<(&[u8], Option<&Listed>)> =
-        listed.iter().map(|l| (l.path.as_slice(), Some(l))).chain(extra.iter().map(|p| (p.as_slice(), None))).collect();
-    let workers = std::thread::available_parallelism().map_or(1, usize::from).clamp(1, 4);
+    let all: Vec<(&[u8], Option<&Listed>)> = listed
+        .iter()
+        .map(|l| (l.path.as_slice(), Some(l)))
+        .chain(extra.iter().map(|p| (p.as_slice(), None)))
+        .collect();
+    let workers = std::thread::available_parallelism()
+        .map_or(1, usize::from)
+        .clamp(1, 4);
     let share = all.len().div_ceil(workers).max(1);
     let parts: Vec<Result<Vec<Stored>, WorkspaceError>> = std::thread::scope(|scope| {
         let handles: Vec<_> = all
             .chunks(share)
-            .map(|part| scope.spawn(move || part.iter().map(|(path, l)| store_one(root, path, *l, started)).collect()))
+            .map(|part| {
+                scope.spawn(move || {
+                    part.iter()
+                        .map(|(path, l)| store_one(root, path, *l, started))
+                        .collect()
+                })
+            })
             .collect();
-        let lost = || WorkspaceError::Refused("a thread that reads the workspace ended early".into());
-        handles.into_iter().map(|h| h.join().unwrap_or_else(|_| Err(lost()))).collect()
+        let lost =
+            || WorkspaceError::Refused("a thread that reads the workspace ended early".into());
+        handles
+            .into_iter()
+            .map(|h| h.join().unwrap_or_else(|_| Err(lost())))
+            .collect()
     });
     let mut stored = Vec::with_capacity(all.len());
     for part in parts {
@@ -141,17 +172,35 @@ pub(crate) fn take(layout: &Layout, root: &Root, listed: &[Listed], extra: &[Vec
     facts::save_json(&layout.baseline(), &stored)
 }
 
-fn store_one(root: &Root, path: &[u8], listed: Option<&Listed>, started: i64) -> Result<Stored, WorkspaceError> {
+fn store_one(
+    root: &Root,
+    path: &[u8],
+    listed: Option<&Listed>,
+    started: i64,
+) -> Result<Stored, WorkspaceError> {
     let gitlink = listed.is_some_and(|l| l.mode.is_none());
-    let held = if gitlink { None } else { hold(root, path, started).map_err(|e| root.error(path, e))? };
+    let held = if gitlink {
+        None
+    } else {
+        hold(root, path, started).map_err(|e| root.error(path, e))?
+    };
     let oid = listed.map(|l| l.oid.clone()).unwrap_or_default();
-    Ok(Stored { path: names::quote(path), oid, mode: listed.and_then(|l| l.mode), held })
+    Ok(Stored {
+        path: names::quote(path),
+        oid,
+        mode: listed.and_then(|l| l.mode),
+        held,
+    })
 }
 
 /// What stands at a path, whatever its size.
 fn hold(root: &Root, path: &[u8], started: i64) -> std::io::Result<Option<Held>> {
-    let Some(stat) = root.stat(path)? else { return Ok(None) };
-    let Kind::File(mode) = stat.kind() else { return Ok(None) };
+    let Some(stat) = root.stat(path)? else {
+        return Ok(None);
+    };
+    let Kind::File(mode) = stat.kind() else {
+        return Ok(None);
+    };
     let hash = match mode {
         Mode::Link => root.target(path)?.map(|target| hash(&target)),
         Mode::File | Mode::Executable => match root.file(path)? {
@@ -159,7 +208,13 @@ fn hold(root: &Root, path: &[u8], started: i64) -> std::io::Result<Option<Held>>
             None => None,
         },
     };
-    Ok(Some(Held { mode, hash, size: stat.size, stat: Some(stat), racy: is_racy(&stat, started) }))
+    Ok(Some(Held {
+        mode,
+        hash,
+        size: stat.size,
+        stat: Some(stat),
+        racy: is_racy(&stat, started),
+    }))
 }
 
 /// What was taken when the clone was made: the base, and the first snapshot.
@@ -168,11 +223,20 @@ pub(crate) fn load(layout: &Layout) -> Result<(Baseline, HashMap<Vec<u8>, Held>)
     let mut baseline = Baseline::default();
     let mut snapshot = HashMap::with_capacity(stored.len());
     for one in stored {
-        let Some(path) = names::unquote(&one.path) else { continue };
+        let Some(path) = names::unquote(&one.path) else {
+            continue;
+        };
         match (one.mode, one.oid.is_empty()) {
             (Some(mode), _) => {
                 let hash = one.held.and_then(|h| h.hash);
-                baseline.add(path.clone(), BaseEntry { mode, oid: one.oid, hash });
+                baseline.add(
+                    path.clone(),
+                    BaseEntry {
+                        mode,
+                        oid: one.oid,
+                        hash,
+                    },
+                );
             }
             (None, false) => {
                 add_parents(&mut baseline.dirs, &path);
@@ -195,7 +259,9 @@ pub(crate) fn is_racy(stat: &Stat, read_ns: i64) -> bool {
 
 /// The wall clock, nanoseconds since the epoch, as file time stamps count.
 pub(crate) fn now_ns() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
 }
 

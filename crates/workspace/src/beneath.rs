@@ -55,11 +55,18 @@ pub(crate) enum Kind {
 const SECOND_NS: i64 = 1_000_000_000;
 
 impl Stat {
-    #[expect(clippy::useless_conversion, reason = "the fields' widths differ between platforms")]
+    #[expect(
+        clippy::useless_conversion,
+        reason = "the fields' widths differ between platforms"
+    )]
     pub(crate) fn of(stat: &FileStat) -> Self {
         Stat {
-            mtime_ns: i64::from(stat.st_mtime).saturating_mul(SECOND_NS).saturating_add(i64::from(stat.st_mtime_nsec)),
-            ctime_ns: i64::from(stat.st_ctime).saturating_mul(SECOND_NS).saturating_add(i64::from(stat.st_ctime_nsec)),
+            mtime_ns: i64::from(stat.st_mtime)
+                .saturating_mul(SECOND_NS)
+                .saturating_add(i64::from(stat.st_mtime_nsec)),
+            ctime_ns: i64::from(stat.st_ctime)
+                .saturating_mul(SECOND_NS)
+                .saturating_add(i64::from(stat.st_ctime_nsec)),
             size: u64::try_from(stat.st_size).unwrap_or(0),
             inode: u64::from(stat.st_ino),
             mode: u32::from(stat.st_mode),
@@ -78,15 +85,23 @@ impl Stat {
     }
 }
 
-const OPEN_DIR: OFlag = OFlag::O_DIRECTORY.union(OFlag::O_NOFOLLOW).union(OFlag::O_CLOEXEC).union(OFlag::O_RDONLY);
+const OPEN_DIR: OFlag = OFlag::O_DIRECTORY
+    .union(OFlag::O_NOFOLLOW)
+    .union(OFlag::O_CLOEXEC)
+    .union(OFlag::O_RDONLY);
 
 impl Root {
     /// Opens the folder. Its own path may contain links: it is the harness's.
     pub(crate) fn open(path: &Path) -> Result<Self, WorkspaceError> {
         let flags = OFlag::O_DIRECTORY | OFlag::O_CLOEXEC | OFlag::O_RDONLY;
-        let fd = open(path, flags, Bits::empty())
-            .map_err(|e| WorkspaceError::Io { path: path.to_owned(), source: e.into() })?;
-        Ok(Root { fd, path: path.to_owned() })
+        let fd = open(path, flags, Bits::empty()).map_err(|e| WorkspaceError::Io {
+            path: path.to_owned(),
+            source: e.into(),
+        })?;
+        Ok(Root {
+            fd,
+            path: path.to_owned(),
+        })
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -99,7 +114,10 @@ impl Root {
 
     /// An error about one path below this folder.
     pub(crate) fn error(&self, path: &[u8], source: impl Into<io::Error>) -> WorkspaceError {
-        WorkspaceError::Io { path: self.path.join(names::os(path)), source: source.into() }
+        WorkspaceError::Io {
+            path: self.path.join(names::os(path)),
+            source: source.into(),
+        }
     }
 
     /// The directory that holds `path`, and the last component; `None` if it is not there as a real directory.
@@ -163,15 +181,16 @@ impl Root {
     pub(crate) fn put(&self, path: &[u8], mode: Mode, content: &mut dyn Read) -> io::Result<()> {
         let (dir, name) = self.make_parent(path, true)?;
         let temporary = self.temporary();
-        let made = write_new(dir.as_fd(), temporary.as_bytes(), mode, content).and_then(|()| {
-            match renameat(&dir, temporary.as_bytes(), &dir, name) {
-                Err(Errno::EISDIR | Errno::ENOTEMPTY | Errno::EEXIST) => {
-                    remove_at(dir.as_fd(), name, 0)?;
-                    Ok(renameat(&dir, temporary.as_bytes(), &dir, name)?)
-                }
-                other => Ok(other?),
-            }
-        });
+        let made =
+            write_new(dir.as_fd(), temporary.as_bytes(), mode, content).and_then(
+                |()| match renameat(&dir, temporary.as_bytes(), &dir, name) {
+                    Err(Errno::EISDIR | Errno::ENOTEMPTY | Errno::EEXIST) => {
+                        remove_at(dir.as_fd(), name, 0)?;
+                        Ok(renameat(&dir, temporary.as_bytes(), &dir, name)?)
+                    }
+                    other => Ok(other?),
+                },
+            );
         if made.is_err() {
             let _ = unlinkat(&dir, temporary.as_bytes(), UnlinkatFlags::NoRemoveDir);
         }
@@ -179,7 +198,12 @@ impl Root {
     }
 
     /// Puts a file at `path` unless something is there; whether it did. A link in a directory's place is an error.
-    pub(crate) fn put_new(&self, path: &[u8], mode: Mode, content: &mut dyn Read) -> io::Result<bool> {
+    pub(crate) fn put_new(
+        &self,
+        path: &[u8],
+        mode: Mode,
+        content: &mut dyn Read,
+    ) -> io::Result<bool> {
         let (dir, name) = self.make_parent(path, false)?;
         if stat_at(dir.as_fd(), name)?.is_some() {
             return Ok(false);
@@ -195,12 +219,16 @@ impl Root {
 
     /// Removes what is at `path`, a directory with all that it holds, and parents that are empty then.
     pub(crate) fn remove(&self, path: &[u8]) -> io::Result<()> {
-        let Some((dir, name)) = self.parent(path)? else { return Ok(()) };
+        let Some((dir, name)) = self.parent(path)? else {
+            return Ok(());
+        };
         remove_at(dir.as_fd(), name, 0)?;
         let mut rest = path;
         while let Some(at) = rest.iter().rposition(|b| *b == b'/') {
             rest = rest.get(..at).unwrap_or_default();
-            let Some((dir, name)) = self.parent(rest)? else { return Ok(()) };
+            let Some((dir, name)) = self.parent(rest)? else {
+                return Ok(());
+            };
             if unlinkat(&dir, name, UnlinkatFlags::RemoveDir).is_err() {
                 return Ok(());
             }
@@ -214,7 +242,11 @@ impl Root {
         for entry in std::fs::read_dir(from)? {
             let entry = entry?;
             let name = entry.file_name().into_vec();
-            let path = if to.is_empty() { name } else { [to, b"/", &name].concat() };
+            let path = if to.is_empty() {
+                name
+            } else {
+                [to, b"/", &name].concat()
+            };
             self.copy_one(&entry.path(), &path)?;
         }
         Ok(())
@@ -229,19 +261,29 @@ impl Root {
         }
         if kind.is_symlink() {
             let target = std::fs::read_link(from)?.into_os_string().into_vec();
-            return self.put_new(to, Mode::Link, &mut target.as_slice()).map(drop);
+            return self
+                .put_new(to, Mode::Link, &mut target.as_slice())
+                .map(drop);
         }
         if kind.is_file() {
             use std::os::unix::fs::PermissionsExt;
             let executable = kind.permissions().mode() & 0o100 != 0;
-            let mode = if executable { Mode::Executable } else { Mode::File };
+            let mode = if executable {
+                Mode::Executable
+            } else {
+                Mode::File
+            };
             return self.put_new(to, mode, &mut File::open(from)?).map(drop);
         }
         Ok(())
     }
 
     fn temporary(&self) -> String {
-        format!(".overnight-{}-{}", std::process::id(), TEMPORARY.fetch_add(1, Ordering::Relaxed))
+        format!(
+            ".overnight-{}-{}",
+            std::process::id(),
+            TEMPORARY.fetch_add(1, Ordering::Relaxed)
+        )
     }
 }
 
@@ -249,7 +291,10 @@ impl Root {
 fn split(path: &[u8]) -> io::Result<(Vec<&[u8]>, &[u8])> {
     let bad = || io::Error::new(io::ErrorKind::InvalidInput, "not a path below the folder");
     let mut parts: Vec<&[u8]> = path.split(|b| *b == b'/').collect();
-    if parts.iter().any(|p| p.is_empty() || *p == b"." || *p == b".." || p.contains(&0)) {
+    if parts
+        .iter()
+        .any(|p| p.is_empty() || *p == b"." || *p == b".." || p.contains(&0))
+    {
         return Err(bad());
     }
     let name = parts.pop().ok_or_else(bad)?;
@@ -307,7 +352,11 @@ pub(crate) fn stat_at(at: BorrowedFd<'_>, name: &[u8]) -> io::Result<Option<Stat
 /// Opens a regular file; `None` if there is none.
 pub(crate) fn file_at(at: BorrowedFd<'_>, name: &[u8]) -> io::Result<Option<(File, Stat)>> {
     // Without O_NONBLOCK a named pipe that was put in the file's place would be waited for.
-    let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC | OFlag::O_NOCTTY;
+    let flags = OFlag::O_RDONLY
+        | OFlag::O_NOFOLLOW
+        | OFlag::O_NONBLOCK
+        | OFlag::O_CLOEXEC
+        | OFlag::O_NOCTTY;
     let opened = match openat(at, name, flags, Bits::empty()) {
         Err(Errno::EACCES) if unlock(at, name, 0o600) => openat(at, name, flags, Bits::empty()),
         other => other,
@@ -336,7 +385,9 @@ pub(crate) fn target_at(at: BorrowedFd<'_>, name: &[u8]) -> io::Result<Option<Ve
 /// Gives the owner these rights to the thing of this name itself, never to what it points to; whether that worked.
 fn unlock(at: BorrowedFd<'_>, name: &[u8], rights: u32) -> bool {
     let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-    let Ok(fd) = openat(at, name, flags, Bits::empty()) else { return false };
+    let Ok(fd) = openat(at, name, flags, Bits::empty()) else {
+        return false;
+    };
     let Ok(stat) = fstat(&fd) else { return false };
     let mode = Stat::of(&stat).mode & 0o777 | rights;
     let path = format!("/proc/self/fd/{}", fd.as_raw_fd());
@@ -344,7 +395,12 @@ fn unlock(at: BorrowedFd<'_>, name: &[u8], rights: u32) -> bool {
     std::fs::set_permissions(path, permissions).is_ok()
 }
 
-fn write_new(dir: BorrowedFd<'_>, name: &[u8], mode: Mode, content: &mut dyn Read) -> io::Result<()> {
+fn write_new(
+    dir: BorrowedFd<'_>,
+    name: &[u8],
+    mode: Mode,
+    content: &mut dyn Read,
+) -> io::Result<()> {
     let bits = match mode {
         Mode::Link => {
             let mut target = Vec::new();
@@ -354,7 +410,8 @@ fn write_new(dir: BorrowedFd<'_>, name: &[u8], mode: Mode, content: &mut dyn Rea
         Mode::File => 0o644,
         Mode::Executable => 0o755,
     };
-    let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    let flags =
+        OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
     let mut file = File::from(openat(dir, name, flags, Bits::from_bits_truncate(0o600))?);
     io::copy(content, &mut file)?;
     file.flush()?;
@@ -370,7 +427,9 @@ fn remove_at(at: BorrowedFd<'_>, name: &[u8], depth: usize) -> io::Result<()> {
         Err(e) => return Err(e.into()),
     }
     if depth > DEPTH_MAX {
-        return Err(io::Error::other(format!("directories are nested more than {DEPTH_MAX} deep; remove them by hand")));
+        return Err(io::Error::other(format!(
+            "directories are nested more than {DEPTH_MAX} deep; remove them by hand"
+        )));
     }
     let Some(dir) = dir_at(at, name)? else {
         return match stat_at(at, name)? {
@@ -405,7 +464,8 @@ mod tests {
         root.remove(b"d/f").expect("nothing to remove");
         assert!(root.file(b"d/f").expect("asked").is_none());
         assert!(root.put_new(b"d/g", Mode::File, &mut &b"x"[..]).is_err());
-        root.put(b"d/f", Mode::File, &mut &b"ours"[..]).expect("the link makes way");
+        root.put(b"d/f", Mode::File, &mut &b"ours"[..])
+            .expect("the link makes way");
         assert_eq!(text(&outside.path().join("f")), "theirs");
         assert_eq!(text(&inside.path().join("d/f")), "ours");
         assert!(!outside.path().join("g").exists());
@@ -416,7 +476,10 @@ mod tests {
         let inside = tempfile::tempdir().expect("a folder");
         let root = Root::open(inside.path()).expect("opens");
         for path in [&b"../x"[..], b"/etc/x", b"a/../../x", b"", b"a//b", b"a\0b"] {
-            assert!(root.put(path, Mode::File, &mut &b"x"[..]).is_err(), "{path:?}");
+            assert!(
+                root.put(path, Mode::File, &mut &b"x"[..]).is_err(),
+                "{path:?}"
+            );
             assert!(root.remove(path).is_err(), "{path:?}");
         }
     }
@@ -426,11 +489,19 @@ mod tests {
         let inside = tempfile::tempdir().expect("a folder");
         let root = Root::open(inside.path()).expect("opens");
         root.put(b"a/b/c", Mode::File, &mut &b"1"[..]).expect("put");
-        root.put(b"a", Mode::Executable, &mut &b"2"[..]).expect("put");
+        root.put(b"a", Mode::Executable, &mut &b"2"[..])
+            .expect("put");
         assert_eq!(text(&inside.path().join("a")), "2");
-        root.put(b"a/b", Mode::Link, &mut &b"nowhere"[..]).expect("put");
-        assert_eq!(root.target(b"a/b").expect("asked").as_deref(), Some(&b"nowhere"[..]));
+        root.put(b"a/b", Mode::Link, &mut &b"nowhere"[..])
+            .expect("put");
+        assert_eq!(
+            root.target(b"a/b").expect("asked").as_deref(),
+            Some(&b"nowhere"[..])
+        );
         root.remove(b"a/b").expect("removed");
-        assert!(!inside.path().join("a").exists(), "empty parents go with it");
+        assert!(
+            !inside.path().join("a").exists(),
+            "empty parents go with it"
+        );
     }
 }

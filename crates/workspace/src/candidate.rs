@@ -11,6 +11,7 @@ use overnight_core::ids::TreeId;
 use overnight_ports::workspace::{Candidate, Changed, How, Mode, WorkspaceError};
 use sha2::{Digest, Sha256};
 
+use crate::ARTEFACTS_MAX;
 use crate::baseline::Hash;
 use crate::beneath::Root;
 use crate::facts::{io, make_dir, remove_dir};
@@ -18,7 +19,9 @@ use crate::git::{Git, first_line, records};
 use crate::lfs::{self, Objects, POINTER_BYTES_MAX, Pointer};
 use crate::names;
 use crate::workspace::GitWorkspace;
-use crate::ARTEFACTS_MAX;
+
+/// With more objects than this, bringing all of them to disk together is faster than one after the other.
+const SINGLE_SYNC_OBJECTS_MAX: usize = 8;
 
 /// The state of the index.
 #[derive(Debug, Default)]
@@ -50,7 +53,11 @@ fn is_git_dir(path: &[u8]) -> bool {
 impl GitWorkspace {
     /// Fixes the current state as a tree.
     pub(crate) fn build_candidate(&mut self) -> Result<Candidate, WorkspaceError> {
-        let attributes_changed = self.building.touched.iter().any(|path| lfs::is_attributes(path));
+        let attributes_changed = self
+            .building
+            .touched
+            .iter()
+            .any(|path| lfs::is_attributes(path));
         if !self.building.primed || attributes_changed {
             self.prime()?;
         }
@@ -68,7 +75,11 @@ impl GitWorkspace {
         let git = self.index_git();
         let tree = TreeId(first_line(&git.run(&["write-tree"])?));
         let changes = self.changes(&tree)?;
-        let candidate = Candidate { tree, changes, artefacts: self.left_out() };
+        let candidate = Candidate {
+            tree,
+            changes,
+            artefacts: self.left_out(),
+        };
         self.building.primed = true;
         self.building.touched = unsettled;
         self.building.last = Some(candidate.clone());
@@ -87,9 +98,16 @@ impl GitWorkspace {
         building.last = None;
         building.refused.clear();
         building.lfs = self.facts.lfs;
-        let changed = self.scanner.all().filter(|(path, held)| !is_git_dir(path) && !self.base.is(path, held));
+        let changed = self
+            .scanner
+            .all()
+            .filter(|(path, held)| !is_git_dir(path) && !self.base.is(path, held));
         building.touched = changed.map(|(path, _)| path.to_vec()).collect();
-        let gone = self.base.entries.keys().filter(|path| self.scanner.held(path).is_none());
+        let gone = self
+            .base
+            .entries
+            .keys()
+            .filter(|path| self.scanner.held(path).is_none());
         building.touched.extend(gone.cloned());
         building.primed = true;
         Ok(())
@@ -122,7 +140,10 @@ impl GitWorkspace {
         }
         // Removals and restorations go first; within them removals, so that a directory can become a file.
         if !lines.is_empty() {
-            self.index_git().feed(&["update-index", "-z", "--index-info"], &removals_first(&lines))?;
+            self.index_git().feed(
+                &["update-index", "-z", "--index-info"],
+                &removals_first(&lines),
+            )?;
         }
         let mut unsettled = self.stage(&attributes)?;
         unsettled.extend(self.stage(&contents)?);
@@ -155,11 +176,16 @@ impl GitWorkspace {
                 }
             }
         }
-        let git = self.index_git();
+        let mut git = self.index_git();
+        if staged.len() > SINGLE_SYNC_OBJECTS_MAX {
+            git = git.setting("core.fsyncMethod=batch");
+        }
         if !removed.is_empty() {
             let gone = "0".repeat(self.facts.base.tree.as_str().len());
             let mut lines = Vec::new();
-            removed.iter().for_each(|path| index_line(&mut lines, "0", &gone, path));
+            removed
+                .iter()
+                .for_each(|path| index_line(&mut lines, "0", &gone, path));
             git.feed(&["update-index", "-z", "--index-info"], &lines)?;
         }
         self.hand_over(&git.work_tree(&dir), &staged)?;
@@ -175,7 +201,9 @@ impl GitWorkspace {
         let command = ["update-index", "-z", "--add", "--replace", "--stdin"];
         let mut input = staged.join(&0);
         input.push(0);
-        let Err(error) = git.feed(&command, &input) else { return Ok(()) };
+        let Err(error) = git.feed(&command, &input) else {
+            return Ok(());
+        };
         let mut accepted = false;
         for path in staged {
             let one = [path, &b"\0"[..]].concat();
@@ -187,20 +215,36 @@ impl GitWorkspace {
             }
         }
         // If git takes none of several, the paths are not to blame.
-        if accepted || staged.len() == 1 { Ok(()) } else { Err(error) }
+        if accepted || staged.len() == 1 {
+            Ok(())
+        } else {
+            Err(error)
+        }
     }
 
     /// Copies one path into the stage, as git is to see it.
     fn stage_one(&self, stage: &Root, path: &[u8], large: bool) -> Result<Staged, WorkspaceError> {
-        let Some(held) = self.scanner.held(path) else { return Ok(Staged::Gone) };
+        let Some(held) = self.scanner.held(path) else {
+            return Ok(Staged::Gone);
+        };
         let (read, write) = (|e| self.root.error(path, e), |e| stage.error(path, e));
         if held.mode == Mode::Link {
-            let Some(target) = self.root.target(path).map_err(read)? else { return Ok(Staged::Gone) };
-            stage.put(path, Mode::Link, &mut target.as_slice()).map_err(write)?;
+            let Some(target) = self.root.target(path).map_err(read)? else {
+                return Ok(Staged::Gone);
+            };
+            stage
+                .put(path, Mode::Link, &mut target.as_slice())
+                .map_err(write)?;
             return Ok(Staged::of(held.hash, crate::baseline::hash(&target)));
         }
-        let Some((file, stat)) = self.root.file(path).map_err(read)? else { return Ok(Staged::Gone) };
-        let mut content = Hashing { from: file, hasher: Sha256::new(), size: 0 };
+        let Some((file, stat)) = self.root.file(path).map_err(read)? else {
+            return Ok(Staged::Gone);
+        };
+        let mut content = Hashing {
+            from: file,
+            hasher: Sha256::new(),
+            size: 0,
+        };
         if !large {
             stage.put(path, held.mode, &mut content).map_err(write)?;
             return Ok(Staged::of(held.hash, content.finish().0));
@@ -209,24 +253,39 @@ impl GitWorkspace {
             let mut text = Vec::new();
             content.read_to_end(&mut text).map_err(read)?;
             let hash = content.finish().0;
-            let pointer = Pointer { oid: hash, size: u64::try_from(text.len()).unwrap_or(u64::MAX) };
+            let pointer = Pointer {
+                oid: hash,
+                size: u64::try_from(text.len()).unwrap_or(u64::MAX),
+            };
             if Pointer::parse(&text).is_some() || text.is_empty() {
-                stage.put(path, held.mode, &mut text.as_slice()).map_err(write)?;
+                stage
+                    .put(path, held.mode, &mut text.as_slice())
+                    .map_err(write)?;
             } else {
                 self.objects().keep(&hash, &mut text.as_slice())?;
-                stage.put(path, held.mode, &mut pointer.text().as_bytes()).map_err(write)?;
+                stage
+                    .put(path, held.mode, &mut pointer.text().as_bytes())
+                    .map_err(write)?;
             }
             return Ok(Staged::of(held.hash, hash));
         }
         // Its name is its hash, which is known only when it has been copied: so it is copied under another first.
         let temporary = stage.path().join(".large");
         let mut copy = std::fs::File::create(&temporary).map_err(io(&temporary))?;
-        std::io::copy(&mut content, &mut copy).and_then(|_| copy.flush()).map_err(io(&temporary))?;
+        std::io::copy(&mut content, &mut copy)
+            .and_then(|_| copy.flush())
+            .map_err(io(&temporary))?;
         let (oid, size) = content.finish();
         let mut copied = std::fs::File::open(&temporary).map_err(io(&temporary))?;
         self.objects().keep(&oid, &mut copied)?;
         std::fs::remove_file(&temporary).map_err(io(&temporary))?;
-        stage.put(path, held.mode, &mut Pointer { oid, size }.text().as_bytes()).map_err(write)?;
+        stage
+            .put(
+                path,
+                held.mode,
+                &mut Pointer { oid, size }.text().as_bytes(),
+            )
+            .map_err(write)?;
         Ok(Staged::of(held.hash, oid))
     }
 
@@ -235,19 +294,28 @@ impl GitWorkspace {
     }
 
     /// Which of these paths the candidate's attributes put under LFS.
-    fn under_lfs(&mut self, paths: &[Vec<u8>]) -> Result<std::collections::HashSet<Vec<u8>>, WorkspaceError> {
+    fn under_lfs(
+        &mut self,
+        paths: &[Vec<u8>],
+    ) -> Result<std::collections::HashSet<Vec<u8>>, WorkspaceError> {
         for path in paths.iter().filter(|path| lfs::is_attributes(path)) {
             if let Some((file, _)) = self.root.file(path).map_err(|e| self.root.error(path, e))? {
                 let mut text = Vec::new();
                 let max = crate::SNAPSHOT_FILE_BYTES_MAX;
-                file.take(max).read_to_end(&mut text).map_err(|e| self.root.error(path, e))?;
+                file.take(max)
+                    .read_to_end(&mut text)
+                    .map_err(|e| self.root.error(path, e))?;
                 self.building.lfs |= lfs::speaks_of_lfs(&text);
             }
         }
         if !self.building.lfs {
             return Ok(Default::default());
         }
-        let paths: Vec<&[u8]> = paths.iter().filter(|p| !lfs::is_attributes(p)).map(Vec::as_slice).collect();
+        let paths: Vec<&[u8]> = paths
+            .iter()
+            .filter(|p| !lfs::is_attributes(p))
+            .map(Vec::as_slice)
+            .collect();
         lfs::filtered(&self.layout.git(), &self.layout.candidate_index(), &paths)
     }
 
@@ -257,13 +325,18 @@ impl GitWorkspace {
         if tree.as_str() == base {
             return Ok(Vec::new());
         }
-        let diff = ["diff-tree", "-r", "-z", "--no-renames", "--raw", "--numstat", base, tree.as_str()];
-        Ok(parse_changes(&self.layout.git().run(&diff)?))
+        differences(&self.layout.git(), base, tree.as_str())
     }
 
     fn left_out(&self) -> Vec<String> {
         let refused = self.building.refused.iter().map(|path| names::quote(path));
-        let mut all: Vec<String> = self.scanner.left_out().iter().cloned().chain(refused).collect();
+        let mut all: Vec<String> = self
+            .scanner
+            .left_out()
+            .iter()
+            .cloned()
+            .chain(refused)
+            .collect();
         all.sort();
         all.truncate(ARTEFACTS_MAX);
         all
@@ -332,12 +405,31 @@ fn index_line(lines: &mut Vec<u8>, mode: &str, oid: &str, path: &[u8]) {
 fn removals_first(lines: &[u8]) -> Vec<u8> {
     let (mut removals, mut others) = (Vec::new(), Vec::new());
     for line in records(lines) {
-        let into = if line.starts_with(b"0 ") { &mut removals } else { &mut others };
+        let into = if line.starts_with(b"0 ") {
+            &mut removals
+        } else {
+            &mut others
+        };
         into.extend_from_slice(line);
         into.push(0);
     }
     removals.extend_from_slice(&others);
     removals
+}
+
+/// How one tree differs from another.
+pub(crate) fn differences(git: &Git, from: &str, to: &str) -> Result<Vec<Changed>, WorkspaceError> {
+    let args = [
+        "diff-tree",
+        "-r",
+        "-z",
+        "--no-renames",
+        "--raw",
+        "--numstat",
+        from,
+        to,
+    ];
+    Ok(parse_changes(&git.run(&args)?))
 }
 
 /// Raw records, then numstat records.
@@ -354,12 +446,19 @@ fn parse_changes(output: &[u8]) -> Vec<Changed> {
                 Some(_) | None => How::Modified,
             };
             at.insert(path, changes.len());
-            changes.push(Changed { path: names::quote(path), how, added: 0, removed: 0 });
+            changes.push(Changed {
+                path: names::quote(path),
+                how,
+                added: 0,
+                removed: 0,
+            });
             continue;
         }
         let mut fields = record.splitn(3, |b| *b == b'\t');
         let (added, removed, path) = (fields.next(), fields.next(), fields.next());
-        let change = path.and_then(|path| at.get(path)).and_then(|at| changes.get_mut(*at));
+        let change = path
+            .and_then(|path| at.get(path))
+            .and_then(|at| changes.get_mut(*at));
         if let Some(change) = change {
             change.added = number(added);
             change.removed = number(removed);
@@ -370,5 +469,8 @@ fn parse_changes(output: &[u8]) -> Vec<Changed> {
 
 /// `-` stands for a binary file.
 fn number(field: Option<&[u8]>) -> u64 {
-    field.and_then(|f| std::str::from_utf8(f).ok()).and_then(|f| f.parse().ok()).unwrap_or(0)
+    field
+        .and_then(|f| std::str::from_utf8(f).ok())
+        .and_then(|f| f.parse().ok())
+        .unwrap_or(0)
 }

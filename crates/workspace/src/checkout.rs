@@ -41,7 +41,13 @@ pub fn clone_at(
     let tree = origin.tree_of(commit)?;
     let (facts, _) = prepare::lay(&layout, origin, (commit, &tree, None), files)?;
     layout.save(&facts)?;
-    Ok((Checkouts { layout, facts: Arc::new(facts) }, tree))
+    Ok((
+        Checkouts {
+            layout,
+            facts: Arc::new(facts),
+        },
+        tree,
+    ))
 }
 
 impl Checkouts {
@@ -75,7 +81,10 @@ impl Checkouts {
     fn fill(&self, tree: &str, dest: &Path, index: &Path) -> Result<(), WorkspaceError> {
         let git = self.layout.git();
         let parallel = prepare::parallel(&git);
-        parallel.index(index).work_tree(dest).run(&["read-tree", "--reset", "-u", tree])?;
+        parallel
+            .index(index)
+            .work_tree(dest)
+            .run(&["read-tree", "--reset", "-u", tree])?;
         let root = Root::open(dest)?;
         if self.facts.lfs || self.layout.lfs().exists() {
             let pointers = lfs::pointers(&git, index, &baseline::listed(&git, index)?)?;
@@ -87,10 +96,14 @@ impl Checkouts {
     /// Adds what is in no tree: the submodules' content and `use.files`.
     pub(crate) fn add(&self, root: &Root) -> Result<(), WorkspaceError> {
         for submodule in &self.facts.submodules {
-            let (Some(number), Some(path)) = (submodule.content, names::unquote(&submodule.path)) else { continue };
+            let (Some(number), Some(path)) = (submodule.content, names::unquote(&submodule.path))
+            else {
+                continue;
+            };
             let there = root.stat(&path).map_err(|e| root.error(&path, e))?;
             if there.is_some_and(|s| s.kind() == Kind::Directory) {
-                root.copy_in(&self.layout.submodule(number), &path).map_err(|e| root.error(&path, e))?;
+                root.copy_in(&self.layout.submodule(number), &path)
+                    .map_err(|e| root.error(&path, e))?;
             }
         }
         if self.facts.files.is_empty() {
@@ -113,19 +126,35 @@ impl Checkouts {
     }
 
     /// All of them, as bytes.
-    pub(crate) fn new_paths(&self, dest: &Path, tree: &TreeId) -> Result<Vec<Vec<u8>>, WorkspaceError> {
+    pub(crate) fn new_paths(
+        &self,
+        dest: &Path,
+        tree: &TreeId,
+    ) -> Result<Vec<Vec<u8>>, WorkspaceError> {
         let tree = object_name(tree.as_str())?;
-        let output = self.layout.git().run(&["ls-tree", "-r", "-z", "--name-only", "--full-tree", tree])?;
+        let output =
+            self.layout
+                .git()
+                .run(&["ls-tree", "-r", "-z", "--name-only", "--full-tree", tree])?;
         let mut known: HashSet<Vec<u8>> = records(&output).map(<[u8]>::to_vec).collect();
-        known.extend(self.facts.files.iter().filter_map(|f| names::unquote(f.trim_end_matches('/'))));
+        known.extend(
+            self.facts
+                .files
+                .iter()
+                .filter_map(|f| names::unquote(f.trim_end_matches('/'))),
+        );
         let mut dirs = HashSet::new();
         for path in &known {
             add_parents(&mut dirs, path);
         }
         let root = Root::open(dest)?;
         let mut found = Vec::new();
-        let walk = Appeared { known: &known, dirs: &dirs };
-        walk.dir(root.fd(), &mut Vec::new(), 0, &mut found).map_err(|e| root.error(b".", e))?;
+        let walk = Appeared {
+            known: &known,
+            dirs: &dirs,
+        };
+        walk.dir(root.fd(), &mut Vec::new(), 0, &mut found)
+            .map_err(|e| root.error(b".", e))?;
         found.sort();
         Ok(found)
     }
@@ -133,17 +162,26 @@ impl Checkouts {
     /// The maximal directories of `tree` that these patterns keep as a whole, sorted.
     pub fn kept_dirs(&self, globs: &Globs, tree: &TreeId) -> Result<Vec<String>, WorkspaceError> {
         let tree = object_name(tree.as_str())?;
-        let output = self.layout.git().run(&["ls-tree", "-r", "-z", "--name-only", "--full-tree", tree])?;
+        let output =
+            self.layout
+                .git()
+                .run(&["ls-tree", "-r", "-z", "--name-only", "--full-tree", tree])?;
         let mut dirs = HashSet::new();
         for path in records(&output) {
             add_parents(&mut dirs, path);
         }
-        let mut dirs: Vec<String> = dirs.into_iter().filter_map(|dir| String::from_utf8(dir).ok()).collect();
+        let mut dirs: Vec<String> = dirs
+            .into_iter()
+            .filter_map(|dir| String::from_utf8(dir).ok())
+            .collect();
         // Components are compared, so that `a/b` comes right after `a` and not after `a-b`.
         dirs.sort_by(|a, b| a.split('/').cmp(b.split('/')));
         let mut kept: Vec<String> = Vec::new();
         for dir in dirs {
-            let inside = kept.last().is_some_and(|k| dir.strip_prefix(k.as_str()).is_some_and(|r| r.starts_with('/')));
+            let inside = kept.last().is_some_and(|k| {
+                dir.strip_prefix(k.as_str())
+                    .is_some_and(|r| r.starts_with('/'))
+            });
             if !inside && globs.covers_dir(&dir) {
                 kept.push(dir);
             }

@@ -19,18 +19,42 @@ const LOOSE_OBJECTS_MAX: usize = 100;
 
 /// Creates the branch in the repository that holds `repo`, from the trees in `harness_git`. Besides the objects and
 /// the one reference nothing changes there.
-pub fn deliver_branch(repo: &Path, harness_git: &Path, delivery: &Delivery) -> Result<Delivered, WorkspaceError> {
+pub fn deliver_branch(
+    repo: &Path,
+    harness_git: &Path,
+    delivery: &Delivery,
+) -> Result<Delivered, WorkspaceError> {
     let store = Git::store(harness_git);
-    let Some(commit) = commit(&store, delivery)? else { return Ok(Delivered::Nothing) };
+    let Some(commit) = commit(&store, delivery)? else {
+        return Ok(Delivered::Nothing);
+    };
     let origin = Origin::find(repo)?;
     let git = origin.git();
     let reference = format!("refs/heads/{}", delivery.branch);
     if git.run(&["check-ref-format", &reference]).is_err() {
-        return Err(WorkspaceError::Refused(format!("`{}` cannot be a branch's name", delivery.branch)));
+        return Err(WorkspaceError::Refused(format!(
+            "`{}` cannot be a branch's name",
+            delivery.branch
+        )));
     }
-    let delivered = Delivered::Branch { name: delivery.branch.clone(), commit: commit.clone() };
-    match git.ask(&["rev-parse", "-q", "--verify", &reference])? {
+    let delivered = Delivered::Branch {
+        name: delivery.branch.clone(),
+        commit: commit.clone(),
+    };
+    let there = git.ask(&["rev-parse", "-q", "--verify", &reference])?;
+    let before = there
+        .clone()
+        .unwrap_or_else(|| "0".repeat(commit.as_str().len()));
+    match there {
         Some(there) if there == commit.as_str() => return Ok(delivered),
+        Some(there)
+            if delivery
+                .replaces
+                .as_ref()
+                .is_some_and(|old| old.as_str() == there) =>
+        {
+            not_checked_out(&git, &delivery.branch, &reference)?;
+        }
         Some(there) => {
             return Err(WorkspaceError::Refused(format!(
                 "the branch {} exists already and is at {there}, not at {commit}: rename it \
@@ -41,21 +65,46 @@ pub fn deliver_branch(repo: &Path, harness_git: &Path, delivery: &Delivery) -> R
         None => {}
     }
     import(&store, &git, &commit, delivery)?;
-    if let Some(own) = harness_git.parent().map(|dir| dir.join("lfs/objects")).filter(|dir| dir.is_dir()) {
-        let oids = lfs::pointed_to(&store, base_name(delivery)?, object_name(delivery.tree.as_str())?)?;
+    if let Some(own) = harness_git
+        .parent()
+        .map(|dir| dir.join("lfs/objects"))
+        .filter(|dir| dir.is_dir())
+    {
+        let oids = lfs::pointed_to(
+            &store,
+            base_name(delivery)?,
+            object_name(delivery.tree.as_str())?,
+        )?;
         lfs::deliver(&own, &origin.common_dir.join("lfs/objects"), &oids)?;
     }
-    // The old value says that it must not exist: a branch made meanwhile is not overwritten.
-    let absent = "0".repeat(commit.as_str().len());
-    git.run(&["update-ref", &reference, commit.as_str(), &absent])?;
+    // The old value says what must be there, or that nothing must be: what somebody did meanwhile is not overwritten.
+    git.run(&["update-ref", &reference, commit.as_str(), &before])?;
     Ok(delivered)
+}
+
+/// A branch that somebody has checked out is not moved under their feet.
+fn not_checked_out(git: &Git, branch: &str, reference: &str) -> Result<(), WorkspaceError> {
+    let place = first_line(&git.run(&["for-each-ref", "--format=%(worktreepath)", reference])?);
+    if place.is_empty() {
+        return Ok(());
+    }
+    Err(WorkspaceError::Refused(format!(
+        "the branch {branch} is checked out in {place}, and new work cannot be put on it there: \
+         check out another branch (`git switch -`) and deliver again"
+    )))
 }
 
 /// Writes the commit as a patch series that `git am` takes (`--keep-cr` where a file has CRLF line ends) into
 /// `folder`, whole or not at all. LFS objects that the series needs lie in `lfs/objects` beside it.
-pub fn deliver_patch(folder: &Path, harness_git: &Path, delivery: &Delivery) -> Result<Delivered, WorkspaceError> {
+pub fn deliver_patch(
+    folder: &Path,
+    harness_git: &Path,
+    delivery: &Delivery,
+) -> Result<Delivered, WorkspaceError> {
     let store = Git::store(harness_git);
-    let Some(commit) = commit(&store, delivery)? else { return Ok(Delivered::Nothing) };
+    let Some(commit) = commit(&store, delivery)? else {
+        return Ok(Delivered::Nothing);
+    };
     let folder = std::path::absolute(folder).map_err(io(folder))?;
     let mut temporary = folder.as_os_str().to_owned();
     temporary.push(format!(".{}.new", std::process::id()));
@@ -70,7 +119,9 @@ pub fn deliver_patch(folder: &Path, harness_git: &Path, delivery: &Delivery) -> 
     });
     remove_dir(&temporary)?;
     written?;
-    Ok(Delivered::Patch { folder: folder.to_string_lossy().into_owned() })
+    Ok(Delivered::Patch {
+        folder: folder.to_string_lossy().into_owned(),
+    })
 }
 
 fn write_series(
@@ -81,7 +132,15 @@ fn write_series(
     into: &Path,
 ) -> Result<(), WorkspaceError> {
     let options = [
-        "format-patch", "-q", "-1", "--binary", "--full-index", "--no-renames", "--no-signature", "--no-ext-diff", "-o",
+        "format-patch",
+        "-q",
+        "-1",
+        "--binary",
+        "--full-index",
+        "--no-renames",
+        "--no-signature",
+        "--no-ext-diff",
+        "-o",
     ];
     let args: Vec<&std::ffi::OsStr> = options
         .iter()
@@ -89,8 +148,16 @@ fn write_series(
         .chain([into.as_os_str(), commit.as_str().as_ref()])
         .collect();
     store.run(&args)?;
-    if let Some(own) = harness_git.parent().map(|dir| dir.join("lfs/objects")).filter(|dir| dir.is_dir()) {
-        let oids = lfs::pointed_to(store, base_name(delivery)?, object_name(delivery.tree.as_str())?)?;
+    if let Some(own) = harness_git
+        .parent()
+        .map(|dir| dir.join("lfs/objects"))
+        .filter(|dir| dir.is_dir())
+    {
+        let oids = lfs::pointed_to(
+            store,
+            base_name(delivery)?,
+            object_name(delivery.tree.as_str())?,
+        )?;
         lfs::deliver(&own, &into.join("lfs/objects"), &oids)?;
     }
     Ok(())
@@ -139,7 +206,12 @@ fn commit(store: &Git, delivery: &Delivery) -> Result<Option<CommitId>, Workspac
 }
 
 /// Puts the commit's new objects into the person's store.
-fn import(store: &Git, git: &Git, commit: &CommitId, delivery: &Delivery) -> Result<(), WorkspaceError> {
+fn import(
+    store: &Git,
+    git: &Git,
+    commit: &CommitId,
+    delivery: &Delivery,
+) -> Result<(), WorkspaceError> {
     let not_base = format!("^{}", delivery.base);
     let objects = store.run(&["rev-list", "--objects", commit.as_str(), &not_base])?;
     let count = objects.iter().filter(|b| **b == b'\n').count();

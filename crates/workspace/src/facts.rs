@@ -45,7 +45,10 @@ pub(crate) struct Submodule {
 impl Layout {
     pub(crate) fn new(run_dir: &Path) -> Result<Self, WorkspaceError> {
         let path = std::path::absolute(run_dir);
-        let run_dir = path.map_err(|source| WorkspaceError::Io { path: run_dir.to_owned(), source })?;
+        let run_dir = path.map_err(|source| WorkspaceError::Io {
+            path: run_dir.to_owned(),
+            source,
+        })?;
         Ok(Layout { run_dir })
     }
 
@@ -115,7 +118,15 @@ impl Layout {
     /// Removes what an earlier preparation left here, and makes the folder.
     pub(crate) fn clear(&self) -> Result<(), WorkspaceError> {
         let _ = std::fs::remove_file(self.facts_file());
-        let folders = ["workspace", "harness.git", "files", "submodules", "lfs", "stage", "gitdir"];
+        let folders = [
+            "workspace",
+            "harness.git",
+            "files",
+            "submodules",
+            "lfs",
+            "stage",
+            "gitdir",
+        ];
         for name in folders {
             remove_dir(&self.at(name))?;
         }
@@ -125,8 +136,13 @@ impl Layout {
         make_dir(&self.run_dir)
     }
 
-    /// Writes the facts; the folder counts as prepared from then on.
+    /// Writes the facts; the folder counts as prepared from then on. The base's index is brought to disk first: no
+    /// candidate can be built without it.
     pub(crate) fn save(&self, facts: &Facts) -> Result<(), WorkspaceError> {
+        let index = self.base_index();
+        std::fs::File::open(&index)
+            .and_then(|file| file.sync_all())
+            .map_err(io(&index))?;
         save_json(&self.facts_file(), facts)
     }
 
@@ -144,7 +160,10 @@ impl Layout {
 
 /// Attaches a path to an IO error.
 pub(crate) fn io(path: &Path) -> impl FnOnce(std::io::Error) -> WorkspaceError + '_ {
-    move |source| WorkspaceError::Io { path: path.to_owned(), source }
+    move |source| WorkspaceError::Io {
+        path: path.to_owned(),
+        source,
+    }
 }
 
 pub(crate) fn make_dir(path: &Path) -> Result<(), WorkspaceError> {

@@ -54,23 +54,45 @@ pub(crate) fn collect(
 
 /// The paths that one entry means: itself, or the untracked files that it matches as a pattern.
 fn expand(origin: &Origin, top: &Path, name: &str) -> Result<Vec<Vec<u8>>, WorkspaceError> {
-    let refuse = |why: String| Err(WorkspaceError::Refused(format!("use.files: `{name}` {why}")));
-    let plain = name.strip_prefix("./").unwrap_or(name).trim_end_matches('/');
-    let inside = !plain.is_empty() && plain.split('/').all(|part| !part.is_empty() && part != "." && part != "..");
-    if !inside || plain.split('/').any(|part| part.eq_ignore_ascii_case(".git")) {
+    let refuse = |why: String| {
+        Err(WorkspaceError::Refused(format!(
+            "use.files: `{name}` {why}"
+        )))
+    };
+    let plain = name
+        .strip_prefix("./")
+        .unwrap_or(name)
+        .trim_end_matches('/');
+    let inside = !plain.is_empty()
+        && plain
+            .split('/')
+            .all(|part| !part.is_empty() && part != "." && part != "..");
+    if !inside
+        || plain
+            .split('/')
+            .any(|part| part.eq_ignore_ascii_case(".git"))
+    {
         return refuse("is no path below the repository's root".into());
     }
     if top.join(plain).exists() {
         return Ok(vec![plain.as_bytes().to_vec()]);
     }
     if plain.contains(['*', '?', '[']) {
-        let globs = Globs::new(&[name]).map_err(|e| WorkspaceError::Refused(format!("use.files: {e}")))?;
-        let others = origin.git().work_tree(top).run(&["ls-files", "-z", "--others"])?;
-        let hits = records(&others).filter(|p| std::str::from_utf8(p).is_ok_and(|p| globs.matches(p)));
+        let globs =
+            Globs::new(&[name]).map_err(|e| WorkspaceError::Refused(format!("use.files: {e}")))?;
+        let others = origin
+            .git()
+            .work_tree(top)
+            .run(&["ls-files", "-z", "--others"])?;
+        let hits =
+            records(&others).filter(|p| std::str::from_utf8(p).is_ok_and(|p| globs.matches(p)));
         let hits: Vec<Vec<u8>> = hits.map(<[u8]>::to_vec).collect();
         if !hits.is_empty() {
             return Ok(hits);
         }
     }
-    refuse(format!("is not in {}: create it there, or take it out of the goal", top.display()))
+    refuse(format!(
+        "is not in {}: create it there, or take it out of the goal",
+        top.display()
+    ))
 }

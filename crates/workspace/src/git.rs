@@ -68,14 +68,24 @@ struct Ended {
 impl Git {
     /// The harness's own git on this git directory.
     pub(crate) fn store(git_dir: &Path) -> Self {
-        let mut git = Git { person: false, dir: PathBuf::from("/"), vars: Vec::new(), settings: Vec::new() };
+        let mut git = Git {
+            person: false,
+            dir: PathBuf::from("/"),
+            vars: Vec::new(),
+            settings: Vec::new(),
+        };
         git.vars.push(("GIT_DIR", git_dir.into()));
         git
     }
 
     /// git in `dir` as the person would run it there, but without hooks and without refreshing anything.
     pub(crate) fn person(dir: &Path) -> Self {
-        Git { person: true, dir: dir.to_owned(), vars: Vec::new(), settings: Vec::new() }
+        Git {
+            person: true,
+            dir: dir.to_owned(),
+            vars: Vec::new(),
+            settings: Vec::new(),
+        }
     }
 
     /// With this index.
@@ -105,12 +115,19 @@ impl Git {
     }
 
     /// Runs to the end and gives what it printed.
-    pub(crate) fn run<A: AsRef<OsStr> + Sync>(&self, args: &[A]) -> Result<Vec<u8>, WorkspaceError> {
+    pub(crate) fn run<A: AsRef<OsStr> + Sync>(
+        &self,
+        args: &[A],
+    ) -> Result<Vec<u8>, WorkspaceError> {
         self.feed(args, &[])
     }
 
     /// The same with standard input.
-    pub(crate) fn feed<A: AsRef<OsStr> + Sync>(&self, args: &[A], input: &[u8]) -> Result<Vec<u8>, WorkspaceError> {
+    pub(crate) fn feed<A: AsRef<OsStr> + Sync>(
+        &self,
+        args: &[A],
+        input: &[u8],
+    ) -> Result<Vec<u8>, WorkspaceError> {
         let ended = self.execute(args, input)?;
         match ended.code {
             Some(0) => Ok(ended.stdout),
@@ -119,7 +136,10 @@ impl Git {
     }
 
     /// The first line of what it prints, or `None` if it exits with 1, git's way to say that there is no such thing.
-    pub(crate) fn ask<A: AsRef<OsStr> + Sync>(&self, args: &[A]) -> Result<Option<String>, WorkspaceError> {
+    pub(crate) fn ask<A: AsRef<OsStr> + Sync>(
+        &self,
+        args: &[A],
+    ) -> Result<Option<String>, WorkspaceError> {
         let ended = self.execute(args, &[])?;
         match ended.code {
             Some(0) => Ok(Some(first_line(&ended.stdout))),
@@ -129,7 +149,12 @@ impl Git {
     }
 
     /// Runs two commands, the output of this one being the input of the other, and gives what the other printed.
-    pub(crate) fn pipe<A, B>(&self, args: &[A], into: &Git, into_args: &[B]) -> Result<Vec<u8>, WorkspaceError>
+    pub(crate) fn pipe<A, B>(
+        &self,
+        args: &[A],
+        into: &Git,
+        into_args: &[B],
+    ) -> Result<Vec<u8>, WorkspaceError>
     where
         A: AsRef<OsStr> + Sync,
         B: AsRef<OsStr> + Sync,
@@ -160,13 +185,25 @@ impl Git {
         }
     }
 
-    fn execute<A: AsRef<OsStr> + Sync>(&self, args: &[A], input: &[u8]) -> Result<Ended, WorkspaceError> {
-        let stdin = if input.is_empty() { Stdio::null() } else { Stdio::piped() };
+    fn execute<A: AsRef<OsStr> + Sync>(
+        &self,
+        args: &[A],
+        input: &[u8],
+    ) -> Result<Ended, WorkspaceError> {
+        let stdin = if input.is_empty() {
+            Stdio::null()
+        } else {
+            Stdio::piped()
+        };
         wait(self.spawn(args, stdin)?, args, input)
     }
 
-    fn spawn<A: AsRef<OsStr> + Sync>(&self, args: &[A], stdin: Stdio) -> Result<Child, WorkspaceError> {
-        let mut command = Command::new("git");
+    fn spawn<A: AsRef<OsStr> + Sync>(
+        &self,
+        args: &[A],
+        stdin: Stdio,
+    ) -> Result<Child, WorkspaceError> {
+        let mut command = Command::new(program());
         self.environment(&mut command);
         let own: &[&str] = if self.person { &[] } else { &OWN };
         for setting in ALWAYS.iter().chain(own) {
@@ -215,8 +252,22 @@ impl Git {
     }
 }
 
+/// Where git is. With a whole path the process is made without copying the harness's page tables first; with a bare
+/// name and an environment of its own it would not be.
+fn program() -> PathBuf {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&path)
+        .map(|dir| dir.join("git"))
+        .find(|git| git.is_absolute() && git.is_file());
+    found.unwrap_or_else(|| PathBuf::from("git"))
+}
+
 /// Waits for a command: feeds it, reads both of its outputs up to their limits, kills it when its time is over.
-fn wait<A: AsRef<OsStr> + Sync>(mut child: Child, args: &[A], input: &[u8]) -> Result<Ended, WorkspaceError> {
+fn wait<A: AsRef<OsStr> + Sync>(
+    mut child: Child,
+    args: &[A],
+    input: &[u8],
+) -> Result<Ended, WorkspaceError> {
     let stdin = child.stdin.take();
     let stdout = child.stdout.take();
     let stderr = child.stderr.take();
@@ -228,9 +279,13 @@ fn wait<A: AsRef<OsStr> + Sync>(mut child: Child, args: &[A], input: &[u8]) -> R
                 let _ = stdin.write_all(input);
             });
         }
-        let errors = scope.spawn(move || stderr.map_or_else(Vec::new, |s| read_all(s, STDERR_BYTES_MAX).0));
+        let errors =
+            scope.spawn(move || stderr.map_or_else(Vec::new, |s| read_all(s, STDERR_BYTES_MAX).0));
         let output = scope.spawn(move || {
-            let read = stdout.map_or_else(|| (Vec::new(), false), |s| read_bounded(s, STDOUT_BYTES_MAX));
+            let read = stdout.map_or_else(
+                || (Vec::new(), false),
+                |s| read_bounded(s, STDOUT_BYTES_MAX),
+            );
             let _ = done.send(read.1);
             read
         });
@@ -239,14 +294,25 @@ fn wait<A: AsRef<OsStr> + Sync>(mut child: Child, args: &[A], input: &[u8]) -> R
             Ok(true) => Some("it printed more than the harness reads"),
             Err(_) => Some("it took too long"),
         };
-        let status = if verdict.is_some() { end(&mut child) } else { child.wait() };
+        let status = if verdict.is_some() {
+            end(&mut child)
+        } else {
+            child.wait()
+        };
         let stdout = output.join().map(|read| read.0).unwrap_or_default();
         let stderr = errors.join().unwrap_or_default();
         if let Some(why) = verdict {
             return Err(complaint(args, why.as_bytes()));
         }
-        let status = status.map_err(|source| WorkspaceError::Io { path: "git".into(), source })?;
-        Ok(Ended { code: status.code(), stdout, stderr })
+        let status = status.map_err(|source| WorkspaceError::Io {
+            path: "git".into(),
+            source,
+        })?;
+        Ok(Ended {
+            code: status.code(),
+            stdout,
+            stderr,
+        })
     })
 }
 
@@ -276,14 +342,22 @@ fn read_all(mut from: impl Read, max: u64) -> (Vec<u8>, bool) {
 fn complaint<A: AsRef<OsStr> + Sync>(args: &[A], stderr: &[u8]) -> WorkspaceError {
     let words: Vec<_> = args.iter().map(|a| a.as_ref().to_string_lossy()).collect();
     let stderr = stderr.get(..COMPLAINT_BYTES_MAX).unwrap_or(stderr);
-    WorkspaceError::Git { command: words.join(" "), stderr: String::from_utf8_lossy(stderr).trim().to_owned() }
+    WorkspaceError::Git {
+        command: words.join(" "),
+        stderr: String::from_utf8_lossy(stderr).trim().to_owned(),
+    }
 }
 
 fn not_started(source: std::io::Error, dir: &Path) -> WorkspaceError {
     if source.kind() == std::io::ErrorKind::NotFound && dir.is_dir() {
-        return WorkspaceError::Refused("git is not installed, or not in PATH: install git and try again".into());
+        return WorkspaceError::Refused(
+            "git is not installed, or not in PATH: install git and try again".into(),
+        );
     }
-    WorkspaceError::Io { path: dir.to_owned(), source }
+    WorkspaceError::Io {
+        path: dir.to_owned(),
+        source,
+    }
 }
 
 /// The first line of a command's output.
@@ -303,13 +377,20 @@ pub(crate) fn config(format: &str, bare: bool) -> String {
         "sha1" => (0, String::new()),
         other => (1, format!("[extensions]\n\tobjectformat = {other}\n")),
     };
-    format!("[core]\n\trepositoryformatversion = {version}\n\tfilemode = true\n\tbare = {bare}\n{extension}")
+    format!(
+        "[core]\n\trepositoryformatversion = {version}\n\tfilemode = true\n\tbare = {bare}\n{extension}"
+    )
 }
 
 /// One line of `objects/info/alternates`.
 pub(crate) fn alternate(objects: &Path) -> String {
     use std::os::unix::ffi::OsStrExt;
     let bytes = objects.as_os_str().as_bytes();
-    let plain = std::str::from_utf8(bytes).is_ok_and(|t| !t.contains(['"', '\n', '\\']) && !t.starts_with('#'));
-    if plain { format!("{}\n", names::quote(bytes)) } else { format!("{}\n", names::quote_always(bytes)) }
+    let plain = std::str::from_utf8(bytes)
+        .is_ok_and(|t| !t.contains(['"', '\n', '\\']) && !t.starts_with('#'));
+    if plain {
+        format!("{}\n", names::quote(bytes))
+    } else {
+        format!("{}\n", names::quote_always(bytes))
+    }
 }

@@ -43,7 +43,12 @@ impl Ignores {
     }
 
     /// The walk enters a directory, parents first.
-    pub(crate) fn enter(&mut self, fd: BorrowedFd<'_>, dir: &[u8], read_ns: i64) -> std::io::Result<()> {
+    pub(crate) fn enter(
+        &mut self,
+        fd: BorrowedFd<'_>,
+        dir: &[u8],
+        read_ns: i64,
+    ) -> std::io::Result<()> {
         let Some(stat) = stat_at(fd, b".gitignore")? else {
             self.files.remove(dir);
             return Ok(());
@@ -56,14 +61,24 @@ impl Ignores {
             return Ok(());
         }
         self.files.remove(dir);
-        let Some((file, stat)) = file_at(fd, b".gitignore")? else { return Ok(()) };
+        let Some((file, stat)) = file_at(fd, b".gitignore")? else {
+            return Ok(());
+        };
         if stat.size > GITIGNORE_BYTES_MAX {
             return Ok(());
         }
         let mut content = Vec::new();
         file.take(GITIGNORE_BYTES_MAX).read_to_end(&mut content)?;
         let rules = compile(&content);
-        self.files.insert(dir.to_vec(), Loaded { stat, racy: is_racy(&stat, read_ns), rules, round: self.round });
+        self.files.insert(
+            dir.to_vec(),
+            Loaded {
+                stat,
+                racy: is_racy(&stat, read_ns),
+                rules,
+                round: self.round,
+            },
+        );
         Ok(())
     }
 
@@ -74,10 +89,16 @@ impl Ignores {
         }
         let mut end = path.len();
         loop {
-            let dir_end = path.get(..end).unwrap_or_default().iter().rposition(|b| *b == b'/');
+            let dir_end = path
+                .get(..end)
+                .unwrap_or_default()
+                .iter()
+                .rposition(|b| *b == b'/');
             let dir = path.get(..dir_end.unwrap_or(0)).unwrap_or_default();
             if let Some(loaded) = self.files.get(dir) {
-                let relative = path.get(dir_end.map_or(0, |at| at + 1)..).unwrap_or_default();
+                let relative = path
+                    .get(dir_end.map_or(0, |at| at + 1)..)
+                    .unwrap_or_default();
                 match loaded.rules.matched(names::os(relative), is_dir) {
                     Match::Ignore(_) => return true,
                     Match::Whitelist(_) => return false,

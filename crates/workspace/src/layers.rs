@@ -36,12 +36,18 @@ impl SetupLayer {
         if !path.exists() {
             return Ok(None);
         }
-        Ok(Some(SetupLayer { folder: folder.to_owned(), manifest: load_json(&path)? }))
+        Ok(Some(SetupLayer {
+            folder: folder.to_owned(),
+            manifest: load_json(&path)?,
+        }))
     }
 
     /// The directories to be mounted copy-on-write.
     pub fn layers(&self) -> Vec<Layer> {
-        let number = |(number, at): (usize, &String)| Layer { at: at.clone(), from: self.dir(number) };
+        let number = |(number, at): (usize, &String)| Layer {
+            at: at.clone(),
+            from: self.dir(number),
+        };
         self.manifest.dirs.iter().enumerate().map(number).collect()
     }
 
@@ -51,7 +57,8 @@ impl SetupLayer {
             return Ok(());
         }
         let root = Root::open(dest)?;
-        root.copy_in(&self.folder.join("files"), b"").map_err(|e| root.error(b".", e))
+        root.copy_in(&self.folder.join("files"), b"")
+            .map_err(|e| root.error(b".", e))
     }
 
     fn dir(&self, number: usize) -> PathBuf {
@@ -71,17 +78,26 @@ pub fn capture_layer(
     make_dir(&into.join("dirs"))?;
     make_dir(&into.join("files"))?;
     let files = Root::open(&into.join("files"))?;
-    let mut layer =
-        SetupLayer { folder: into.to_owned(), manifest: Manifest { dirs: Vec::new(), files: false } };
+    let mut layer = SetupLayer {
+        folder: into.to_owned(),
+        manifest: Manifest {
+            dirs: Vec::new(),
+            files: false,
+        },
+    };
     for path in checkouts.new_paths(dest, tree)? {
         match path.strip_suffix(b"/") {
             Some(dir) => {
-                let Ok(at) = std::str::from_utf8(dir) else { continue };
+                let Ok(at) = std::str::from_utf8(dir) else {
+                    continue;
+                };
                 move_dir(&dest.join(at), &layer.dir(layer.manifest.dirs.len()))?;
                 layer.manifest.dirs.push(at.to_owned());
             }
             None => {
-                files.copy_one(&dest.join(names::os(&path)), &path).map_err(|e| files.error(&path, e))?;
+                files
+                    .copy_one(&dest.join(names::os(&path)), &path)
+                    .map_err(|e| files.error(&path, e))?;
                 layer.manifest.files = true;
             }
         }

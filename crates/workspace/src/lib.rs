@@ -27,6 +27,7 @@ mod layers;
 mod lfs;
 mod names;
 mod origin;
+mod person;
 mod prepare;
 mod restore;
 mod scan;
@@ -37,6 +38,7 @@ mod workspace;
 pub use checkout::{Checkouts, clone_at};
 pub use deliver::{deliver_branch, deliver_patch};
 pub use layers::{SetupLayer, capture_layer};
+pub use person::{first_commit, head, ready, tracked};
 pub use prepare::Options;
 pub use workspace::GitWorkspace;
 

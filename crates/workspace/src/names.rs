@@ -75,8 +75,9 @@ pub(crate) fn os(path: &[u8]) -> &Path {
 
 /// Code points that HFS+ leaves out when it compares names.
 const HFS_IGNORED: [char; 17] = [
-    '\u{200c}', '\u{200d}', '\u{200e}', '\u{200f}', '\u{202a}', '\u{202b}', '\u{202c}', '\u{202d}', '\u{202e}',
-    '\u{206a}', '\u{206b}', '\u{206c}', '\u{206d}', '\u{206e}', '\u{206f}', '\u{feff}', '\u{2060}',
+    '\u{200c}', '\u{200d}', '\u{200e}', '\u{200f}', '\u{202a}', '\u{202b}', '\u{202c}', '\u{202d}',
+    '\u{202e}', '\u{206a}', '\u{206b}', '\u{206c}', '\u{206d}', '\u{206e}', '\u{206f}', '\u{feff}',
+    '\u{2060}',
 ];
 
 /// Whether a path must not be delivered because some file system would take one of its components for git's own
@@ -115,10 +116,22 @@ mod tests {
 
     #[test]
     fn every_name_survives_the_text_form() {
-        let names: [&[u8]; 7] =
-            [b"plain", "ümläut\n".as_bytes(), b"\xff\xfe", b"\"quoted\"", b"\"\\377\"", b"a\\b", b"-n\x01\x80"];
+        let names: [&[u8]; 7] = [
+            b"plain",
+            "ümläut\n".as_bytes(),
+            b"\xff\xfe",
+            b"\"quoted\"",
+            b"\"\\377\"",
+            b"a\\b",
+            b"-n\x01\x80",
+        ];
         for name in names {
-            assert_eq!(unquote(&quote(name)).as_deref(), Some(name), "{}", quote(name));
+            assert_eq!(
+                unquote(&quote(name)).as_deref(),
+                Some(name),
+                "{}",
+                quote(name)
+            );
         }
         assert_eq!(quote("ümläut\n".as_bytes()), "ümläut\n");
         assert_eq!(quote(b"a\xff"), "\"a\\377\"");
@@ -133,13 +146,29 @@ mod tests {
 
     #[test]
     fn what_could_be_the_git_directory_is_never_delivered() {
-        let tricks =
-            [".git/config", "a/.git/x", ".GIT/config", "git~1/x", "x/GIT~1", ".git /x", ".git./x", ".g\u{200c}it/x",
-             ".git::$INDEX_ALLOCATION/x", "a\\.git\\x"];
+        let tricks = [
+            ".git/config",
+            "a/.git/x",
+            ".GIT/config",
+            "git~1/x",
+            "x/GIT~1",
+            ".git /x",
+            ".git./x",
+            ".g\u{200c}it/x",
+            ".git::$INDEX_ALLOCATION/x",
+            "a\\.git\\x",
+        ];
         for path in tricks {
             assert!(never_delivered(path.as_bytes(), false), "{path}");
         }
-        for path in [".gitignore", ".gitmodules", ".github/x", "git", "a.git/x", ".gitx"] {
+        for path in [
+            ".gitignore",
+            ".gitmodules",
+            ".github/x",
+            "git",
+            "a.git/x",
+            ".gitx",
+        ] {
             assert!(!never_delivered(path.as_bytes(), false), "{path}");
         }
         assert!(never_delivered(b".gitmodules", true));

@@ -39,13 +39,24 @@ pub(crate) struct Head {
 impl Origin {
     /// Finds the repository that holds `at`.
     pub(crate) fn find(at: &Path) -> Result<Self, WorkspaceError> {
-        let at = std::fs::canonicalize(at).map_err(|source| WorkspaceError::Io { path: at.to_owned(), source })?;
+        let at = std::fs::canonicalize(at).map_err(|source| WorkspaceError::Io {
+            path: at.to_owned(),
+            source,
+        })?;
         let question = [
-            "rev-parse", "--path-format=absolute", "--is-bare-repository", "--show-object-format", "--git-dir",
-            "--git-common-dir", "--git-path", "objects",
+            "rev-parse",
+            "--path-format=absolute",
+            "--is-bare-repository",
+            "--show-object-format",
+            "--git-dir",
+            "--git-common-dir",
+            "--git-path",
+            "objects",
         ];
         let git = Git::person(&at);
-        let answer = git.run(&question).map_err(|error| no_repository(&at, error))?;
+        let answer = git
+            .run(&question)
+            .map_err(|error| no_repository(&at, error))?;
         let lines: Vec<PathBuf> = answer
             .strip_suffix(b"\n")
             .unwrap_or(&answer)
@@ -61,7 +72,9 @@ impl Origin {
         let top = if bare == Path::new("true") {
             None
         } else {
-            let top = git.run(&["rev-parse", "--path-format=absolute", "--show-toplevel"]).ok();
+            let top = git
+                .run(&["rev-parse", "--path-format=absolute", "--show-toplevel"])
+                .ok();
             top.map(|line| names::os(line.strip_suffix(b"\n").unwrap_or(&line)).to_owned())
         };
         Ok(Origin {
@@ -85,7 +98,10 @@ impl Origin {
 
     /// What `HEAD` is, or what to type so that there is one.
     pub(crate) fn head(&self) -> Result<Head, WorkspaceError> {
-        let Some(commit) = self.git().ask(&["rev-parse", "-q", "--verify", "HEAD^{commit}"])? else {
+        let Some(commit) = self
+            .git()
+            .ask(&["rev-parse", "-q", "--verify", "HEAD^{commit}"])?
+        else {
             let place = self.top.as_deref().unwrap_or(&self.git_dir);
             return Err(WorkspaceError::Refused(format!(
                 "{} has no commit yet, and a run starts from one: type\n  git -C {} add -A && git -C {} commit -m \"Start\"",
@@ -96,25 +112,52 @@ impl Origin {
         };
         let branch = self.git().ask(&["symbolic-ref", "-q", "--short", "HEAD"])?;
         let tree = self.tree_of(&CommitId(commit.clone()))?;
-        Ok(Head { commit: CommitId(commit), tree, branch })
+        Ok(Head {
+            commit: CommitId(commit),
+            tree,
+            branch,
+        })
     }
 
     /// The tree of a commit.
     pub(crate) fn tree_of(&self, commit: &CommitId) -> Result<TreeId, WorkspaceError> {
         let wanted = format!("{commit}^{{tree}}");
-        let tree = self.git().run(&["rev-parse", "-q", "--verify", "--end-of-options", &wanted]).map_err(|_| {
-            let place = self.top.as_deref().unwrap_or(&self.git_dir);
-            WorkspaceError::Refused(format!("the repository at {} has no commit {commit}", place.display()))
-        })?;
+        let tree = self
+            .git()
+            .run(&["rev-parse", "-q", "--verify", "--end-of-options", &wanted])
+            .map_err(|_| {
+                let place = self.top.as_deref().unwrap_or(&self.git_dir);
+                WorkspaceError::Refused(format!(
+                    "the repository at {} has no commit {commit}",
+                    place.display()
+                ))
+            })?;
         Ok(TreeId(first_line(&tree)))
     }
 
     /// `Name <mail>` from the person's configuration.
     pub(crate) fn identity(&self) -> Result<String, WorkspaceError> {
-        let git = self.persons_git();
-        let one = |key: &str| git.ask(&["config", "--get", key]).map(|v| v.filter(|v| !v.trim().is_empty()));
-        Ok(match (one("user.name")?, one("user.email")?) {
-            (Some(name), Some(mail)) => format!("{} <{}>", name.trim(), mail.trim()),
+        let asked = ["config", "-z", "--get-regexp", r"^user\.(name|email)$"];
+        let answer = match self.persons_git().run(&asked) {
+            Ok(answer) => answer,
+            // Exit code 1 without a word: neither is set.
+            Err(WorkspaceError::Git { stderr, .. }) if stderr.is_empty() => Vec::new(),
+            Err(error) => return Err(error),
+        };
+        let text = String::from_utf8_lossy(&answer);
+        // Of several settings the last one counts, as in git.
+        let one = |key: &str| {
+            let mut values = text
+                .split('\0')
+                .rev()
+                .filter_map(|record| record.strip_prefix(key)?.strip_prefix('\n'));
+            values
+                .next()
+                .map(str::trim)
+                .filter(|value| !value.is_empty())
+        };
+        Ok(match (one("user.name"), one("user.email")) {
+            (Some(name), Some(mail)) => format!("{name} <{mail}>"),
             (None, _) | (_, None) => IDENTITY_DEFAULT.to_owned(),
         })
     }
@@ -124,14 +167,25 @@ impl Origin {
         if self.top.is_none() {
             return Ok(Vec::new());
         }
-        let status =
-            self.persons_git().run(&["status", "--porcelain=v1", "-z", "--no-renames", "--untracked-files=normal"])?;
-        Ok(records(&status).filter_map(|r| r.get(3..)).take(DIRTY_PATHS_MAX).map(names::quote).collect())
+        let status = self.persons_git().run(&[
+            "status",
+            "--porcelain=v1",
+            "-z",
+            "--no-renames",
+            "--untracked-files=normal",
+        ])?;
+        Ok(records(&status)
+            .filter_map(|r| r.get(3..))
+            .take(DIRTY_PATHS_MAX)
+            .map(names::quote)
+            .collect())
     }
 }
 
 fn no_repository(at: &Path, error: WorkspaceError) -> WorkspaceError {
-    let WorkspaceError::Git { stderr, .. } = &error else { return error };
+    let WorkspaceError::Git { stderr, .. } = &error else {
+        return error;
+    };
     if stderr.contains("not a git repository") {
         return WorkspaceError::Refused(format!(
             "{} is in no git repository, and this goal needs one: type\n  cd {} && git init && git add -A && git commit -m \"Start\"",
@@ -139,5 +193,8 @@ fn no_repository(at: &Path, error: WorkspaceError) -> WorkspaceError {
             at.display(),
         ));
     }
-    WorkspaceError::Refused(format!("git cannot use the repository at {}: {stderr}", at.display()))
+    WorkspaceError::Refused(format!(
+        "git cannot use the repository at {}: {stderr}",
+        at.display()
+    ))
 }

@@ -45,11 +45,20 @@ pub(crate) struct Laid {
 }
 
 /// Prepares everything: the facts are stored last.
-pub(crate) fn prepare(repo: &Path, run_dir: &Path, options: &Options) -> Result<(), WorkspaceError> {
+pub(crate) fn prepare(
+    repo: &Path,
+    run_dir: &Path,
+    options: &Options,
+) -> Result<(), WorkspaceError> {
     let layout = Layout::new(run_dir)?;
     let origin = Origin::find(repo)?;
     let head = origin.head()?;
-    let (mut facts, laid) = lay(&layout, origin, (&head.commit, &head.tree, head.branch), &options.files)?;
+    let (mut facts, laid) = lay(
+        &layout,
+        origin,
+        (&head.commit, &head.tree, head.branch),
+        &options.files,
+    )?;
     facts.base.dirty = facts.origin.dirty()?;
     facts.licensed = options.licensed.clone();
     clone(&layout, &facts)?;
@@ -65,9 +74,15 @@ pub(crate) fn lay(
     wanted: &[String],
 ) -> Result<(Facts, Laid), WorkspaceError> {
     layout.clear()?;
-    store::make(&layout.store(), &origin.format, &origin.objects, &origin.common_dir)?;
+    store::make(
+        &layout.store(),
+        &origin.format,
+        &origin.objects,
+        &origin.common_dir,
+    )?;
     let git = layout.git();
-    git.index(&layout.base_index()).run(&["read-tree", tree.as_str()])?;
+    git.index(&layout.base_index())
+        .run(&["read-tree", tree.as_str()])?;
     let listed = baseline::listed(&git, &layout.base_index())?;
     let (submodules, mut notes) = submodules::extract(layout, &origin, commit.as_str(), &listed)?;
     let lfs = lfs::used(&git, &listed)?;
@@ -76,7 +91,10 @@ pub(crate) fn lay(
         pointers = lfs::pointers(&git, &layout.base_index(), &listed)?;
         let objects = Objects::new(&layout.lfs(), &origin);
         objects.fetch(&origin, &pointers);
-        for (path, _, _) in pointers.iter().filter(|(_, _, p)| objects.find(&p.oid).is_none()) {
+        for (path, _, _) in pointers
+            .iter()
+            .filter(|(_, _, p)| objects.find(&p.oid).is_none())
+        {
             notes.push(format!(
                 "{} is an LFS pointer and its content is not here; `git lfs pull` in your checkout helps",
                 names::quote(path)
@@ -91,39 +109,84 @@ pub(crate) fn lay(
         tree: tree.clone(),
         branch,
         dirty: Vec::new(),
-        submodules: submodules.iter().filter(|s| s.content.is_some()).map(|s| s.path.clone()).collect(),
-        lfs: pointers.iter().map(|(path, _, _)| names::quote(path)).collect(),
-        files: u64::try_from(listed.iter().filter(|l| l.mode.is_some()).count()).unwrap_or(u64::MAX),
+        submodules: submodules
+            .iter()
+            .filter(|s| s.content.is_some())
+            .map(|s| s.path.clone())
+            .collect(),
+        lfs: pointers
+            .iter()
+            .map(|(path, _, _)| names::quote(path))
+            .collect(),
+        files: u64::try_from(listed.iter().filter(|l| l.mode.is_some()).count())
+            .unwrap_or(u64::MAX),
         identity: origin.identity()?,
     };
-    let facts = Facts { origin, base, submodules, files, licensed: Vec::new(), lfs, notes };
+    let facts = Facts {
+        origin,
+        base,
+        submodules,
+        files,
+        licensed: Vec::new(),
+        lfs,
+        notes,
+    };
     Ok((facts, Laid { listed, pointers }))
 }
 
 /// git that writes a checkout with as many workers as there are processors.
 pub(crate) fn parallel(git: &Git) -> Git {
-    let workers = std::thread::available_parallelism().map_or(1, usize::from).clamp(1, 8);
-    git.setting(format!("checkout.workers={workers}")).setting("checkout.thresholdForParallelism=200")
+    let workers = std::thread::available_parallelism()
+        .map_or(1, usize::from)
+        .clamp(1, 8);
+    unsynced(git)
+        .setting(format!("checkout.workers={workers}"))
+        .setting("checkout.thresholdForParallelism=200")
+}
+
+/// git that does not wait for the disk: what it writes can be made again from what is on the disk already.
+fn unsynced(git: &Git) -> Git {
+    git.setting("core.fsync=none")
 }
 
 /// Makes the agent's clone. Its `.git` is the harness's for the last time here.
 fn clone(layout: &Layout, facts: &Facts) -> Result<(), WorkspaceError> {
     let dir = layout.workspace();
     let git_dir = dir.join(".git");
-    for folder in ["objects/info", "objects/pack", "refs/heads", "refs/tags", "info"] {
+    for folder in [
+        "objects/info",
+        "objects/pack",
+        "refs/heads",
+        "refs/tags",
+        "info",
+    ] {
         make_dir(&git_dir.join(folder))?;
     }
     let base = &facts.base;
-    write_file(&git_dir.join("HEAD"), format!("ref: refs/heads/{BRANCH}\n").as_bytes())?;
+    write_file(
+        &git_dir.join("HEAD"),
+        format!("ref: refs/heads/{BRANCH}\n").as_bytes(),
+    )?;
     write_file(&git_dir.join("config"), agent_config(facts).as_bytes())?;
-    write_file(&git_dir.join("refs/heads").join(BRANCH), format!("{}\n", base.commit).as_bytes())?;
-    if let Some(branch) = base.branch.as_deref().filter(|b| *b != "overnight" && !b.starts_with(BRANCH)) {
-        let refs = format!("# pack-refs with: peeled fully-peeled sorted \n{} refs/heads/{branch}\n", base.commit);
+    write_file(
+        &git_dir.join("refs/heads").join(BRANCH),
+        format!("{}\n", base.commit).as_bytes(),
+    )?;
+    if let Some(branch) = base
+        .branch
+        .as_deref()
+        .filter(|b| *b != "overnight" && !b.starts_with(BRANCH))
+    {
+        let refs = format!(
+            "# pack-refs with: peeled fully-peeled sorted \n{} refs/heads/{branch}\n",
+            base.commit
+        );
         write_file(&git_dir.join("packed-refs"), refs.as_bytes())?;
     }
     pack(layout, facts, &git_dir)?;
     let git = parallel(&Git::store(&git_dir)).work_tree(&dir);
-    git.run(&["read-tree", "--reset", "-u", base.commit.as_str()]).map(drop)
+    git.run(&["read-tree", "--reset", "-u", base.commit.as_str()])
+        .map(drop)
 }
 
 /// What the agent's git is told. No background maintenance: its processes would outlive the call that started them.
@@ -140,7 +203,10 @@ fn agent_config(facts: &Facts) -> String {
 
 /// A configuration value in quotes.
 fn value(text: &str) -> String {
-    let escaped = text.replace('\\', "\\\\").replace('"', "\\\"").replace(['\n', '\r', '\0'], " ");
+    let escaped = text
+        .replace('\\', "\\\\")
+        .replace('"', "\\\"")
+        .replace(['\n', '\r', '\0'], " ");
     format!("\"{escaped}\"")
 }
 
@@ -150,13 +216,21 @@ pub(crate) fn split_identity(identity: &str) -> (&str, &str) {
     let mail = rest.split('>').next().unwrap_or_default().trim();
     let or = |text: &'_ str| -> bool { text.chars().any(char::is_alphanumeric) };
     let name = if or(name) { name.trim() } else { "overnight" };
-    let mail = if or(mail) { mail } else { "overnight@localhost" };
+    let mail = if or(mail) {
+        mail
+    } else {
+        "overnight@localhost"
+    };
     (name, mail)
 }
 
 /// Copies the objects of the last commits into one pack of the clone.
 pub(crate) fn pack(layout: &Layout, facts: &Facts, git_dir: &Path) -> Result<(), WorkspaceError> {
-    let depth = if packs_bytes(&facts.origin.objects) <= HISTORY_PACKS_BYTES_MAX { HISTORY_COMMITS } else { 1 };
+    let depth = if packs_bytes(&facts.origin.objects) <= HISTORY_PACKS_BYTES_MAX {
+        HISTORY_COMMITS
+    } else {
+        1
+    };
     // A partial clone may lack objects of older commits; it has those of HEAD.
     pack_commits(layout, facts, git_dir, depth).or_else(|error| match depth {
         1 => Err(error),
@@ -164,11 +238,19 @@ pub(crate) fn pack(layout: &Layout, facts: &Facts, git_dir: &Path) -> Result<(),
     })
 }
 
-fn pack_commits(layout: &Layout, facts: &Facts, git_dir: &Path, depth: usize) -> Result<(), WorkspaceError> {
-    let git = layout.git().setting("pack.compression=1");
+fn pack_commits(
+    layout: &Layout,
+    facts: &Facts,
+    git_dir: &Path,
+    depth: usize,
+) -> Result<(), WorkspaceError> {
+    let git = unsynced(&layout.git()).setting("pack.compression=1");
     let commit = facts.base.commit.as_str();
     let count = format!("--max-count={depth}");
-    let shallow = boundary(&git.run(&["rev-list", "--parents", &count, commit])?, &layout.store());
+    let shallow = boundary(
+        &git.run(&["rev-list", "--parents", &count, commit])?,
+        &layout.store(),
+    );
     let list = ["rev-list", "--objects", &count, commit];
     let into = git_dir.join("objects/pack/pack");
     let pack = ["pack-objects", "-q", "--window=0"].map(std::ffi::OsStr::new);
@@ -184,12 +266,17 @@ fn pack_commits(layout: &Layout, facts: &Facts, git_dir: &Path, depth: usize) ->
 fn boundary(parents: &[u8], store: &Path) -> String {
     let text = String::from_utf8_lossy(parents);
     let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split(' ').collect()).collect();
-    let here: HashSet<&str> = lines.iter().filter_map(|line| line.first().copied()).collect();
+    let here: HashSet<&str> = lines
+        .iter()
+        .filter_map(|line| line.first().copied())
+        .collect();
     let cut = std::fs::read_to_string(store.join("shallow")).unwrap_or_default();
     let cut: HashSet<&str> = cut.lines().collect();
     let mut shallow: Vec<&str> = lines
         .iter()
-        .filter(|line| line.iter().any(|c| !here.contains(c)) || line.first().is_some_and(|c| cut.contains(c)))
+        .filter(|line| {
+            line.iter().any(|c| !here.contains(c)) || line.first().is_some_and(|c| cut.contains(c))
+        })
         .filter_map(|line| line.first().copied())
         .collect();
     shallow.sort_unstable();
@@ -197,8 +284,14 @@ fn boundary(parents: &[u8], store: &Path) -> String {
 }
 
 fn packs_bytes(objects: &Path) -> u64 {
-    let Ok(entries) = std::fs::read_dir(objects.join("pack")) else { return 0 };
-    entries.flatten().filter_map(|e| e.metadata().ok()).map(|m| m.len()).sum()
+    let Ok(entries) = std::fs::read_dir(objects.join("pack")) else {
+        return 0;
+    };
+    entries
+        .flatten()
+        .filter_map(|e| e.metadata().ok())
+        .map(|m| m.len())
+        .sum()
 }
 
 /// Adds to the clone what the tree does not hold, and takes the first snapshot.
@@ -211,9 +304,16 @@ fn furnish(layout: &Layout, facts: &Facts, laid: &Laid) -> Result<(), WorkspaceE
         let mut input = done.join(&0);
         input.push(0);
         let git = Git::store(&git_dir).work_tree(&layout.workspace());
-        git.feed(&["update-index", "-z", "--assume-unchanged", "--stdin"], &input)?;
+        git.feed(
+            &["update-index", "-z", "--assume-unchanged", "--stdin"],
+            &input,
+        )?;
     }
-    Checkouts { layout: layout.clone(), facts: std::sync::Arc::new(facts.clone()) }.add(&root)?;
+    Checkouts {
+        layout: layout.clone(),
+        facts: std::sync::Arc::new(facts.clone()),
+    }
+    .add(&root)?;
     make_dir(&layout.git_dir_copy())?;
     let copy = Root::open(&layout.git_dir_copy())?;
     let mut git_files = Vec::new();
@@ -222,19 +322,29 @@ fn furnish(layout: &Layout, facts: &Facts, laid: &Laid) -> Result<(), WorkspaceE
 }
 
 /// Copies the clone's `.git` but for its objects, and lists its files below the workspace.
-fn copy_git_dir(copy: &Root, from: &Path, at: &[u8], files: &mut Vec<Vec<u8>>) -> Result<(), WorkspaceError> {
+fn copy_git_dir(
+    copy: &Root,
+    from: &Path,
+    at: &[u8],
+    files: &mut Vec<Vec<u8>>,
+) -> Result<(), WorkspaceError> {
     use std::os::unix::ffi::OsStringExt;
     for entry in std::fs::read_dir(from).map_err(io(from))? {
         let entry = entry.map_err(io(from))?;
         let name = entry.file_name().into_vec();
-        let path = if at.is_empty() { name } else { [at, b"/", &name].concat() };
+        let path = if at.is_empty() {
+            name
+        } else {
+            [at, b"/", &name].concat()
+        };
         if path == b"objects" {
             continue;
         }
         if entry.path().is_dir() {
             copy_git_dir(copy, &entry.path(), &path, files)?;
         } else {
-            copy.copy_one(&entry.path(), &path).map_err(io(&entry.path()))?;
+            copy.copy_one(&entry.path(), &path)
+                .map_err(io(&entry.path()))?;
             files.push([b".git/".as_slice(), &path].concat());
         }
     }

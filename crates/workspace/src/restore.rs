@@ -25,7 +25,9 @@ impl GitWorkspace {
         self.restore_git_objects()?;
         let mut not_kept = None;
         for _ in 0..ROUNDS_MAX {
-            let differences = self.scanner.differences(&self.root, &self.base, &mut |_, _| Ok(()))?;
+            let differences = self
+                .scanner
+                .differences(&self.root, &self.base, &mut |_, _| Ok(()))?;
             if differences.is_empty() {
                 break;
             }
@@ -51,11 +53,17 @@ impl GitWorkspace {
         for difference in differences {
             match self.scanner.held(&difference.path) {
                 Some(held) => wanted.push((difference.path.clone(), *held)),
-                None => self.root.remove(&difference.path).map_err(|e| self.root.error(&difference.path, e))?,
+                None => self
+                    .root
+                    .remove(&difference.path)
+                    .map_err(|e| self.root.error(&difference.path, e))?,
             }
         }
-        let of_base: Vec<Vec<u8>> =
-            wanted.iter().filter(|(path, held)| self.base.is(path, held)).map(|(path, _)| path.clone()).collect();
+        let of_base: Vec<Vec<u8>> = wanted
+            .iter()
+            .filter(|(path, held)| self.base.is(path, held))
+            .map(|(path, _)| path.clone())
+            .collect();
         let mut base = self.base_contents(&of_base)?;
         for (path, held) in wanted {
             let put = match base.remove(&path) {
@@ -66,31 +74,56 @@ impl GitWorkspace {
                 not_kept.get_or_insert(names::quote(&path));
                 continue;
             }
-            let stat = self.root.stat(&path).map_err(|e| self.root.error(&path, e))?;
-            self.scanner.set(path, Some(Held { stat, racy: true, ..held }));
+            let stat = self
+                .root
+                .stat(&path)
+                .map_err(|e| self.root.error(&path, e))?;
+            self.scanner.set(
+                path,
+                Some(Held {
+                    stat,
+                    racy: true,
+                    ..held
+                }),
+            );
         }
         remove_dir(&self.layout.stage())
     }
 
     /// Writes content that is not the base's: of the first `.git`, or a blob's; whether it was kept at all.
-    fn put_kept(&self, path: &[u8], held: &Held, blobs: &dyn BlobSink) -> Result<bool, WorkspaceError> {
-        let Some(hash) = held.hash else { return Ok(false) };
+    fn put_kept(
+        &self,
+        path: &[u8],
+        held: &Held,
+        blobs: &dyn BlobSink,
+    ) -> Result<bool, WorkspaceError> {
+        let Some(hash) = held.hash else {
+            return Ok(false);
+        };
         if let Some(first) = self.first_git_file(path, &hash)? {
             return self.put_file(path, held.mode, &first);
         }
         if held.size > crate::SNAPSHOT_FILE_BYTES_MAX {
             return Ok(false);
         }
-        let content = blobs.get(&BlobId(hex(&hash))).map_err(|e| self.root.error(path, e))?;
-        self.root.put(path, held.mode, &mut content.as_slice()).map_err(|e| self.root.error(path, e))?;
+        let content = blobs
+            .get(&BlobId(hex(&hash)))
+            .map_err(|e| self.root.error(path, e))?;
+        self.root
+            .put(path, held.mode, &mut content.as_slice())
+            .map_err(|e| self.root.error(path, e))?;
         Ok(true)
     }
 
     /// The copy of a file of `.git` as it was when the clone was made, if it held this.
     fn first_git_file(&self, path: &[u8], hash: &Hash) -> Result<Option<PathBuf>, WorkspaceError> {
-        let Some(inner) = path.strip_prefix(b".git/") else { return Ok(None) };
+        let Some(inner) = path.strip_prefix(b".git/") else {
+            return Ok(None);
+        };
         let copy = self.layout.git_dir_copy().join(names::os(inner));
-        let Ok(file) = File::open(&copy) else { return Ok(None) };
+        let Ok(file) = File::open(&copy) else {
+            return Ok(None);
+        };
         if file.metadata().map_err(io(&copy))?.is_dir() {
             return Ok(None);
         }
@@ -102,7 +135,8 @@ impl GitWorkspace {
         let put = match mode {
             Mode::Link => std::fs::read_link(from).and_then(|target| {
                 use std::os::unix::ffi::OsStrExt;
-                self.root.put(path, mode, &mut target.as_os_str().as_bytes())
+                self.root
+                    .put(path, mode, &mut target.as_os_str().as_bytes())
             }),
             Mode::File | Mode::Executable => {
                 File::open(from).and_then(|mut content| self.root.put(path, mode, &mut content))
@@ -116,18 +150,24 @@ impl GitWorkspace {
     pub(crate) fn revert_to_base(&mut self, paths: &[String]) -> Result<(), WorkspaceError> {
         let mut wanted = Vec::new();
         for text in paths {
-            let path = names::unquote(text)
-                .ok_or_else(|| WorkspaceError::Refused(format!("cannot revert `{text}`: it is no path")))?;
+            let path = names::unquote(text).ok_or_else(|| {
+                WorkspaceError::Refused(format!("cannot revert `{text}`: it is no path"))
+            })?;
             if let Some(inner) = path.strip_prefix(b".git/") {
                 let first = self.layout.git_dir_copy().join(names::os(inner));
                 match first.is_file() {
                     true => self.put_file(&path, Mode::File, &first).map(drop)?,
-                    false => self.root.remove(&path).map_err(|e| self.root.error(&path, e))?,
+                    false => self
+                        .root
+                        .remove(&path)
+                        .map_err(|e| self.root.error(&path, e))?,
                 }
             } else if self.base.entries.contains_key(&path) {
                 wanted.push(path);
             } else if !self.base.dirs.contains(&path) || self.stands_in_the_way(&path)? {
-                self.root.remove(&path).map_err(|e| self.root.error(&path, e))?;
+                self.root
+                    .remove(&path)
+                    .map_err(|e| self.root.error(&path, e))?;
             }
         }
         let contents = self.base_contents(&wanted)?;
@@ -147,7 +187,10 @@ impl GitWorkspace {
     }
 
     /// Writes what the base has at these paths, as a checkout would, into the stage folder, and says where.
-    fn base_contents(&self, paths: &[Vec<u8>]) -> Result<HashMap<Vec<u8>, PathBuf>, WorkspaceError> {
+    fn base_contents(
+        &self,
+        paths: &[Vec<u8>],
+    ) -> Result<HashMap<Vec<u8>, PathBuf>, WorkspaceError> {
         let mut contents = HashMap::with_capacity(paths.len());
         if paths.is_empty() {
             return Ok(contents);
@@ -157,13 +200,19 @@ impl GitWorkspace {
         make_dir(&stage)?;
         let mut input = paths.join(&0);
         input.push(0);
-        let git = self.layout.git().index(&self.layout.base_index()).work_tree(&stage);
+        let git = self
+            .layout
+            .git()
+            .index(&self.layout.base_index())
+            .work_tree(&stage);
         git.feed(&["checkout-index", "-q", "-f", "-z", "--stdin"], &input)?;
         let objects = Objects::new(&self.layout.lfs(), &self.facts.origin);
         for path in paths {
             let mut file = stage.join(names::os(path));
             let content = self.base.entries.get(path).and_then(|e| e.hash);
-            if self.facts.lfs && let Some(object) = content.and_then(|hash| large(&file, &hash, &objects)) {
+            if self.facts.lfs
+                && let Some(object) = content.and_then(|hash| large(&file, &hash, &objects))
+            {
                 file = object;
             }
             contents.insert(path.clone(), file);
@@ -175,7 +224,10 @@ impl GitWorkspace {
     /// the harness needs none of it.
     fn restore_git_objects(&self) -> Result<(), WorkspaceError> {
         let had = self.scanner.held(b".git/HEAD").is_some();
-        let there = self.root.stat(b".git/objects/pack").map_err(|e| self.root.error(b".git/objects", e))?;
+        let there = self
+            .root
+            .stat(b".git/objects/pack")
+            .map_err(|e| self.root.error(b".git/objects", e))?;
         if !had || there.is_some_and(|s: Stat| s.kind() == Kind::Directory) {
             return Ok(());
         }
@@ -186,11 +238,16 @@ impl GitWorkspace {
         prepare::pack(&self.layout, &self.facts, &stage)?;
         for name in [&b".git"[..], b".git/objects", b".git/objects/pack"] {
             if self.stands_in_the_way(name)? {
-                self.root.remove(name).map_err(|e| self.root.error(name, e))?;
+                self.root
+                    .remove(name)
+                    .map_err(|e| self.root.error(name, e))?;
             }
         }
         let into = b".git/objects";
-        let copied = self.root.make_dir(into).and_then(|()| self.root.copy_in(&stage.join("objects"), into));
+        let copied = self
+            .root
+            .make_dir(into)
+            .and_then(|()| self.root.copy_in(&stage.join("objects"), into));
         copied.map_err(|e| self.root.error(into, e))?;
         remove_dir(&stage)
     }

@@ -76,13 +76,26 @@ enum Place {
 }
 
 impl Scanner {
-    pub(crate) fn new(snapshot: HashMap<Vec<u8>, Held>, licensed: HashSet<Vec<u8>>, copied: HashSet<Vec<u8>>) -> Self {
+    pub(crate) fn new(
+        snapshot: HashMap<Vec<u8>, Held>,
+        licensed: HashSet<Vec<u8>>,
+        copied: HashSet<Vec<u8>>,
+    ) -> Self {
         let mut licensed_dirs = HashSet::new();
         for path in &licensed {
             add_parents(&mut licensed_dirs, path);
         }
-        let held = snapshot.into_iter().map(|(path, held)| (path, Seen { held, round: 0 })).collect();
-        Scanner { held, licensed, licensed_dirs, copied, ..Scanner::default() }
+        let held = snapshot
+            .into_iter()
+            .map(|(path, held)| (path, Seen { held, round: 0 }))
+            .collect();
+        Scanner {
+            held,
+            licensed,
+            licensed_dirs,
+            copied,
+            ..Scanner::default()
+        }
     }
 
     /// What the last snapshot has at a path.
@@ -92,7 +105,9 @@ impl Scanner {
 
     /// Everything that the last snapshot has.
     pub(crate) fn all(&self) -> impl Iterator<Item = (&[u8], &Held)> {
-        self.held.iter().map(|(path, seen)| (path.as_slice(), &seen.held))
+        self.held
+            .iter()
+            .map(|(path, seen)| (path.as_slice(), &seen.held))
     }
 
     /// Sets what the snapshot has at a path.
@@ -124,23 +139,47 @@ impl Scanner {
         self.left_out.clear();
         self.ignores.begin();
         let started_ns = now_ns();
-        let mut walk = Walk { scanner: self, root, base, met, differences: Vec::new(), started_ns, entries: 0 };
+        let mut walk = Walk {
+            scanner: self,
+            root,
+            base,
+            met,
+            differences: Vec::new(),
+            started_ns,
+            entries: 0,
+        };
         walk.dir(root.fd(), &mut Vec::new(), Place::Open, 0)?;
-        let Walk { scanner, mut differences, .. } = walk;
+        let Walk {
+            scanner,
+            mut differences,
+            ..
+        } = walk;
         scanner.ignores.finish();
         scanner.left_out.sort();
         let round = scanner.round;
         let gone = scanner.held.iter().filter(|(_, seen)| seen.round != round);
-        differences.extend(gone.map(|(path, _)| Difference { path: path.clone(), now: None }));
+        differences.extend(gone.map(|(path, _)| Difference {
+            path: path.clone(),
+            now: None,
+        }));
         differences.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(differences)
     }
 }
 
 impl Walk<'_> {
-    fn dir(&mut self, fd: BorrowedFd<'_>, path: &mut Vec<u8>, place: Place, depth: usize) -> Result<(), WorkspaceError> {
+    fn dir(
+        &mut self,
+        fd: BorrowedFd<'_>,
+        path: &mut Vec<u8>,
+        place: Place,
+        depth: usize,
+    ) -> Result<(), WorkspaceError> {
         if place != Place::Git {
-            self.scanner.ignores.enter(fd, path, self.started_ns).map_err(|e| self.root.error(path, e))?;
+            self.scanner
+                .ignores
+                .enter(fd, path, self.started_ns)
+                .map_err(|e| self.root.error(path, e))?;
         }
         let length = path.len();
         for entry in list(fd).map_err(|e| self.root.error(path, e))? {
@@ -175,7 +214,10 @@ impl Walk<'_> {
             Some(Type::Directory) => true,
             Some(Type::File | Type::Symlink) => false,
             Some(_) => return Ok(()),
-            None => match stat_at(fd, name).map_err(|e| self.root.error(path, e))?.map(|s| s.kind()) {
+            None => match stat_at(fd, name)
+                .map_err(|e| self.root.error(path, e))?
+                .map(|s| s.kind())
+            {
                 Some(Kind::Directory) => true,
                 Some(Kind::File(_)) => false,
                 Some(Kind::Other) | None => return Ok(()),
@@ -253,7 +295,9 @@ impl Walk<'_> {
     }
 
     fn file(&mut self, fd: BorrowedFd<'_>, name: &[u8], path: &[u8]) -> Result<(), WorkspaceError> {
-        let Some(stat) = stat_at(fd, name).map_err(|e| self.root.error(path, e))? else { return Ok(()) };
+        let Some(stat) = stat_at(fd, name).map_err(|e| self.root.error(path, e))? else {
+            return Ok(());
+        };
         let round = self.scanner.round;
         if let Some(seen) = self.scanner.held.get_mut(path)
             && seen.held.stat == Some(stat)
@@ -263,8 +307,11 @@ impl Walk<'_> {
             return Ok(());
         }
         let tracked = self.base.entries.contains_key(path);
-        let read = read(fd, name, stat, tracked, self.started_ns).map_err(|e| self.root.error(path, e))?;
-        let Some((now, content)) = read else { return Ok(()) };
+        let read =
+            read(fd, name, stat, tracked, self.started_ns).map_err(|e| self.root.error(path, e))?;
+        let Some((now, content)) = read else {
+            return Ok(());
+        };
         if let Some(seen) = self.scanner.held.get_mut(path) {
             seen.round = round;
             if same(&seen.held, &now) {
@@ -275,7 +322,10 @@ impl Walk<'_> {
         if let (Some(hash), Some(content)) = (&now.hash, &content) {
             (self.met)(hash, content).map_err(|e| self.root.error(path, e))?;
         }
-        self.differences.push(Difference { path: path.to_vec(), now: Some(now) });
+        self.differences.push(Difference {
+            path: path.to_vec(),
+            now: Some(now),
+        });
         Ok(())
     }
 }
@@ -286,7 +336,9 @@ fn same(before: &Held, now: &Held) -> bool {
         && match (before.hash, now.hash) {
             (Some(before), Some(now)) => before == now,
             // Too large to be read each time: its identity on disk decides, where it is known.
-            (None, None) => before.size == now.size && (before.stat.is_none() || before.stat == now.stat),
+            (None, None) => {
+                before.size == now.size && (before.stat.is_none() || before.stat == now.stat)
+            }
             (Some(_), None) | (None, Some(_)) => false,
         }
 }
@@ -318,16 +370,26 @@ fn read(
         Ok(Some(opened)) => opened,
         Ok(None) => return Ok(None),
         // Nobody may read it, and its owner is somebody else: it is noticed, and that is all.
-        Err(e) if e.kind() == std::io::ErrorKind::PermissionDenied => return Ok(Some((held(mode, None, stat), None))),
+        Err(e) if e.kind() == std::io::ErrorKind::PermissionDenied => {
+            return Ok(Some((held(mode, None, stat), None)));
+        }
         Err(e) => return Err(e),
     };
-    let Kind::File(mode) = stat.kind() else { return Ok(None) };
+    let Kind::File(mode) = stat.kind() else {
+        return Ok(None);
+    };
     if stat.size > SNAPSHOT_FILE_BYTES_MAX {
-        let hash = if tracked { Some(hash_stream(file)?) } else { None };
+        let hash = if tracked {
+            Some(hash_stream(file)?)
+        } else {
+            None
+        };
         return Ok(Some((held(mode, hash, stat), None)));
     }
     let mut content = Vec::with_capacity(usize::try_from(stat.size).unwrap_or(0));
-    file.by_ref().take(SNAPSHOT_FILE_BYTES_MAX + 1).read_to_end(&mut content)?;
+    file.by_ref()
+        .take(SNAPSHOT_FILE_BYTES_MAX + 1)
+        .read_to_end(&mut content)?;
     let mut now = held(mode, Some(hash(&content)), stat);
     // It was written to meanwhile: what was read is nothing that a time stamp stands for.
     let read = u64::try_from(content.len()).unwrap_or(u64::MAX);

@@ -36,12 +36,21 @@ pub(crate) fn extract(
         return Ok((submodules, notes));
     }
     let git = layout.git();
-    let place = Super { git: &git, commit, git_dir: &origin.common_dir, top: origin.top.as_deref() };
+    let place = Super {
+        git: &git,
+        commit,
+        git_dir: &origin.common_dir,
+        top: origin.top.as_deref(),
+    };
     for (number, link) in gitlinks.into_iter().enumerate() {
         let dest = layout.submodule(number);
         let mut done = one(&place, link, &dest, 0)?;
         if !done && let Some(fetched) = fetch(layout, origin, commit, link) {
-            let place = Super { git_dir: &fetched, top: None, ..place };
+            let place = Super {
+                git_dir: &fetched,
+                top: None,
+                ..place
+            };
             done = one(&place, link, &dest, 0)?;
             remove_dir(&fetched)?;
         }
@@ -53,17 +62,30 @@ pub(crate) fn extract(
                 link.oid
             ));
         }
-        submodules.push(Submodule { path, content: done.then_some(number) });
+        submodules.push(Submodule {
+            path,
+            content: done.then_some(number),
+        });
     }
     Ok((submodules, notes))
 }
 
 /// Extracts one submodule from a git directory that has its commit; whether there is one.
-fn one(place: &Super<'_>, link: &Listed, dest: &Path, depth: usize) -> Result<bool, WorkspaceError> {
+fn one(
+    place: &Super<'_>,
+    link: &Listed,
+    dest: &Path,
+    depth: usize,
+) -> Result<bool, WorkspaceError> {
     for git_dir in git_dirs(place, link) {
         let borrowed = borrowed_dir(dest);
         remove_dir(&borrowed)?;
-        store::make(&borrowed, store::format_of(&link.oid), &git_dir.join("objects"), &git_dir)?;
+        store::make(
+            &borrowed,
+            store::format_of(&link.oid),
+            &git_dir.join("objects"),
+            &git_dir,
+        )?;
         let git = Git::store(&borrowed);
         let wanted = format!("{}^{{commit}}", link.oid);
         if git.run(&["cat-file", "-e", &wanted]).is_err() {
@@ -72,12 +94,27 @@ fn one(place: &Super<'_>, link: &Listed, dest: &Path, depth: usize) -> Result<bo
         }
         make_dir(dest)?;
         let index = borrowed.join("index");
-        git.index(&index).work_tree(dest).run(&["read-tree", "--reset", "-u", &link.oid])?;
+        git.index(&index)
+            .work_tree(dest)
+            .run(&["read-tree", "--reset", "-u", &link.oid])?;
         if depth < NESTING_MAX {
             let inner_top = place.top.map(|top| top.join(names::os(&link.path)));
-            let inner = Super { git: &git, commit: &link.oid, git_dir: &git_dir, top: inner_top.as_deref() };
-            for inner_link in baseline::listed(&git, &index)?.iter().filter(|l| l.mode.is_none()) {
-                one(&inner, inner_link, &dest.join(names::os(&inner_link.path)), depth + 1)?;
+            let inner = Super {
+                git: &git,
+                commit: &link.oid,
+                git_dir: &git_dir,
+                top: inner_top.as_deref(),
+            };
+            for inner_link in baseline::listed(&git, &index)?
+                .iter()
+                .filter(|l| l.mode.is_none())
+            {
+                one(
+                    &inner,
+                    inner_link,
+                    &dest.join(names::os(&inner_link.path)),
+                    depth + 1,
+                )?;
             }
         }
         remove_dir(&borrowed)?;
@@ -118,11 +155,21 @@ fn git_dirs(place: &Super<'_>, link: &Listed) -> Vec<PathBuf> {
 /// The submodule's name: its section in `.gitmodules`.
 fn name_of(place: &Super<'_>, path: &[u8]) -> Option<Vec<u8>> {
     let blob = format!("{}:.gitmodules", place.commit);
-    let asked = ["config", "-z", "--blob", &blob, "--get-regexp", r"^submodule\..*\.path$"];
+    let asked = [
+        "config",
+        "-z",
+        "--blob",
+        &blob,
+        "--get-regexp",
+        r"^submodule\..*\.path$",
+    ];
     let output = place.git.run(&asked).ok()?;
     let name = crate::git::records(&output).find_map(|record| {
         let at = record.iter().position(|b| *b == b'\n')?;
-        let key = record.get(..at)?.strip_prefix(b"submodule.")?.strip_suffix(b".path")?;
+        let key = record
+            .get(..at)?
+            .strip_prefix(b"submodule.")?
+            .strip_suffix(b".path")?;
         (record.get(at + 1..)? == path).then(|| key.to_vec())
     })?;
     // A name that climbs out of `modules/` is an old attack on git itself.
@@ -140,15 +187,39 @@ fn fetch(layout: &Layout, origin: &Origin, commit: &str, link: &Listed) -> Optio
     let format = format!("--object-format={}", origin.format);
     git.run(&["init", "-q", "--template=", &format]).ok()?;
     let git_dir = temporary.join(".git");
-    write_file(&git_dir.join("objects/info/alternates"), alternate(&origin.objects).as_bytes()).ok()?;
-    let url = origin.persons_git().ask(&["config", "--get", "remote.origin.url"]).ok()?;
-    let url = url.unwrap_or_else(|| origin.top.as_ref().unwrap_or(&origin.git_dir).to_string_lossy().into_owned());
+    write_file(
+        &git_dir.join("objects/info/alternates"),
+        alternate(&origin.objects).as_bytes(),
+    )
+    .ok()?;
+    let url = origin
+        .persons_git()
+        .ask(&["config", "--get", "remote.origin.url"])
+        .ok()?;
+    let url = url.unwrap_or_else(|| {
+        origin
+            .top
+            .as_ref()
+            .unwrap_or(&origin.git_dir)
+            .to_string_lossy()
+            .into_owned()
+    });
     git.run(&["config", "remote.origin.url", &url]).ok()?;
     git.run(&["read-tree", commit]).ok()?;
-    git.run(&["checkout-index", "-q", "--", ".gitmodules"]).ok()?;
+    git.run(&["checkout-index", "-q", "--", ".gitmodules"])
+        .ok()?;
     let path = names::os(&link.path);
-    let mut args: Vec<&std::ffi::OsStr> =
-        ["submodule", "--quiet", "update", "--init", "--recursive", "--"].iter().map(std::ffi::OsStr::new).collect();
+    let mut args: Vec<&std::ffi::OsStr> = [
+        "submodule",
+        "--quiet",
+        "update",
+        "--init",
+        "--recursive",
+        "--",
+    ]
+    .iter()
+    .map(std::ffi::OsStr::new)
+    .collect();
     args.push(path.as_os_str());
     git.run(&args).ok()?;
     Some(git_dir)

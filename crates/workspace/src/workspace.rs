@@ -46,15 +46,29 @@ impl GitWorkspace {
         let dir = layout.workspace();
         let root = Root::open(&dir)?;
         let paths = |texts: &[String]| -> HashSet<Vec<u8>> {
-            texts.iter().filter_map(|text| names::unquote(text.trim_end_matches('/'))).collect()
+            texts
+                .iter()
+                .filter_map(|text| names::unquote(text.trim_end_matches('/')))
+                .collect()
         };
         let scanner = Scanner::new(snapshot, paths(&facts.licensed), paths(&facts.files));
-        Ok(GitWorkspace { layout, facts, dir, root, base, scanner, building: Building::default() })
+        Ok(GitWorkspace {
+            layout,
+            facts,
+            dir,
+            root,
+            base,
+            scanner,
+            building: Building::default(),
+        })
     }
 
     /// Clean checkouts of this run's trees.
     pub fn checkouts(&self) -> Checkouts {
-        Checkouts { layout: self.layout.clone(), facts: self.facts.clone() }
+        Checkouts {
+            layout: self.layout.clone(),
+            facts: self.facts.clone(),
+        }
     }
 
     /// The harness's own store, for delivery.
@@ -68,7 +82,10 @@ impl GitWorkspace {
     }
 
     fn take(&mut self, difference: Difference) -> Change {
-        let change = Change { path: names::quote(&difference.path), now: difference.now.as_ref().map(entry) };
+        let change = Change {
+            path: names::quote(&difference.path),
+            now: difference.now.as_ref().map(entry),
+        };
         self.building.touch(&difference.path);
         self.scanner.set(difference.path, difference.now);
         change
@@ -87,13 +104,17 @@ impl Workspace for GitWorkspace {
     fn scan(&mut self, blobs: &dyn BlobSink) -> Result<Delta, WorkspaceError> {
         let mut met = |_: &Hash, content: &[u8]| blobs.put(content).map(drop);
         let differences = self.scanner.differences(&self.root, &self.base, &mut met)?;
-        Ok(Delta { changes: differences.into_iter().map(|d| self.take(d)).collect() })
+        Ok(Delta {
+            changes: differences.into_iter().map(|d| self.take(d)).collect(),
+        })
     }
 
     fn replay(&mut self, delta: &Delta) {
         for change in &delta.changes {
             // A path that cannot be read was not written by a scan; there is nothing that it could stand for.
-            let Some(path) = names::unquote(&change.path) else { continue };
+            let Some(path) = names::unquote(&change.path) else {
+                continue;
+            };
             let now = change.now.as_ref().map(|entry| Held {
                 mode: entry.mode,
                 hash: entry.content.as_ref().and_then(|blob| unhex(blob.as_str())),
@@ -128,7 +149,10 @@ impl Workspace for GitWorkspace {
 fn entry(held: &Held) -> Entry {
     Entry {
         mode: held.mode,
-        content: held.hash.filter(|_| held.size <= crate::SNAPSHOT_FILE_BYTES_MAX).map(|hash| BlobId(hex(&hash))),
+        content: held
+            .hash
+            .filter(|_| held.size <= crate::SNAPSHOT_FILE_BYTES_MAX)
+            .map(|hash| BlobId(hex(&hash))),
         size: held.size,
     }
 }

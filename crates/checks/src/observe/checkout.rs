@@ -45,15 +45,25 @@ pub(super) struct Lent {
 }
 
 impl Lent {
-    pub(super) async fn make(checkouts: &Arc<dyn Checkouts>, tree: &TreeId) -> Result<Lent, Obstacle> {
+    pub(super) async fn make(
+        checkouts: &Arc<dyn Checkouts>,
+        tree: &TreeId,
+    ) -> Result<Lent, Obstacle> {
         let checkouts = Arc::clone(checkouts);
         let tree = tree.clone();
         // The guard is made in there, so that a checkout is discarded too if nobody waits for it any more.
         let made = tokio::task::spawn_blocking(move || {
             let checkout = checkouts.make(&tree)?;
-            Ok(Lent { checkouts, checkout })
+            Ok(Lent {
+                checkouts,
+                checkout,
+            })
         });
-        made.await.unwrap_or_else(|e| Err(Obstacle::Harness { detail: format!("making a checkout: {e}") }))
+        made.await.unwrap_or_else(|e| {
+            Err(Obstacle::Harness {
+                detail: format!("making a checkout: {e}"),
+            })
+        })
     }
 
     pub(super) fn checkout(&self) -> &Checkout {
@@ -63,7 +73,9 @@ impl Lent {
     pub(super) async fn generated(&self) -> Vec<String> {
         let checkouts = Arc::clone(&self.checkouts);
         let checkout = self.checkout.clone();
-        tokio::task::spawn_blocking(move || checkouts.generated(&checkout)).await.unwrap_or_default()
+        tokio::task::spawn_blocking(move || checkouts.generated(&checkout))
+            .await
+            .unwrap_or_default()
     }
 }
 

@@ -44,10 +44,14 @@ impl Evidence {
             "d=$(mktemp -d \"${{TMPDIR:-/tmp}}/overnight.XXXXXXXXXX\") && mkdir \"$d/{REPORTS}\" && cd \"$d\" && pwd -P"
         );
         let made = run.housekeeping(&make, None).await?;
-        let folder = String::from_utf8_lossy(&made.stdout).trim_end_matches('\n').to_owned();
+        let folder = String::from_utf8_lossy(&made.stdout)
+            .trim_end_matches('\n')
+            .to_owned();
         let trouble = |stderr: &[u8]| {
             let said = String::from_utf8_lossy(stderr).trim().to_owned();
-            SandboxError::Open(format!("no folder for the reports in the cell's temporary folder: {said}"))
+            SandboxError::Open(format!(
+                "no folder for the reports in the cell's temporary folder: {said}"
+            ))
         };
         if made.exit.code() != Some(0) || !folder.starts_with('/') {
             return Err(trouble(&made.stderr));
@@ -59,7 +63,9 @@ impl Evidence {
                 // Started once, because a temporary folder may forbid programs: better to know it here.
                 write.push_str(&format!(" && chmod 700 {path} && {path} -c true"));
             }
-            let written = run.housekeeping(&write, Some(tool.content.clone().into_bytes())).await?;
+            let written = run
+                .housekeeping(&write, Some(tool.content.clone().into_bytes()))
+                .await?;
             if written.exit.code() != Some(0) {
                 return Err(trouble(&written.stderr));
             }
@@ -73,14 +79,18 @@ impl Evidence {
         let mut found = Found::default();
         let (mut count, mut bytes_all) = (0, 0_usize);
         for name in list(run, &reports).await? {
-            let Some(format) = reporters::format_of(&name) else { continue };
+            let Some(format) = reporters::format_of(&name) else {
+                continue;
+            };
             count += 1;
             let path = format!("{reports}/{name}");
             let bytes = match read(run, &path, "").await? {
                 Ok(bytes) => bytes,
                 Err(obstacle) => {
                     let detail = format!("{name}: {obstacle:?}");
-                    found.fault.get_or_insert(ReportError::malformed("test", detail));
+                    found
+                        .fault
+                        .get_or_insert(ReportError::malformed("test", detail));
                     continue;
                 }
             };
@@ -101,7 +111,10 @@ impl Evidence {
             match format.parse(&bytes) {
                 Ok(results) => {
                     found.reports += 1;
-                    results.tests.into_iter().for_each(|(test, status)| found.results.record(test, status));
+                    results
+                        .tests
+                        .into_iter()
+                        .for_each(|(test, status)| found.results.record(test, status));
                 }
                 Err(fault) => {
                     found.fault.get_or_insert(fault);
@@ -117,15 +130,31 @@ pub(super) async fn written_report(
     run: &Run<'_>,
     path: &str,
 ) -> Result<Result<TestResults, Obstacle>, SandboxError> {
-    let is_folder = run.housekeeping_here(&format!("test -d {}", quote(path)), None).await?.exit.code() == Some(0);
+    let is_folder = run
+        .housekeeping_here(&format!("test -d {}", quote(path)), None)
+        .await?
+        .exit
+        .code()
+        == Some(0);
     let mut paths = vec![path.to_owned()];
     if is_folder {
-        let here = format!("{}/{}", run.cell.root().display(), crate::runners::packages::join(&run.probe.dir, path));
+        let here = format!(
+            "{}/{}",
+            run.cell.root().display(),
+            crate::runners::packages::join(&run.probe.dir, path)
+        );
         let names = list(run, &here).await?;
-        let reports = names.iter().filter(|name| name.ends_with(".xml") || name.ends_with(".json"));
-        paths = reports.take(REPORTS_MAX).map(|name| format!("{}/{name}", path.trim_end_matches('/'))).collect();
+        let reports = names
+            .iter()
+            .filter(|name| name.ends_with(".xml") || name.ends_with(".json"));
+        paths = reports
+            .take(REPORTS_MAX)
+            .map(|name| format!("{}/{name}", path.trim_end_matches('/')))
+            .collect();
         if paths.is_empty() {
-            return Ok(Err(Obstacle::ReportMissing { path: format!("{path}/*.xml") }));
+            return Ok(Err(Obstacle::ReportMissing {
+                path: format!("{path}/*.xml"),
+            }));
         }
     }
     let mut all = TestResults::default();
@@ -135,7 +164,10 @@ pub(super) async fn written_report(
             Err(obstacle) => return Ok(Err(obstacle)),
         };
         match Format::detect(&bytes).and_then(|format| format.parse(&bytes)) {
-            Ok(results) => results.tests.into_iter().for_each(|(test, status)| all.record(test, status)),
+            Ok(results) => results
+                .tests
+                .into_iter()
+                .for_each(|(test, status)| all.record(test, status)),
             Err(e) => return Ok(Err(unreadable(&e, Some(path)))),
         }
     }
@@ -144,27 +176,46 @@ pub(super) async fn written_report(
 
 /// The names of the files in a folder of the cell, sorted.
 async fn list(run: &Run<'_>, folder: &str) -> Result<Vec<String>, SandboxError> {
-    let listed = run.housekeeping(&format!("LC_ALL=C ls -1 -- {}", quote(folder)), None).await?;
+    let listed = run
+        .housekeeping(&format!("LC_ALL=C ls -1 -- {}", quote(folder)), None)
+        .await?;
     let names = String::from_utf8_lossy(&listed.stdout);
-    Ok(names.lines().filter(|name| !name.is_empty()).map(str::to_owned).collect())
+    Ok(names
+        .lines()
+        .filter(|name| !name.is_empty())
+        .map(str::to_owned)
+        .collect())
 }
 
 /// Reads an ordinary file in the cell; `dir` is what a relative path is relative to, below the workspace.
-pub(super) async fn read(run: &Run<'_>, path: &str, dir: &str) -> Result<Result<Vec<u8>, Obstacle>, SandboxError> {
+pub(super) async fn read(
+    run: &Run<'_>,
+    path: &str,
+    dir: &str,
+) -> Result<Result<Vec<u8>, Obstacle>, SandboxError> {
     let quoted = quote(path);
     // A pipe would be read for ever.
-    let script = format!("test -f {quoted} || exit 44; exec head -c {} -- {quoted}", REPORT_BYTES_MAX + 1);
+    let script = format!(
+        "test -f {quoted} || exit 44; exec head -c {} -- {quoted}",
+        REPORT_BYTES_MAX + 1
+    );
     let done = run.own(&script, dir.to_owned(), None).await?;
     Ok(match done.exit.code() {
         Some(0) if done.stdout.len() > REPORT_BYTES_MAX || done.dropped > 0 => {
-            let error = ReportError::TooLarge { bytes: REPORT_BYTES_MAX + 1 };
+            let error = ReportError::TooLarge {
+                bytes: REPORT_BYTES_MAX + 1,
+            };
             Err(unreadable(&error, Some(path)))
         }
         Some(0) => Ok(done.stdout),
-        Some(44) => Err(Obstacle::ReportMissing { path: path.to_owned() }),
+        Some(44) => Err(Obstacle::ReportMissing {
+            path: path.to_owned(),
+        }),
         _ => {
             let said = String::from_utf8_lossy(&done.stderr).trim().to_owned();
-            Err(Obstacle::ReportUnreadable { detail: format!("{path}: {said}") })
+            Err(Obstacle::ReportUnreadable {
+                detail: format!("{path}: {said}"),
+            })
         }
     })
 }

@@ -21,7 +21,9 @@ pub(super) struct Files {
 
 impl Files {
     pub(super) fn open(root: &Path) -> Files {
-        Files { root: root.to_owned() }
+        Files {
+            root: root.to_owned(),
+        }
     }
 }
 
@@ -34,15 +36,25 @@ impl runners::Files for Files {
         if !meta.is_file() || meta.len() > MANIFEST_BYTES_MAX {
             return None;
         }
-        file.take(MANIFEST_BYTES_MAX).read_to_string(&mut text).ok()?;
+        file.take(MANIFEST_BYTES_MAX)
+            .read_to_string(&mut text)
+            .ok()?;
         Some(text)
     }
 
     fn folders(&self, path: &str) -> Vec<String> {
-        let Some(path) = inside(&self.root, path) else { return Vec::new() };
-        let entries = std::fs::read_dir(path).into_iter().flatten().filter_map(Result::ok);
+        let Some(path) = inside(&self.root, path) else {
+            return Vec::new();
+        };
+        let entries = std::fs::read_dir(path)
+            .into_iter()
+            .flatten()
+            .filter_map(Result::ok);
         let folders = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
-        let mut names: Vec<String> = folders.filter_map(|e| e.file_name().into_string().ok()).take(FOLDERS_MAX).collect();
+        let mut names: Vec<String> = folders
+            .filter_map(|e| e.file_name().into_string().ok())
+            .take(FOLDERS_MAX)
+            .collect();
         names.sort();
         names
     }
@@ -50,20 +62,33 @@ impl runners::Files for Files {
 
 /// Answers a `file` check: nothing is run.
 pub(super) fn look(checkout: &Checkout, dir: &str, path: &str) -> Result<Observation, Obstacle> {
-    let absent = Observation { exit: Some(1), ..Observation::default() };
+    let absent = Observation {
+        exit: Some(1),
+        ..Observation::default()
+    };
     let joined = runners::packages::join(dir, path);
-    let Some(found) = inside(&checkout.dir, &joined) else { return Ok(absent) };
-    let trouble = |e: std::io::Error| Obstacle::Harness { detail: format!("{joined}: {e}") };
+    let Some(found) = inside(&checkout.dir, &joined) else {
+        return Ok(absent);
+    };
+    let trouble = |e: std::io::Error| Obstacle::Harness {
+        detail: format!("{joined}: {e}"),
+    };
     let meta = std::fs::metadata(&found).map_err(trouble)?;
     let mut output = Vec::new();
     if meta.is_file() {
         let file = std::fs::File::open(&found).map_err(trouble)?;
-        file.take(FILE_BYTES_MAX as u64).read_to_end(&mut output).map_err(trouble)?;
+        file.take(FILE_BYTES_MAX as u64)
+            .read_to_end(&mut output)
+            .map_err(trouble)?;
     } else if !meta.is_dir() {
         // A socket or a pipe is nothing that a repository holds.
         return Ok(absent);
     }
-    Ok(Observation { exit: Some(0), output, ..Observation::default() })
+    Ok(Observation {
+        exit: Some(0),
+        output,
+        ..Observation::default()
+    })
 }
 
 /// The real path of `path` below `root`; `None` if it is not there, or elsewhere.
@@ -100,7 +125,8 @@ mod test {
         std::fs::write(outside.path().join("secret"), "s").expect("written");
         let root = tempfile::tempdir().expect("a folder");
         std::fs::write(root.path().join("package.json"), "{}").expect("written");
-        std::os::unix::fs::symlink(outside.path().join("secret"), root.path().join("out")).expect("linked");
+        std::os::unix::fs::symlink(outside.path().join("secret"), root.path().join("out"))
+            .expect("linked");
         std::os::unix::fs::symlink("package.json", root.path().join("within")).expect("linked");
         let files = Files::open(root.path());
         assert_eq!(files.read("package.json").as_deref(), Some("{}"));

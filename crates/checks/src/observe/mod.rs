@@ -14,11 +14,13 @@ use overnight_core::check::{Observation, Obstacle, Reading};
 use overnight_core::goal::Read;
 use overnight_core::ids::TreeId;
 use overnight_core::tests::TestResults;
-use overnight_ports::sandbox::{Cell, CellSpec, Command, Exit, Finished, Sandbox, SandboxError, Streams};
+use overnight_ports::sandbox::{
+    Cell, CellSpec, Command, Exit, Finished, Sandbox, SandboxError, Streams,
+};
 use overnight_ports::verifier::{Ask, Probe, Verifier};
 
-pub use checkout::{Checkout, Checkouts};
 use checkout::Lent;
+pub use checkout::{Checkout, Checkouts};
 use evidence::Evidence;
 
 use crate::reports::ReportError;
@@ -46,8 +48,17 @@ pub struct CheckoutVerifier {
 impl CheckoutVerifier {
     /// Opens cells with `sandbox` on what `checkouts` makes.
     pub fn new(sandbox: Arc<dyn Sandbox>, checkouts: Arc<dyn Checkouts>) -> Self {
-        let environment = format!("{}; {}-{}", sandbox.describe(), std::env::consts::OS, std::env::consts::ARCH);
-        CheckoutVerifier { sandbox, checkouts, environment }
+        let environment = format!(
+            "{}; {}-{}",
+            sandbox.describe(),
+            std::env::consts::OS,
+            std::env::consts::ARCH
+        );
+        CheckoutVerifier {
+            sandbox,
+            checkouts,
+            environment,
+        }
     }
 
     /// The same, with the versions of the tools in the line for receipts.
@@ -75,11 +86,21 @@ impl CheckoutVerifier {
             hidden: checkout.hidden.clone(),
         };
         let cell = self.sandbox.open(spec).await.map_err(|e| harness(&e))?;
-        let run = Run { cell: cell.as_ref(), checkout, probe };
+        let run = Run {
+            cell: cell.as_ref(),
+            checkout,
+            probe,
+        };
         let done = match &probe.ask {
             Ask::Exit { command } => run.exit(command).await,
-            Ask::Tests { command, report: None } => run.tests(command).await,
-            Ask::Tests { command, report: Some(report) } => run.reported(command, report).await,
+            Ask::Tests {
+                command,
+                report: None,
+            } => run.tests(command).await,
+            Ask::Tests {
+                command,
+                report: Some(report),
+            } => run.reported(command, report).await,
             Ask::Values { command, reads } => run.values(command, reads).await,
             Ask::File { .. } => Ok(Observation::default()),
         };
@@ -94,13 +115,19 @@ impl CheckoutVerifier {
 #[async_trait]
 impl Verifier for CheckoutVerifier {
     async fn observe(&self, tree: &TreeId, probe: &Probe) -> Observation {
-        let mut observation = self.try_observe(tree, probe).await.unwrap_or_else(|obstacle| Observation {
-            command: command_of(&probe.ask).to_owned(),
-            obstacle: Some(obstacle),
-            ..Observation::default()
-        });
+        let mut observation = self
+            .try_observe(tree, probe)
+            .await
+            .unwrap_or_else(|obstacle| Observation {
+                command: command_of(&probe.ask).to_owned(),
+                obstacle: Some(obstacle),
+                ..Observation::default()
+            });
         if let (Ask::Values { reads, .. }, Some(obstacle)) = (&probe.ask, &observation.obstacle) {
-            observation.values = reads.iter().map(|_| Reading::Missing(obstacle.clone())).collect();
+            observation.values = reads
+                .iter()
+                .map(|_| Reading::Missing(obstacle.clone()))
+                .collect();
         }
         observation
     }
@@ -112,7 +139,9 @@ impl Verifier for CheckoutVerifier {
 
 /// What the harness itself could not do.
 fn harness(error: &SandboxError) -> Obstacle {
-    Obstacle::Harness { detail: error.to_string() }
+    Obstacle::Harness {
+        detail: error.to_string(),
+    }
 }
 
 fn command_of(ask: &Ask) -> &str {
@@ -131,11 +160,21 @@ struct Run<'a> {
 
 impl Run<'_> {
     /// Runs the check's own command.
-    async fn command(&self, script: &str, env: BTreeMap<String, String>) -> Result<Finished, SandboxError> {
+    async fn command(
+        &self,
+        script: &str,
+        env: BTreeMap<String, String>,
+    ) -> Result<Finished, SandboxError> {
         let timeout = Duration::from_secs(self.probe.timeout_s);
         let dir = self.probe.dir.clone();
-        let command =
-            Command { script: script.to_owned(), dir, env, timeout, stdin: None, streams: Streams::Split };
+        let command = Command {
+            script: script.to_owned(),
+            dir,
+            env,
+            timeout,
+            stdin: None,
+            streams: Streams::Split,
+        };
         self.cell.run(command).await
     }
 
@@ -161,8 +200,12 @@ impl Run<'_> {
     /// What in the way it ended keeps it from saying anything.
     fn obstacle(&self, finished: &Finished) -> Option<Obstacle> {
         match finished.exit {
-            Exit::TimedOut => Some(Obstacle::TimedOut { limit_s: self.probe.timeout_s }),
-            Exit::Killed => Some(Obstacle::Harness { detail: "the command was killed from outside".to_owned() }),
+            Exit::TimedOut => Some(Obstacle::TimedOut {
+                limit_s: self.probe.timeout_s,
+            }),
+            Exit::Killed => Some(Obstacle::Harness {
+                detail: "the command was killed from outside".to_owned(),
+            }),
             Exit::Code(code) => {
                 let program = shell_says::absent_program(code, &finished.stderr)
                     .or_else(|| shell_says::absent_program(code, &finished.stdout));
@@ -184,10 +227,15 @@ impl Run<'_> {
         for dry_run in runners::dry_runs(command, &self.probe.dir, &files) {
             recipes.push(self.housekeeping(&dry_run, None).await?);
         }
-        let recipes: Vec<String> = recipes.iter().map(|f| String::from_utf8_lossy(&f.stdout).into_owned()).collect();
+        let recipes: Vec<String> = recipes
+            .iter()
+            .map(|f| String::from_utf8_lossy(&f.stdout).into_owned())
+            .collect();
         let plan = runners::plan(command, &self.probe.dir, &files, &recipes);
         let evidence = Evidence::prepare(self, &plan.tools).await?;
-        let finished = self.command(&plan.script, plan.env(&evidence.folder)).await?;
+        let finished = self
+            .command(&plan.script, plan.env(&evidence.folder))
+            .await?;
         let mut observation = self.happened(&plan.shown, &finished);
         let found = evidence.collect(self).await?;
         if !found.readable.is_empty() {
@@ -196,16 +244,25 @@ impl Run<'_> {
             observation.output = bounded(output, 0);
         }
         let failed = observation.exit != Some(0);
-        let missing = || Obstacle::ReportMissing { path: found.unwritten.clone().unwrap_or("the test runner's".into()) };
+        let missing = || Obstacle::ReportMissing {
+            path: found
+                .unwritten
+                .clone()
+                .unwrap_or("the test runner's".into()),
+        };
         let told = match (found.fault, found.reports) {
-            (Some(fault), _) => Err(Obstacle::ReportUnreadable { detail: fault.to_string() }),
+            (Some(fault), _) => Err(Obstacle::ReportUnreadable {
+                detail: fault.to_string(),
+            }),
             // Each runner that started has left its report.
             (None, 1..) if found.unwritten.is_none() => Ok(found.results),
             // None has, or none was started, and the command failed: no test ran, whatever the reason. That is a
             // fact about the candidate (it does not compile, its configuration is broken).
             (None, 0) if failed && (found.unwritten.is_some() || plan.runner) => Ok(found.results),
             (None, 0) if found.unwritten.is_none() && !plan.runner => {
-                Err(Obstacle::NoPerTestResults { hint: runners::hint(command) })
+                Err(Obstacle::NoPerTestResults {
+                    hint: runners::hint(command),
+                })
             }
             (None, _) => Err(missing()),
         };
@@ -219,7 +276,11 @@ impl Run<'_> {
     /// Per-test results from the report that the command itself writes.
     async fn reported(&self, command: &str, report: &str) -> Result<Observation, SandboxError> {
         if let Err(obstacle) = self.remove_old(report).await? {
-            return Ok(Observation { command: command.to_owned(), obstacle: Some(obstacle), ..Observation::default() });
+            return Ok(Observation {
+                command: command.to_owned(),
+                obstacle: Some(obstacle),
+                ..Observation::default()
+            });
         }
         let finished = self.command(command, runners::environment()).await?;
         let mut observation = self.happened(command, &finished);
@@ -264,11 +325,16 @@ impl Run<'_> {
             let detail = format!("`{path}` does not name a file below the check's directory");
             return Ok(Err(Obstacle::ReportUnreadable { detail }));
         }
-        let done = self.housekeeping_here(&format!("rm -rf -- {}", runners::shell::quote(path)), None).await?;
+        let done = self
+            .housekeeping_here(&format!("rm -rf -- {}", runners::shell::quote(path)), None)
+            .await?;
         Ok(match done.exit.code() {
             Some(0) => Ok(()),
             _ => Err(Obstacle::Harness {
-                detail: format!("cannot remove {path} before the run: {}", String::from_utf8_lossy(&done.stderr).trim()),
+                detail: format!(
+                    "cannot remove {path} before the run: {}",
+                    String::from_utf8_lossy(&done.stderr).trim()
+                ),
             }),
         })
     }
@@ -284,24 +350,50 @@ impl Run<'_> {
     }
 
     /// Runs one of the harness's own small commands at the checkout's root.
-    async fn housekeeping(&self, script: &str, stdin: Option<Vec<u8>>) -> Result<Finished, SandboxError> {
+    async fn housekeeping(
+        &self,
+        script: &str,
+        stdin: Option<Vec<u8>>,
+    ) -> Result<Finished, SandboxError> {
         self.own(script, String::new(), stdin).await
     }
 
     /// The same in the check's directory.
-    async fn housekeeping_here(&self, script: &str, stdin: Option<Vec<u8>>) -> Result<Finished, SandboxError> {
+    async fn housekeeping_here(
+        &self,
+        script: &str,
+        stdin: Option<Vec<u8>>,
+    ) -> Result<Finished, SandboxError> {
         self.own(script, self.probe.dir.clone(), stdin).await
     }
 
-    async fn own(&self, script: &str, dir: String, stdin: Option<Vec<u8>>) -> Result<Finished, SandboxError> {
+    async fn own(
+        &self,
+        script: &str,
+        dir: String,
+        stdin: Option<Vec<u8>>,
+    ) -> Result<Finished, SandboxError> {
         let script = script.to_owned();
         let env = BTreeMap::new();
-        self.cell.run(Command { script, dir, env, timeout: HOUSEKEEPING, stdin, streams: Streams::Split }).await
+        self.cell
+            .run(Command {
+                script,
+                dir,
+                env,
+                timeout: HOUSEKEEPING,
+                stdin,
+                streams: Streams::Split,
+            })
+            .await
     }
 }
 
 /// One metric's value from a file, or from what the command printed.
-fn reading(read: &Read, content: Result<Option<Vec<u8>>, Obstacle>, finished: &Finished) -> Reading {
+fn reading(
+    read: &Read,
+    content: Result<Option<Vec<u8>>, Obstacle>,
+    finished: &Finished,
+) -> Reading {
     let value = match content {
         Err(obstacle) => return Reading::Missing(obstacle),
         Ok(Some(bytes)) => values::read(read.format, &read.value, &bytes),
@@ -318,7 +410,9 @@ fn reading(read: &Read, content: Result<Option<Vec<u8>>, Obstacle>, finished: &F
 /// A report that cannot be read, with where it lies.
 fn unreadable(error: &ReportError, path: Option<&str>) -> Obstacle {
     let place = path.unwrap_or("the command's output");
-    Obstacle::ReportUnreadable { detail: format!("{place}: {error}") }
+    Obstacle::ReportUnreadable {
+        detail: format!("{place}: {error}"),
+    }
 }
 
 /// Head and tail of an output, with a line between them that says what is missing.
@@ -350,6 +444,9 @@ mod test {
         assert!(kept.starts_with(b"aaa") && kept.ends_with(b"zzz"));
         assert!(String::from_utf8_lossy(&kept).contains("[1000 bytes left out]"));
         assert_eq!(bounded(b"short".to_vec(), 0), b"short");
-        assert_eq!(bounded(b"short".to_vec(), 7), b"short\n[7 bytes left out]\n");
+        assert_eq!(
+            bounded(b"short".to_vec(), 7),
+            b"short\n[7 bytes left out]\n"
+        );
     }
 }

@@ -29,7 +29,9 @@ const MAKE_FAILED: i32 = 2;
 
 /// The program that the shell could not find or start, if that is why the command ended with `code`.
 pub(super) fn absent_program(code: i32, output: &[u8]) -> Option<String> {
-    let tail = output.get(output.len().saturating_sub(TAIL_BYTES)..).unwrap_or_default();
+    let tail = output
+        .get(output.len().saturating_sub(TAIL_BYTES)..)
+        .unwrap_or_default();
     let text = String::from_utf8_lossy(tail);
     let shell_failed = matches!(code, 126 | 127) || (code == MAKE_FAILED && MAKE.is_match(&text));
     if !shell_failed {
@@ -41,7 +43,10 @@ pub(super) fn absent_program(code: i32, output: &[u8]) -> Option<String> {
         Some((program.start(), program.as_str().trim().to_owned()))
     };
     // The last word is the shell's that ended.
-    let found = [last(&SHELL), last(&OTHERS)].into_iter().flatten().max_by_key(|(at, _)| *at);
+    let found = [last(&SHELL), last(&OTHERS)]
+        .into_iter()
+        .flatten()
+        .max_by_key(|(at, _)| *at);
     found.map(|(_, program)| program).filter(|p| !p.is_empty())
 }
 
@@ -58,22 +63,44 @@ mod test {
             ("bash: foo: command not found\n", "foo"),
             ("sh: foo: not found\n", "foo"),
             ("sh: 1: ./x.sh: Permission denied\n", "./x.sh"),
-            ("bash: line 1: ./x.sh: No such file or directory\n", "./x.sh"),
+            (
+                "bash: line 1: ./x.sh: No such file or directory\n",
+                "./x.sh",
+            ),
             ("env: ‘node’: No such file or directory\n", "node"),
-            ("/usr/bin/env: 'python': No such file or directory\n", "python"),
+            (
+                "/usr/bin/env: 'python': No such file or directory\n",
+                "python",
+            ),
             ("zsh:1: command not found: foo\n", "foo"),
-            ("a warning: x: not found\nsh: 1: foo: not found\nnpm error code 127", "foo"),
+            (
+                "a warning: x: not found\nsh: 1: foo: not found\nnpm error code 127",
+                "foo",
+            ),
         ] {
-            assert_eq!(absent_program(127, text.as_bytes()).as_deref(), Some(program), "{text}");
+            assert_eq!(
+                absent_program(127, text.as_bytes()).as_deref(),
+                Some(program),
+                "{text}"
+            );
         }
         let make = "/bin/sh: 1: nothere: not found\nmake: *** [Makefile:2: test] Error 127\n";
-        assert_eq!(absent_program(2, make.as_bytes()).as_deref(), Some("nothere"));
+        assert_eq!(
+            absent_program(2, make.as_bytes()).as_deref(),
+            Some("nothere")
+        );
     }
 
     #[test]
     fn a_plain_failure_is_no_missing_program() {
         assert_eq!(absent_program(1, b"sh: 1: foo: not found\n"), None);
         assert_eq!(absent_program(127, b"my own 127\n"), None);
-        assert_eq!(absent_program(2, b"/bin/sh: 1: x: not found\nmake: *** [Makefile:2: test] Error 1\n"), None);
+        assert_eq!(
+            absent_program(
+                2,
+                b"/bin/sh: 1: x: not found\nmake: *** [Makefile:2: test] Error 1\n"
+            ),
+            None
+        );
     }
 }

@@ -22,7 +22,9 @@ pub fn parse(bytes: &[u8]) -> Result<TestResults, ReportError> {
     let mut results = Collector::default();
     let mut ended = false;
     for (at, line) in text.lines().enumerate() {
-        let fault = |what: &dyn std::fmt::Display| ReportError::malformed("harness", format_args!("line {}: {what}", at + 1));
+        let fault = |what: &dyn std::fmt::Display| {
+            ReportError::malformed("harness", format_args!("line {}: {what}", at + 1))
+        };
         let line: Line = match serde_json::from_str(line) {
             Ok(line) => line,
             // The line that was being written when the runner died.

@@ -37,7 +37,8 @@ pub fn parse(bytes: &[u8]) -> Result<TestResults, ReportError> {
             packages_failing.extend(broken_package(line).map(str::to_owned));
             continue;
         }
-        let event: Event = serde_json::from_str(line).map_err(|e| ReportError::malformed("go test JSON", e))?;
+        let event: Event =
+            serde_json::from_str(line).map_err(|e| ReportError::malformed("go test JSON", e))?;
         events += 1;
         let status = match event.action.as_str() {
             "pass" => TestStatus::Passed,
@@ -62,10 +63,25 @@ pub fn parse(bytes: &[u8]) -> Result<TestResults, ReportError> {
         }
     }
     if events == 0 && packages_failing.is_empty() && !text.trim().is_empty() {
-        return Err(ReportError::malformed("go test JSON", "no line of it is an event"));
+        return Err(ReportError::malformed(
+            "go test JSON",
+            "no line of it is an event",
+        ));
     }
     let mut explained: BTreeSet<&str> = BTreeSet::new();
     let mut open: BTreeSet<&(String, String)> = started.iter().collect();
+    // Groups whose failure is told by a test inside.
+    let mut failed_inside: BTreeSet<(&str, &str)> = BTreeSet::new();
+    for (package, test, _) in ended
+        .iter()
+        .filter(|(.., status)| *status == TestStatus::Failed)
+    {
+        let mut inner = test.as_str();
+        while let Some((group, _)) = inner.rsplit_once('/') {
+            failed_inside.insert((package, group));
+            inner = group;
+        }
+    }
     for (package, test, status) in &ended {
         let key = (package.clone(), test.clone());
         if !started.contains(&key) {
@@ -74,18 +90,29 @@ pub fn parse(bytes: &[u8]) -> Result<TestResults, ReportError> {
         open.remove(&key);
         if *status == TestStatus::Failed {
             explained.insert(package);
-        } else if parents.contains(&key) {
-            // A group is no test of its own unless it fails.
+        }
+        // A group is no test of its own, unless it fails and nothing inside says why.
+        let told = *status != TestStatus::Failed || failed_inside.contains(&(package, test));
+        if parents.contains(&key) && told {
             continue;
         }
-        results.add(std::iter::once(package.as_str()).chain(test.split('/')), *status)?;
+        results.add(
+            std::iter::once(package.as_str()).chain(test.split('/')),
+            *status,
+        )?;
     }
     // A test that started and never ended: the binary crashed, or was killed.
     for (package, test) in open {
-        results.add(std::iter::once(package.as_str()).chain(test.split('/')), TestStatus::Failed)?;
+        results.add(
+            std::iter::once(package.as_str()).chain(test.split('/')),
+            TestStatus::Failed,
+        )?;
         explained.insert(package);
     }
-    for package in packages_failing.iter().filter(|p| !explained.contains(p.as_str())) {
+    for package in packages_failing
+        .iter()
+        .filter(|p| !explained.contains(p.as_str()))
+    {
         results.add([package.as_str(), "(package)"], TestStatus::Failed)?;
     }
     Ok(results.finish())
@@ -100,7 +127,9 @@ fn broken_package(line: &str) -> Option<&str> {
 
 /// What the tests printed, taken out of the events again.
 pub fn readable(bytes: &[u8]) -> String {
-    let Ok(text) = text(bytes) else { return String::new() };
+    let Ok(text) = text(bytes) else {
+        return String::new();
+    };
     let mut out = String::new();
     for line in text.lines() {
         match serde_json::from_str::<Event>(line) {

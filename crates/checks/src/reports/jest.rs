@@ -35,7 +35,8 @@ struct Assertion {
 /// the file.
 pub fn parse(bytes: &[u8]) -> Result<TestResults, ReportError> {
     let text = text(bytes)?;
-    let report: Report = serde_json::from_str(&text).map_err(|e| ReportError::malformed("jest JSON", e))?;
+    let report: Report =
+        serde_json::from_str(&text).map_err(|e| ReportError::malformed("jest JSON", e))?;
     let mut results = Collector::default();
     for suite in &report.test_results {
         let mut failed = false;
@@ -48,7 +49,9 @@ pub fn parse(bytes: &[u8]) -> Result<TestResults, ReportError> {
             };
             failed |= status == TestStatus::Failed;
             let groups = test.ancestor_titles.iter().map(String::as_str);
-            let parts = std::iter::once(suite.name.as_str()).chain(groups).chain([test.title.as_str()]);
+            let parts = std::iter::once(suite.name.as_str())
+                .chain(groups)
+                .chain([test.title.as_str()]);
             results.add(parts, status)?;
         }
         if suite.status == "failed" && !failed {

@@ -27,7 +27,9 @@ struct Junit {
 
 impl Visitor for Junit {
     fn enter(&mut self, path: &[Element]) -> Result<(), ReportError> {
-        let [.., parent, element] = path else { return Ok(()) };
+        let [.., parent, element] = path else {
+            return Ok(());
+        };
         match (parent.name.as_str(), element.name.as_str()) {
             ("testsuite" | "testsuites", "testcase") => {
                 let status = element.text("status").to_ascii_lowercase();
@@ -45,7 +47,8 @@ impl Visitor for Junit {
             }
             // A suite that broke outside its tests (setup, teardown, a crash).
             ("testsuite" | "testsuites", "failure" | "error") => {
-                self.results.add([place(path), "(suite)"], TestStatus::Failed)?;
+                self.results
+                    .add([place(path), "(suite)"], TestStatus::Failed)?;
             }
             _ => {}
         }
@@ -53,7 +56,9 @@ impl Visitor for Junit {
     }
 
     fn leave(&mut self, path: &[Element]) -> Result<(), ReportError> {
-        let [.., parent, case] = path else { return Ok(()) };
+        let [.., parent, case] = path else {
+            return Ok(());
+        };
         if case.name != "testcase" || !parent.name.starts_with("testsuite") {
             return Ok(());
         }
@@ -81,21 +86,37 @@ fn place(path: &[Element]) -> &str {
 fn full_name<'a>(path: &'a [Element], case: &'a Element) -> Vec<&'a str> {
     let title = case.text("name");
     let class = case.text("classname");
-    let file = path.iter().rev().map(|e| e.text("file")).find(|f| !f.is_empty()).unwrap_or_default();
+    let file = path
+        .iter()
+        .rev()
+        .map(|e| e.text("file"))
+        .find(|f| !f.is_empty())
+        .unwrap_or_default();
 
     if let Some(groups) = pytest_groups(file, class) {
-        return std::iter::once(file).chain(groups.split('.')).chain([title]).collect();
+        return std::iter::once(file)
+            .chain(groups.split('.'))
+            .chain([title])
+            .collect();
     }
     let mut parts = Vec::new();
     if !file.is_empty() && file != title {
         parts.push(file);
     }
-    let suites = path.iter().filter(|e| e.name == "testsuite").map(|e| e.text("name"));
+    let suites = path
+        .iter()
+        .filter(|e| e.name == "testsuite")
+        .map(|e| e.text("name"));
     // Node gives every test the class "test".
     let class = if class == "test" { "" } else { class };
     for group in suites.chain([class]) {
-        let tool = matches!(group, "" | "pytest" | "Root Suite" | "undefined" | "jest tests");
-        let told = parts.last() == Some(&group) || repeats(group, title) || (group != class && class.starts_with(group));
+        let tool = matches!(
+            group,
+            "" | "pytest" | "Root Suite" | "undefined" | "jest tests"
+        );
+        let told = parts.last() == Some(&group)
+            || repeats(group, title)
+            || (group != class && class.starts_with(group));
         if !tool && !told {
             parts.push(group);
         }
@@ -107,7 +128,10 @@ fn full_name<'a>(path: &'a [Element], case: &'a Element) -> Vec<&'a str> {
 /// Whether a title says the group already, as jest-junit (twice the same) and mocha-junit-reporter (the class is the
 /// title's end) write it.
 fn repeats(group: &str, title: &str) -> bool {
-    title == group || title.strip_suffix(group).is_some_and(|rest| rest.ends_with(' '))
+    title == group
+        || title
+            .strip_suffix(group)
+            .is_some_and(|rest| rest.ends_with(' '))
 }
 
 /// What is left of pytest's class (`tests.test_cart.TestCart`) behind its file (`tests/test_cart.py`), if that is
@@ -115,5 +139,9 @@ fn repeats(group: &str, title: &str) -> bool {
 fn pytest_groups<'a>(file: &str, class: &'a str) -> Option<&'a str> {
     let module = file.strip_suffix(".py")?.replace('/', ".");
     let rest = class.strip_prefix(module.as_str())?;
-    if rest.is_empty() { Some("") } else { rest.strip_prefix('.') }
+    if rest.is_empty() {
+        Some("")
+    } else {
+        rest.strip_prefix('.')
+    }
 }

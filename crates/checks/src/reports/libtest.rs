@@ -30,7 +30,10 @@ pub fn parse(bytes: &[u8]) -> Result<TestResults, ReportError> {
             out.label = out.labels.unique(label);
         } else if out.section.is_none() {
             if let Some(planned) = running(line) {
-                out.section = Some(Section { planned, ..Section::default() });
+                out.section = Some(Section {
+                    planned,
+                    ..Section::default()
+                });
             }
         } else {
             out.read(line)?;
@@ -65,7 +68,9 @@ struct Section {
 impl Output {
     /// Takes one line of an open section.
     fn read(&mut self, line: &str) -> Result<(), ReportError> {
-        let Some(section) = &mut self.section else { return Ok(()) };
+        let Some(section) = &mut self.section else {
+            return Ok(());
+        };
         if let Some(counts) = Counts::read(line) {
             match section.settle(&counts) {
                 Some(tests) => {
@@ -111,22 +116,32 @@ impl Output {
 
     /// Ends an open section that had no fitting `test result:` line.
     fn close(&mut self) -> Result<(), ReportError> {
-        let Some(section) = self.section.take() else { return Ok(()) };
+        let Some(section) = self.section.take() else {
+            return Ok(());
+        };
         if let Some(line) = section.misfit {
             let (planned, seen) = (section.planned, section.tests.len());
-            let detail = format!("of {planned} tests {seen} are named in `{}`, and it ends with `{line}`", self.label);
+            let detail = format!(
+                "of {planned} tests {seen} are named in `{}`, and it ends with `{line}`",
+                self.label
+            );
             return Err(ReportError::malformed("cargo test", detail));
         }
         let label = self.label.clone();
         // Those that were told before it broke off are what they are; the one that was running is not known to pass.
-        let tests = section.tests.into_iter().map(|(name, status)| (name, status.unwrap_or(TestStatus::Failed)));
+        let tests = section
+            .tests
+            .into_iter()
+            .map(|(name, status)| (name, status.unwrap_or(TestStatus::Failed)));
         self.record(&label, tests.collect())?;
-        self.results.add([label.as_str(), DID_NOT_FINISH], TestStatus::Failed)
+        self.results
+            .add([label.as_str(), DID_NOT_FINISH], TestStatus::Failed)
     }
 
     fn record(&mut self, label: &str, tests: Vec<(String, TestStatus)>) -> Result<(), ReportError> {
         for (name, status) in number(tests) {
-            self.results.add(std::iter::once(label).chain(name.split("::")), status)?;
+            self.results
+                .add(std::iter::once(label).chain(name.split("::")), status)?;
         }
         Ok(())
     }
@@ -181,7 +196,9 @@ impl Counts {
         let (_, rest) = rest.split_once(". ")?;
         let mut counts = Counts::default();
         for part in rest.split(';') {
-            let Some((n, what)) = part.trim().split_once(' ') else { continue };
+            let Some((n, what)) = part.trim().split_once(' ') else {
+                continue;
+            };
             let slot = match what {
                 "passed" => &mut counts.passed,
                 "failed" => &mut counts.failed,
@@ -195,7 +212,9 @@ impl Counts {
     }
 
     fn total(&self) -> usize {
-        [self.passed, self.failed, self.ignored, self.measured].iter().fold(0, |sum, n| sum.saturating_add(*n))
+        [self.passed, self.failed, self.ignored, self.measured]
+            .iter()
+            .fold(0, |sum, n| sum.saturating_add(*n))
     }
 }
 
@@ -210,7 +229,11 @@ impl Labels {
     fn unique(&mut self, label: String) -> String {
         let times = self.seen.entry(label.clone()).or_insert(0);
         *times += 1;
-        if *times == 1 { label } else { format!("{label} #{times}") }
+        if *times == 1 {
+            label
+        } else {
+            format!("{label} #{times}")
+        }
     }
 }
 
@@ -231,7 +254,9 @@ fn header(line: &str) -> Option<String> {
     }
     // With `-v` it is the whole command line, in backticks.
     let command = rest.strip_prefix('`')?.strip_suffix('`')?;
-    let binary = command.split_whitespace().find(|word| word.contains("/deps/"))?;
+    let binary = command
+        .split_whitespace()
+        .find(|word| word.contains("/deps/"))?;
     Some(crate_of(binary).to_owned())
 }
 
@@ -247,7 +272,10 @@ fn crate_of(binary: &str) -> &str {
 /// The number of a `running N tests` line.
 fn running(line: &str) -> Option<usize> {
     let rest = line.strip_prefix("running ")?;
-    rest.strip_suffix(" tests").or_else(|| rest.strip_suffix(" test"))?.parse().ok()
+    rest.strip_suffix(" tests")
+        .or_else(|| rest.strip_suffix(" test"))?
+        .parse()
+        .ok()
 }
 
 /// The name of a `test NAME ... ` line, and what stands behind it.
@@ -259,10 +287,15 @@ fn named(line: &str) -> Option<(&str, &str)> {
 /// A name without what libtest and rustdoc add about the kind of test.
 fn bare(name: &str) -> &str {
     let name = name.trim();
-    [" - should panic", " - compile fail", " - compile", " - ignored"]
-        .iter()
-        .find_map(|kind| name.strip_suffix(kind))
-        .unwrap_or(name)
+    [
+        " - should panic",
+        " - compile fail",
+        " - compile",
+        " - ignored",
+    ]
+    .iter()
+    .find_map(|kind| name.strip_suffix(kind))
+    .unwrap_or(name)
 }
 
 /// A whole status.
@@ -290,7 +323,12 @@ fn number(tests: Vec<(String, TestStatus)>) -> Vec<(String, TestStatus)> {
     let mut by_item: BTreeMap<String, Vec<(u64, TestStatus)>> = BTreeMap::new();
     for (name, status) in tests {
         let line = name.strip_suffix(')').and_then(|n| n.rsplit_once("(line "));
-        match line.and_then(|(item, n)| Some((item.trim_end().trim_end_matches(" -").to_owned(), n.parse().ok()?))) {
+        match line.and_then(|(item, n)| {
+            Some((
+                item.trim_end().trim_end_matches(" -").to_owned(),
+                n.parse().ok()?,
+            ))
+        }) {
             Some((item, n)) => by_item.entry(item).or_default().push((n, status)),
             None => plain.push((name, status)),
         }
@@ -298,7 +336,14 @@ fn number(tests: Vec<(String, TestStatus)>) -> Vec<(String, TestStatus)> {
     for (item, mut at) in by_item {
         at.sort_unstable();
         for (n, (_, status)) in at.into_iter().enumerate() {
-            plain.push((if n == 0 { item.clone() } else { format!("{item} #{}", n + 1) }, status));
+            plain.push((
+                if n == 0 {
+                    item.clone()
+                } else {
+                    format!("{item} #{}", n + 1)
+                },
+                status,
+            ));
         }
     }
     plain

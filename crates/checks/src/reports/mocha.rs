@@ -32,8 +32,15 @@ struct Test {
 impl Test {
     /// File, the titles of the groups in one piece (mocha joins them with blanks), the title.
     fn parts(&self) -> [&str; 3] {
-        let groups = self.full_title.strip_suffix(self.title.as_str()).unwrap_or_default();
-        let title = if self.title.is_empty() { self.full_title.as_str() } else { self.title.as_str() };
+        let groups = self
+            .full_title
+            .strip_suffix(self.title.as_str())
+            .unwrap_or_default();
+        let title = if self.title.is_empty() {
+            self.full_title.as_str()
+        } else {
+            self.title.as_str()
+        };
         [self.file.as_deref().unwrap_or_default(), groups, title]
     }
 }
@@ -49,7 +56,11 @@ pub fn parse(bytes: &[u8]) -> Result<TestResults, ReportError> {
     let mut results = Collector::default();
     for test in &report.tests {
         let failed = test.err.as_object().is_some_and(|err| !err.is_empty());
-        let status = if failed { TestStatus::Failed } else { TestStatus::Passed };
+        let status = if failed {
+            TestStatus::Failed
+        } else {
+            TestStatus::Passed
+        };
         results.add(test.parts(), status)?;
     }
     // The same test again, under the name it has above: the worse of both stays.
@@ -65,13 +76,30 @@ pub fn parse(bytes: &[u8]) -> Result<TestResults, ReportError> {
 /// The report as people read it: mocha prints nothing else when it writes JSON.
 pub fn readable(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
-    let Ok(report) = read(bytes) else { return String::new() };
+    let Ok(report) = read(bytes) else {
+        return String::new();
+    };
     let mut out = String::new();
-    let (tests, failing, pending) = (report.tests.len(), report.failures.len(), report.pending.len());
-    let _ = writeln!(out, "mocha: {tests} tests, {failing} failing, {pending} pending");
+    let (tests, failing, pending) = (
+        report.tests.len(),
+        report.failures.len(),
+        report.pending.len(),
+    );
+    let _ = writeln!(
+        out,
+        "mocha: {tests} tests, {failing} failing, {pending} pending"
+    );
     for test in &report.failures {
-        let stack = test.err.get("stack").or_else(|| test.err.get("message")).and_then(Value::as_str);
-        let stack: String = stack.unwrap_or_default().chars().take(FAILURE_BYTES_MAX).collect();
+        let stack = test
+            .err
+            .get("stack")
+            .or_else(|| test.err.get("message"))
+            .and_then(Value::as_str);
+        let stack: String = stack
+            .unwrap_or_default()
+            .chars()
+            .take(FAILURE_BYTES_MAX)
+            .collect();
         let _ = writeln!(out, "\nfailed: {}\n{stack}", test.full_title);
     }
     out

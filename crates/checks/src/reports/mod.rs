@@ -19,6 +19,8 @@ use overnight_core::tests::{TestResults, TestStatus};
 pub const REPORT_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Most tests that one report may name.
 pub const TESTS_MAX: usize = 1_000_000;
+/// Where a checkout lies inside a sandboxed cell.
+pub const DEFAULT_ROOT: &str = overnight_ports::sandbox::WORKSPACE_INSIDE;
 /// Longest part of a test's name that is kept, bytes; what is longer is cut.
 pub const NAME_BYTES_MAX: usize = 2_000;
 
@@ -55,12 +57,18 @@ pub enum ReportError {
 impl ReportError {
     /// It is not what it should be.
     pub(crate) fn malformed(format: &'static str, detail: impl std::fmt::Display) -> Self {
-        ReportError::Malformed { format, detail: detail.to_string() }
+        ReportError::Malformed {
+            format,
+            detail: detail.to_string(),
+        }
     }
 
     /// It lacks what is asked for.
     pub(crate) fn lacks(format: &'static str, detail: impl std::fmt::Display) -> Self {
-        ReportError::Lacks { format, detail: detail.to_string() }
+        ReportError::Lacks {
+            format,
+            detail: detail.to_string(),
+        }
     }
 }
 
@@ -110,17 +118,30 @@ impl Format {
                 Ok(whole) if whole.get("testResults").is_some() => Format::Jest,
                 Ok(whole) if whole.get("stats").is_some() => Format::Mocha,
                 _ if first.contains("\"Action\"") => Format::GoTest,
-                _ => return Err(ReportError::malformed("test", "JSON of none of jest, vitest, mocha and go test")),
+                _ => {
+                    return Err(ReportError::malformed(
+                        "test",
+                        "JSON of none of jest, vitest, mocha and go test",
+                    ));
+                }
             });
         }
-        let tap = |line: &str| line.starts_with("TAP version") || line.starts_with("1..") || line.starts_with("ok ");
+        let tap = |line: &str| {
+            line.starts_with("TAP version") || line.starts_with("1..") || line.starts_with("ok ")
+        };
         if text.lines().any(tap) {
             return Ok(Format::Tap);
         }
-        if text.lines().any(|line| line.starts_with("running ") && line.contains(" test")) {
+        if text
+            .lines()
+            .any(|line| line.starts_with("running ") && line.contains(" test"))
+        {
             return Ok(Format::Libtest);
         }
-        Err(ReportError::malformed("test", "neither JUnit XML, JSON of a known runner, nor TAP"))
+        Err(ReportError::malformed(
+            "test",
+            "neither JUnit XML, JSON of a known runner, nor TAP",
+        ))
     }
 }
 
@@ -179,14 +200,19 @@ fn cut(part: &str) -> &str {
     if part.len() <= NAME_BYTES_MAX {
         return part;
     }
-    let end = (0..=NAME_BYTES_MAX).rev().find(|at| part.is_char_boundary(*at)).unwrap_or(0);
+    let end = (0..=NAME_BYTES_MAX)
+        .rev()
+        .find(|at| part.is_char_boundary(*at))
+        .unwrap_or(0);
     part.get(..end).unwrap_or_default()
 }
 
 /// `path` relative to `root`, if it lies below it.
 pub(crate) fn relative<'a>(path: &'a str, root: &str) -> &'a str {
     let root = root.trim_end_matches('/');
-    path.strip_prefix(root).and_then(|rest| rest.strip_prefix('/')).unwrap_or(path)
+    path.strip_prefix(root)
+        .and_then(|rest| rest.strip_prefix('/'))
+        .unwrap_or(path)
 }
 
 /// The results with the workspace's own path taken off every name that starts with it, so that names are the same

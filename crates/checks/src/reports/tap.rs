@@ -61,13 +61,18 @@ pub fn parse(bytes: &[u8]) -> Result<TestResults, ReportError> {
             continue;
         }
         while levels.len() > depth + 1 {
-            let level = levels.pop().expect("the loop's condition says there is one");
+            let level = levels
+                .pop()
+                .expect("the loop's condition says there is one");
             level.agrees().map_err(fault)?;
             closed = Some(level);
         }
         while levels.len() <= depth {
             let name = announced.remove(&(levels.len() - 1));
-            levels.push(Level { name: name.unwrap_or_default(), ..Level::default() });
+            levels.push(Level {
+                name: name.unwrap_or_default(),
+                ..Level::default()
+            });
         }
         let level = levels.last_mut().expect("there is one for each depth");
         if let Some(n) = plan {
@@ -80,7 +85,8 @@ pub fn parse(bytes: &[u8]) -> Result<TestResults, ReportError> {
         let below = closed.take();
         level.failed |= point.status == TestStatus::Failed;
         // The line that closes a group is no test, unless it fails and nothing inside says why.
-        let group = below.is_some_and(|b| b.points > 0 && (point.status != TestStatus::Failed || b.failed));
+        let group =
+            below.is_some_and(|b| b.points > 0 && (point.status != TestStatus::Failed || b.failed));
         if !group {
             let groups = levels.iter().skip(1).map(|l| l.name.as_str());
             results.add(groups.chain([point.name.as_str()]), point.status)?;
@@ -91,7 +97,9 @@ pub fn parse(bytes: &[u8]) -> Result<TestResults, ReportError> {
         level.agrees().map_err(fault)?;
     }
     if planned.is_none() {
-        return Err(fault("it has no plan (`1..N`): it may have broken off".to_owned()));
+        return Err(fault(
+            "it has no plan (`1..N`): it may have broken off".to_owned(),
+        ));
     }
     Ok(results.finish())
 }
@@ -100,9 +108,10 @@ impl Level {
     /// Whether the plan was kept.
     fn agrees(&self) -> Result<(), String> {
         match self.planned {
-            Some(n) if n != self.points => {
-                Err(format!("it plans {n} tests and has {} (in `{}`)", self.points, self.name))
-            }
+            Some(n) if n != self.points => Err(format!(
+                "it plans {n} tests and has {} (in `{}`)",
+                self.points, self.name
+            )),
             _ => Ok(()),
         }
     }
@@ -123,7 +132,10 @@ impl Point {
         if !(rest.is_empty() || rest.starts_with(' ')) {
             return None;
         }
-        let rest = rest.trim_start().trim_start_matches(|c: char| c.is_ascii_digit()).trim_start();
+        let rest = rest
+            .trim_start()
+            .trim_start_matches(|c: char| c.is_ascii_digit())
+            .trim_start();
         let rest = rest.strip_prefix("- ").unwrap_or(rest);
         let (name, directive) = split_directive(rest);
         let status = match directive {
@@ -142,18 +154,29 @@ fn split_directive(text: &str) -> (String, Option<&'static str>) {
         if text.get(..at).is_some_and(|before| before.ends_with('\\')) {
             continue;
         }
-        let word = text.get(at + 1..).unwrap_or_default().trim_start().to_ascii_lowercase();
+        let word = text
+            .get(at + 1..)
+            .unwrap_or_default()
+            .trim_start()
+            .to_ascii_lowercase();
         let directive = ["skip", "todo"].into_iter().find(|d| word.starts_with(d));
         if directive.is_some() {
             found = (text.get(..at).unwrap_or_default(), directive);
             break;
         }
     }
-    (found.0.trim().replace("\\#", "#").replace("\\\\", "\\"), found.1)
+    (
+        found.0.trim().replace("\\#", "#").replace("\\\\", "\\"),
+        found.1,
+    )
 }
 
 /// The number of tests in a plan line.
 fn plan(line: &str) -> Option<usize> {
     let rest = line.strip_prefix("1..")?;
-    rest.split_whitespace().next().unwrap_or_default().parse().ok()
+    rest.split_whitespace()
+        .next()
+        .unwrap_or_default()
+        .parse()
+        .ok()
 }

@@ -24,7 +24,10 @@ pub(crate) struct Element {
 impl Element {
     /// An attribute's value, if it is there.
     pub(crate) fn get(&self, key: &str) -> Option<&str> {
-        self.attributes.iter().find(|(k, _)| k == key).map(|(_, v)| v.as_str())
+        self.attributes
+            .iter()
+            .find(|(k, _)| k == key)
+            .map(|(_, v)| v.as_str())
     }
 
     /// An attribute's value, or nothing.
@@ -53,9 +56,12 @@ pub(crate) fn walk(
     let mut path: Vec<Element> = Vec::new();
     let mut seen_root = false;
     loop {
-        let event = reader
-            .read_event()
-            .map_err(|e| ReportError::malformed(format, format_args!("at byte {}: {e}", reader.error_position())))?;
+        let event = reader.read_event().map_err(|e| {
+            ReportError::malformed(
+                format,
+                format_args!("at byte {}: {e}", reader.error_position()),
+            )
+        })?;
         match event {
             Event::Start(start) => {
                 open(format, &start, roots, &mut seen_root, &mut path)?;
@@ -71,8 +77,16 @@ pub(crate) fn walk(
                 visitor.leave(&path)?;
                 path.pop();
             }
-            Event::DocType(declaration) if declaration.as_ref().to_ascii_uppercase().contains("<!ENTITY") => {
-                return Err(ReportError::malformed(format, "it defines entities of its own"));
+            Event::DocType(declaration)
+                if declaration
+                    .as_ref()
+                    .to_ascii_uppercase()
+                    .contains("<!ENTITY") =>
+            {
+                return Err(ReportError::malformed(
+                    format,
+                    "it defines entities of its own",
+                ));
             }
             Event::Eof => break,
             Event::DocType(_)
@@ -88,7 +102,10 @@ pub(crate) fn walk(
         return Err(ReportError::malformed(format, "it holds no XML element"));
     }
     if let Some(unclosed) = path.last() {
-        return Err(ReportError::malformed(format, format_args!("it breaks off inside <{}>", unclosed.name)));
+        return Err(ReportError::malformed(
+            format,
+            format_args!("it breaks off inside <{}>", unclosed.name),
+        ));
     }
     Ok(())
 }
@@ -104,23 +121,34 @@ fn open(
     let name = start.local_name().as_ref().to_owned();
     if path.is_empty() {
         if *seen_root {
-            return Err(ReportError::malformed(format, "it has more than one outermost element"));
+            return Err(ReportError::malformed(
+                format,
+                "it has more than one outermost element",
+            ));
         }
         if !roots.contains(&name.as_str()) {
             let wanted = roots.join("> or <");
-            return Err(ReportError::malformed(format, format_args!("it starts with <{name}>, not <{wanted}>")));
+            return Err(ReportError::malformed(
+                format,
+                format_args!("it starts with <{name}>, not <{wanted}>"),
+            ));
         }
         *seen_root = true;
     }
     if path.len() >= DEPTH_MAX {
-        return Err(ReportError::malformed(format, format_args!("elements nest deeper than {DEPTH_MAX}")));
+        return Err(ReportError::malformed(
+            format,
+            format_args!("elements nest deeper than {DEPTH_MAX}"),
+        ));
     }
     let mut attributes = Vec::new();
     for attribute in start.attributes().take(ATTRIBUTES_MAX) {
-        let attribute = attribute.map_err(|e| ReportError::malformed(format, format_args!("in <{name}>: {e}")))?;
+        let attribute = attribute
+            .map_err(|e| ReportError::malformed(format, format_args!("in <{name}>: {e}")))?;
         let key = attribute.key.local_name().as_ref().to_owned();
         // A value with an unknown entity is kept as it is written: it can only be a name that looks odd.
-        let value = quick_xml::escape::unescape(&attribute.value).map_or_else(|_| attribute.value.to_string(), |v| v.into_owned());
+        let value = quick_xml::escape::unescape(&attribute.value)
+            .map_or_else(|_| attribute.value.to_string(), |v| v.into_owned());
         attributes.push((key, value));
     }
     path.push(Element { name, attributes });

@@ -61,7 +61,19 @@ const WRAPPERS: [(&str, &[&str]); 19] = [
     ("setsid", &[]),
     ("stdbuf", &["-i", "-o", "-e"]),
     ("unbuffer", &[]),
-    ("xvfb-run", &["-n", "-s", "-e", "-f", "-p", "-w", "--server-args", "--server-num"]),
+    (
+        "xvfb-run",
+        &[
+            "-n",
+            "-s",
+            "-e",
+            "-f",
+            "-p",
+            "-w",
+            "--server-args",
+            "--server-num",
+        ],
+    ),
     ("env", &["-u", "--unset", "-C", "--chdir"]),
     ("cross-env", &[]),
     ("dotenv", &["-e", "-v"]),
@@ -73,9 +85,28 @@ const WRAPPERS: [(&str, &[&str]); 19] = [
     ("catchsegv", &[]),
 ];
 const NYC: &[&str] = &[
-    "-r", "--reporter", "-n", "--include", "-x", "--exclude", "-e", "--extension", "--report-dir", "--temp-dir", "--cwd",
-    "--lines", "--branches", "--functions", "--statements", "-c", "--config", "--nycrc-path", "--temp-directory",
-    "--reports-dir", "-o", "--src",
+    "-r",
+    "--reporter",
+    "-n",
+    "--include",
+    "-x",
+    "--exclude",
+    "-e",
+    "--extension",
+    "--report-dir",
+    "--temp-dir",
+    "--cwd",
+    "--lines",
+    "--branches",
+    "--functions",
+    "--statements",
+    "-c",
+    "--config",
+    "--nycrc-path",
+    "--temp-directory",
+    "--reports-dir",
+    "-o",
+    "--src",
 ];
 /// Programs that run the command behind their sub-command `run`.
 const RUN_WRAPPERS: [(&str, &[&str]); 9] = [
@@ -91,17 +122,56 @@ const RUN_WRAPPERS: [(&str, &[&str]); 9] = [
 ];
 const CONDA: &[&str] = &["-n", "--name", "-p", "--prefix", "--cwd"];
 const UV: &[&str] = &[
-    "--with", "--with-editable", "--with-requirements", "-p", "--python", "--extra", "--no-extra", "--group", "--no-group",
-    "--only-group", "--package", "--project", "--directory", "--env-file", "--index-url", "-i", "--find-links", "-f",
-    "--index", "--default-index", "--cache-dir", "--config-file", "--color",
+    "--with",
+    "--with-editable",
+    "--with-requirements",
+    "-p",
+    "--python",
+    "--extra",
+    "--no-extra",
+    "--group",
+    "--no-group",
+    "--only-group",
+    "--package",
+    "--project",
+    "--directory",
+    "--env-file",
+    "--index-url",
+    "-i",
+    "--find-links",
+    "-f",
+    "--index",
+    "--default-index",
+    "--cache-dir",
+    "--config-file",
+    "--color",
 ];
 const NODE: &[&str] = &[
-    "-r", "--require", "--import", "--loader", "--experimental-loader", "-C", "--conditions", "--env-file",
-    "--test-name-pattern", "--test-skip-pattern", "--test-reporter", "--test-reporter-destination", "--tsconfig",
+    "-r",
+    "--require",
+    "--import",
+    "--loader",
+    "--experimental-loader",
+    "-C",
+    "--conditions",
+    "--env-file",
+    "--test-name-pattern",
+    "--test-skip-pattern",
+    "--test-reporter",
+    "--test-reporter-destination",
+    "--tsconfig",
 ];
 const PYTHON: &[&str] = &["-W", "-X", "--check-hash-based-pycs"];
 const COVERAGE: &[&str] = &[
-    "--source", "--include", "--omit", "--rcfile", "--data-file", "--context", "--concurrency", "--debug", "--source-pkgs",
+    "--source",
+    "--include",
+    "--omit",
+    "--rcfile",
+    "--data-file",
+    "--context",
+    "--concurrency",
+    "--debug",
+    "--source-pkgs",
 ];
 
 /// What `words` comes down to; `None` if it is nothing that is known. `script` tells whether the package has a
@@ -112,7 +182,11 @@ pub(crate) fn target(words: &[Word], script: &dyn Fn(&str) -> bool) -> Option<Ta
     loop {
         let program = words.get(at)?.program();
         // `npx jest@29`
-        let program = program.split_once('@').map_or(program, |(name, _)| if name.is_empty() { program } else { name });
+        let program =
+            program.split_once('@').map_or(
+                program,
+                |(name, _)| if name.is_empty() { program } else { name },
+            );
         if let Some((_, valued)) = WRAPPERS.iter().find(|(name, _)| *name == program) {
             if program == "npx"
                 && let Some(script) = position(words, at + 1, &["-c", "--call"])
@@ -149,16 +223,27 @@ pub(crate) fn target(words: &[Word], script: &dyn Fn(&str) -> bool) -> Option<Ta
             },
             "node" | "nodejs" | "tsx" => {
                 let next = options(words, at + 1, NODE);
-                if words.get(at + 1..next)?.iter().any(|w| w.text() == "--test") {
+                if words
+                    .get(at + 1..next)?
+                    .iter()
+                    .any(|w| w.text() == "--test")
+                {
                     return Some(Target::Runner(Runner::Node, at));
                 }
                 at = next;
             }
             "sh" | "bash" | "dash" | "zsh" | "ksh" => {
-                let c = words.iter().skip(at + 1).take_while(|w| w.text().starts_with('-'));
+                let c = words
+                    .iter()
+                    .skip(at + 1)
+                    .take_while(|w| w.text().starts_with('-'));
                 let flags = c.take_while(|w| w.text() != "--").collect::<Vec<_>>();
-                let found = flags.iter().position(|w| !w.text().starts_with("--") && w.text().ends_with('c'))?;
-                return words.get(at + 2 + found).map(|_| Target::Shell { script: at + 2 + found });
+                let found = flags
+                    .iter()
+                    .position(|w| !w.text().starts_with("--") && w.text().ends_with('c'))?;
+                return words.get(at + 2 + found).map(|_| Target::Shell {
+                    script: at + 2 + found,
+                });
             }
             "make" | "gmake" => return Some(Target::Make { at }),
             _ if is_python(program) => {
@@ -188,7 +273,11 @@ fn runner(words: &[Word], at: usize, program: &str) -> Option<Target> {
         "jest" | "jest.js" => found(Runner::Jest),
         "vitest" | "vitest.mjs" => {
             let sub = words.get(options(words, at + 1, &[])).map(Word::text);
-            if matches!(sub, Some("bench" | "list" | "init")) { None } else { found(Runner::Vitest) }
+            if matches!(sub, Some("bench" | "list" | "init")) {
+                None
+            } else {
+                found(Runner::Vitest)
+            }
         }
         "mocha" | "_mocha" | "mocha.js" | "mocha.mjs" => found(Runner::Mocha),
         "react-scripts" | "craco" | "react-app-rewired" => {
@@ -242,7 +331,11 @@ fn behind_uv(words: &[Word], at: usize) -> Option<Behind> {
     }
     let next = options_until(words, sub + 1, UV, &["-m", "--module"]);
     let module = matches!(words.get(next)?.text(), "-m" | "--module");
-    Some(if module { Behind::Module(next) } else { Behind::Program(next) })
+    Some(if module {
+        Behind::Module(next)
+    } else {
+        Behind::Program(next)
+    })
 }
 
 /// `at` is the word behind `coverage`.
@@ -251,7 +344,11 @@ fn behind_coverage(words: &[Word], at: usize) -> Option<Behind> {
         return None;
     }
     let next = options_until(words, at + 1, COVERAGE, &["-m"]);
-    Some(if words.get(next)?.text() == "-m" { Behind::Module(next) } else { Behind::Program(next) })
+    Some(if words.get(next)?.text() == "-m" {
+        Behind::Module(next)
+    } else {
+        Behind::Program(next)
+    })
 }
 
 /// What a package manager's command comes down to.
@@ -260,18 +357,41 @@ enum Step {
     Done(Target),
 }
 
-fn behind_package_manager(words: &[Word], at: usize, script: &dyn Fn(&str) -> bool) -> Option<Step> {
-    const VALUED: &[&str] =
-        &["--prefix", "-C", "--dir", "--cwd", "-w", "--workspace", "--filter", "-F", "--loglevel", "--script-shell"];
+fn behind_package_manager(
+    words: &[Word],
+    at: usize,
+    script: &dyn Fn(&str) -> bool,
+) -> Option<Step> {
+    const VALUED: &[&str] = &[
+        "--prefix",
+        "-C",
+        "--dir",
+        "--cwd",
+        "-w",
+        "--workspace",
+        "--filter",
+        "-F",
+        "--loglevel",
+        "--script-shell",
+    ];
     let manager = words.get(at)?.program();
-    let valued: &[&str] = if manager == "pnpm" { &["-C", "--dir", "--filter", "-F", "--loglevel"] } else { VALUED };
+    let valued: &[&str] = if manager == "pnpm" {
+        &["-C", "--dir", "--filter", "-F", "--loglevel"]
+    } else {
+        VALUED
+    };
     let folder = option(words, at + 1, &["--prefix", "-C", "--dir", "--cwd"]);
     let scripts = |names: &[&str]| {
         let names = names.iter().map(|n| (*n).to_owned()).collect();
-        Some(Step::Done(Target::Script { names, folder: folder.clone() }))
+        Some(Step::Done(Target::Script {
+            names,
+            folder: folder.clone(),
+        }))
     };
     let sub = options(words, at + 1, valued);
-    let Some(word) = words.get(sub) else { return None };
+    let Some(word) = words.get(sub) else {
+        return None;
+    };
     match (manager, word.text()) {
         (_, "test" | "t") | ("npm", "tst") => scripts(&["pretest", "test", "posttest"]),
         (_, "run") | ("npm", "run-script" | "rum" | "urn") | ("pnpm", "run-script") => {
@@ -291,7 +411,9 @@ fn behind_package_manager(words: &[Word], at: usize, script: &dyn Fn(&str) -> bo
         }
         ("pnpm" | "yarn", "exec") => Some(Step::Program(options(words, sub + 1, valued))),
         ("yarn", "node") => Some(Step::Program(sub)),
-        ("pnpm" | "yarn", name) if script(name) => scripts(&[&format!("pre{name}"), name, &format!("post{name}")]),
+        ("pnpm" | "yarn", name) if script(name) => {
+            scripts(&[&format!("pre{name}"), name, &format!("post{name}")])
+        }
         ("pnpm" | "yarn", _) => Some(Step::Program(sub)),
         _ => None,
     }
@@ -330,7 +452,10 @@ fn option(words: &[Word], from: usize, names: &[&str]) -> String {
             break;
         }
         if names.contains(&text) {
-            return words.get(i + 1).map(|w| w.text().to_owned()).unwrap_or_default();
+            return words
+                .get(i + 1)
+                .map(|w| w.text().to_owned())
+                .unwrap_or_default();
         }
         if let Some((name, value)) = text.split_once('=')
             && names.contains(&name)
@@ -344,7 +469,9 @@ fn option(words: &[Word], from: usize, names: &[&str]) -> String {
 /// `python`, `python3`, `python3.12`, `pypy3` …
 fn is_python(program: &str) -> bool {
     ["python", "pypy", "py"].iter().any(|name| {
-        program.strip_prefix(name).is_some_and(|v| v.chars().all(|c| c.is_ascii_digit() || c == '.'))
+        program
+            .strip_prefix(name)
+            .is_some_and(|v| v.chars().all(|c| c.is_ascii_digit() || c == '.'))
     })
 }
 
@@ -355,7 +482,9 @@ mod test {
 
     fn found(text: &str) -> Option<Target> {
         let pieces = parse(text).expect("understood");
-        let Some(Piece::Simple(simple)) = pieces.into_iter().next() else { panic!("no command in {text}") };
+        let Some(Piece::Simple(simple)) = pieces.into_iter().next() else {
+            panic!("no command in {text}")
+        };
         target(&simple.words, &|name| name == "unit")
     }
 
@@ -367,10 +496,18 @@ mod test {
             ("python3.12 -X dev -m pytest tests", Runner::Pytest, 4),
             ("uv run --with pytest -p 3.12 pytest", Runner::Pytest, 6),
             ("uv run -m pytest", Runner::Pytest, 3),
-            ("poetry run coverage run --source shop -m pytest", Runner::Pytest, 7),
-            ("python -m coverage run -m unittest discover", Runner::Unittest, 4),
+            (
+                "poetry run coverage run --source shop -m pytest",
+                Runner::Pytest,
+                7,
+            ),
+            (
+                "python -m coverage run -m unittest discover",
+                Runner::Unittest,
+                4,
+            ),
             ("python -m unittest", Runner::Unittest, 1),
-            ("env -u X A=1 timeout -k 5 60 pytest", Runner::Pytest, 7),
+            ("env -u X A=1 timeout -k 5 60 pytest", Runner::Pytest, 8),
             ("cargo +nightly --color never test -q", Runner::Cargo, 4),
             ("cargo nextest run", Runner::Nextest, 2),
             ("npx --yes jest@29 --ci", Runner::Jest, 2),
@@ -378,7 +515,11 @@ mod test {
             ("yarn jest", Runner::Jest, 1),
             ("pnpm exec mocha", Runner::Mocha, 2),
             ("nyc --reporter lcov mocha", Runner::Mocha, 3),
-            ("node --experimental-vm-modules node_modules/jest/bin/jest.js", Runner::Jest, 2),
+            (
+                "node --experimental-vm-modules node_modules/jest/bin/jest.js",
+                Runner::Jest,
+                2,
+            ),
             ("node --import tsx --test test/*.js", Runner::Node, 0),
             ("go test ./...", Runner::Go, 1),
             ("react-scripts test --watchAll=false", Runner::Jest, 1),
@@ -390,22 +531,56 @@ mod test {
     #[test]
     fn scripts_make_and_shells_are_found() {
         let script = |names: &[&str], folder: &str| {
-            Some(Target::Script { names: names.iter().map(|n| (*n).to_owned()).collect(), folder: folder.to_owned() })
+            Some(Target::Script {
+                names: names.iter().map(|n| (*n).to_owned()).collect(),
+                folder: folder.to_owned(),
+            })
         };
-        assert_eq!(found("npm test"), script(&["pretest", "test", "posttest"], ""));
-        assert_eq!(found("npm --prefix web t -- -x"), script(&["pretest", "test", "posttest"], "web"));
-        assert_eq!(found("yarn unit"), script(&["preunit", "unit", "postunit"], ""));
-        assert_eq!(found("pnpm -C web run unit"), script(&["preunit", "unit", "postunit"], "web"));
+        assert_eq!(
+            found("npm test"),
+            script(&["pretest", "test", "posttest"], "")
+        );
+        assert_eq!(
+            found("npm --prefix web t -- -x"),
+            script(&["pretest", "test", "posttest"], "web")
+        );
+        assert_eq!(
+            found("yarn unit"),
+            script(&["preunit", "unit", "postunit"], "")
+        );
+        assert_eq!(
+            found("pnpm -C web run unit"),
+            script(&["preunit", "unit", "postunit"], "web")
+        );
         assert_eq!(found("make -C a test"), Some(Target::Make { at: 0 }));
-        assert_eq!(found("bash -lc 'pytest'"), Some(Target::Shell { script: 2 }));
-        assert_eq!(found("timeout 5 sh -e -c pytest"), Some(Target::Shell { script: 5 }));
+        assert_eq!(
+            found("bash -lc 'pytest'"),
+            Some(Target::Shell { script: 2 })
+        );
+        assert_eq!(
+            found("timeout 5 sh -e -c pytest"),
+            Some(Target::Shell { script: 5 })
+        );
     }
 
     #[test]
     fn what_is_no_runner_is_none() {
-        for text in ["echo pytest", "cargo build", "npm ci", "python test.py", "python -c 'import pytest'", "go vet",
-            "vitest bench", "sh test.sh", "uv pip install pytest", "env", "timeout", "npx", "node server.js", "$X test"]
-        {
+        for text in [
+            "echo pytest",
+            "cargo build",
+            "npm ci",
+            "python test.py",
+            "python -c 'import pytest'",
+            "go vet",
+            "vitest bench",
+            "sh test.sh",
+            "uv pip install pytest",
+            "env",
+            "timeout",
+            "npx",
+            "node server.js",
+            "$X test",
+        ] {
             assert_eq!(found(text), None, "{text}");
         }
     }

@@ -28,8 +28,11 @@ impl Call {
                 if text == long || text == short {
                     return words.next().map(|w| w.text().to_owned());
                 }
-                let joined = text.strip_prefix(long).and_then(|rest| rest.strip_prefix('='));
-                let joined = joined.or_else(|| text.strip_prefix(short).filter(|_| !text.starts_with("--")));
+                let joined = text
+                    .strip_prefix(long)
+                    .and_then(|rest| rest.strip_prefix('='));
+                let joined =
+                    joined.or_else(|| text.strip_prefix(short).filter(|_| !text.starts_with("--")));
                 joined.filter(|rest| !rest.is_empty()).map(str::to_owned)
             };
             if let Some(to) = value("--directory", "-C") {
@@ -38,22 +41,49 @@ impl Call {
                 file = Some(name);
             }
         }
-        let names = file.map_or(["GNUmakefile", "makefile", "Makefile"].map(str::to_owned).to_vec(), |name| vec![name]);
+        let names = file.map_or(
+            ["GNUmakefile", "makefile", "Makefile"]
+                .map(str::to_owned)
+                .to_vec(),
+            |name| vec![name],
+        );
         let makefiles = names.iter().map(|name| join(&here, name)).collect();
-        let words: Vec<&str> = simple.words.iter().skip(at).map(|w| w.raw.as_str()).collect();
-        let (make, arguments) = words.split_first().map_or(("make", &[][..]), |(m, a)| (*m, a));
+        let words: Vec<&str> = simple
+            .words
+            .iter()
+            .skip(at)
+            .map(|w| w.raw.as_str())
+            .collect();
+        let (make, arguments) = words
+            .split_first()
+            .map_or(("make", &[][..]), |(m, a)| (*m, a));
         let set = simple.assignments.join(" ");
-        let to = if dir.is_empty() { ".".to_owned() } else { quote(dir) };
-        let dry_run = format!("cd {to} && {set} {make} --dry-run --no-silent {} </dev/null", arguments.join(" "));
+        let to = if dir.is_empty() {
+            ".".to_owned()
+        } else {
+            quote(dir)
+        };
+        let dry_run = format!(
+            "cd {to} && {set} {make} --dry-run --no-silent {} </dev/null",
+            arguments.join(" ")
+        );
         Call { dry_run, makefiles }
     }
 
     /// The shell that the makefile asks for.
     pub(crate) fn shell(&self, files: &dyn Files) -> String {
-        let text = self.makefiles.iter().find_map(|path| files.read(path)).unwrap_or_default();
+        let text = self
+            .makefiles
+            .iter()
+            .find_map(|path| files.read(path))
+            .unwrap_or_default();
         let pattern = r"(?m)^[ ]*(?:export[ ]+)?SHELL[ \t]*(?:::?|\?)?=[ \t]*(.*?)[ \t]*(?:#.*)?$";
         let assignment = Regex::new(pattern).expect("the pattern is a constant");
-        let value = assignment.captures_iter(&text).last().and_then(|c| c.get(1)).map(|m| m.as_str());
+        let value = assignment
+            .captures_iter(&text)
+            .last()
+            .and_then(|c| c.get(1))
+            .map(|m| m.as_str());
         match value {
             None | Some("") => "/bin/sh".to_owned(),
             // `$(shell which bash)` and its like: nearly always bash.
@@ -99,7 +129,10 @@ mod test {
     }
 
     fn call(text: &str, dir: &str) -> Call {
-        let Some(Piece::Simple(simple)) = parse(text).expect("understood").into_iter().next() else { panic!("{text}") };
+        let Some(Piece::Simple(simple)) = parse(text).expect("understood").into_iter().next()
+        else {
+            panic!("{text}")
+        };
         Call::read(&simple, 0, dir)
     }
 
@@ -108,18 +141,31 @@ mod test {
         for (text, shell) in [
             ("all:\n\tpytest\n", "/bin/sh"),
             ("SHELL := /bin/bash\nall:\n", "/bin/bash"),
-            ("export SHELL=/usr/bin/env bash  # why\n", "/usr/bin/env bash"),
+            (
+                "export SHELL=/usr/bin/env bash  # why\n",
+                "/usr/bin/env bash",
+            ),
             ("SHELL := $(shell which bash)\n", "bash"),
             ("MY_SHELL = x\n", "/bin/sh"),
         ] {
             let text: &'static str = text;
-            assert_eq!(call("make test", "sub").shell(&One("sub/Makefile", text)), shell, "{text}");
+            assert_eq!(
+                call("make test", "sub").shell(&One("sub/Makefile", text)),
+                shell,
+                "{text}"
+            );
         }
-        assert_eq!(call("make -C a -f b.mk", "").shell(&One("a/b.mk", "SHELL=zsh")), "zsh");
+        assert_eq!(
+            call("make -C a -f b.mk", "").shell(&One("a/b.mk", "SHELL=zsh")),
+            "zsh"
+        );
     }
 
     #[test]
     fn continued_recipes_are_one_line() {
-        assert_eq!(recipes("cd a && \\\n  pytest\nnpm test\n"), ["cd a && \\\n  pytest", "npm test"]);
+        assert_eq!(
+            recipes("cd a && \\\n  pytest\nnpm test\n"),
+            ["cd a && \\\n  pytest", "npm test"]
+        );
     }
 }

@@ -124,16 +124,30 @@ pub fn plan(command: &str, dir: &str, files: &dyn Files, recipes: &[String]) -> 
     let package_shell = rewriter.packages_used && !rewriter.table.is_empty();
     if package_shell {
         let shell = packages::configured_shell(files);
-        tools.push(Tool { name: packages::SHELL, content: shim::script(&shell, &rewriter.table), executable: true });
+        tools.push(Tool {
+            name: packages::SHELL,
+            content: shim::script(&shell, &rewriter.table),
+            executable: true,
+        });
     }
     if let Some(shell) = &rewriter.make_shell {
-        tools.push(Tool { name: make::SHELL, content: shim::script(shell, &rewriter.table), executable: true });
+        tools.push(Tool {
+            name: make::SHELL,
+            content: shim::script(shell, &rewriter.table),
+            executable: true,
+        });
     }
     let mut shown = main.text.clone();
     for (line, becomes) in &rewriter.notes {
         shown.push_str(&format!("\n# `{line}` runs as: {becomes}"));
     }
-    Plan { script: main.text, shown, tools, runner, package_shell }
+    Plan {
+        script: main.text,
+        shown,
+        tools,
+        runner,
+        package_shell,
+    }
 }
 
 /// A line and what became of it.
@@ -169,11 +183,16 @@ impl<'a> Rewriter<'a> {
 
     /// Rewrites a command line that runs in `dir`.
     fn line(&mut self, text: &str, dir: &str, depth: usize) -> Line {
-        let same = Line { text: text.to_owned(), runner: false };
+        let same = Line {
+            text: text.to_owned(),
+            runner: false,
+        };
         if depth > DEPTH_MAX || text.len() > COMMAND_BYTES_MAX {
             return same;
         }
-        let Some(mut pieces) = shell::parse(text) else { return same };
+        let Some(mut pieces) = shell::parse(text) else {
+            return same;
+        };
         // The working directory, as far as it can be followed; a subshell gives it back.
         let mut here = dir.to_owned();
         let mut outer = Vec::new();
@@ -201,7 +220,14 @@ impl<'a> Rewriter<'a> {
                 }
             }
         }
-        Line { text: if changed { shell::render(&pieces) } else { text.to_owned() }, runner }
+        Line {
+            text: if changed {
+                shell::render(&pieces)
+            } else {
+                text.to_owned()
+            },
+            runner,
+        }
     }
 
     /// Rewrites a line that is known to run behind a tool, and enters it into the table.
@@ -219,23 +245,36 @@ impl<'a> Rewriter<'a> {
         let line = self.line(text, dir, depth + 1);
         if line.text != text {
             let extended = self.line(&format!("{text} {REST}"), dir, depth + 1).text;
-            self.table.insert(text.to_owned(), shim::Entry::new(&line.text, &extended, REST));
+            self.table.insert(
+                text.to_owned(),
+                shim::Entry::new(&line.text, &extended, REST),
+            );
         }
         line
     }
 
     fn simple(&mut self, simple: &Simple, dir: &str, depth: usize) -> Done {
         let manifest = packages::Manifest::read(self.files, dir);
-        let Some(target) = find::target(&simple.words, &|name| manifest.has(name)) else { return Done::default() };
+        let Some(target) = find::target(&simple.words, &|name| manifest.has(name)) else {
+            return Done::default();
+        };
         match target {
-            Target::Runner(runner, at) => Done { text: reporters::rewrite(simple, runner, at), runner: true },
+            Target::Runner(runner, at) => Done {
+                text: reporters::rewrite(simple, runner, at),
+                runner: true,
+            },
             Target::Shell { script } => {
-                let Some(inner) = simple.words.get(script).and_then(|w| w.literal.clone()) else { return Done::default() };
+                let Some(inner) = simple.words.get(script).and_then(|w| w.literal.clone()) else {
+                    return Done::default();
+                };
                 let line = self.line(&inner, dir, depth + 1);
                 let mut changed = simple.clone();
                 changed.words[script] = shell::Word::raw(shell::quote(&line.text));
                 let text = (line.text != inner).then(|| changed.around(&changed.core()));
-                Done { text, runner: line.runner }
+                Done {
+                    text,
+                    runner: line.runner,
+                }
             }
             Target::Script { names, folder } => {
                 self.packages_used = true;
@@ -246,7 +285,10 @@ impl<'a> Rewriter<'a> {
                     runner |= self.known_line(&text, &manifest.dir, depth).runner;
                 }
                 // Yarn 2 and later run scripts in a shell of their own, which cannot be replaced.
-                Done { text: None, runner: runner && !manifest.own_shell }
+                Done {
+                    text: None,
+                    runner: runner && !manifest.own_shell,
+                }
             }
             Target::Make { at } => {
                 let call = make::Call::read(simple, at, dir);
@@ -255,7 +297,10 @@ impl<'a> Rewriter<'a> {
                 let mut changed = simple.clone();
                 let shell = format!("SHELL=\"${EVIDENCE}/{}\"", make::SHELL);
                 changed.words.insert(at + 1, shell::Word::raw(shell));
-                Done { text: Some(changed.around(&changed.core())), runner: false }
+                Done {
+                    text: Some(changed.around(&changed.core())),
+                    runner: false,
+                }
             }
         }
     }

@@ -15,7 +15,11 @@ const NODE: &str = "node_reporter.mjs";
 
 /// The files that the reporters need.
 pub(crate) fn tools() -> Vec<Tool> {
-    let tool = |name, content: &str| Tool { name, content: content.to_owned(), executable: false };
+    let tool = |name, content: &str| Tool {
+        name,
+        content: content.to_owned(),
+        executable: false,
+    };
     vec![
         tool(UNITTEST, include_str!("../../assets/unittest_runner.py")),
         tool(NODE, include_str!("../../assets/node_reporter.mjs")),
@@ -57,18 +61,35 @@ pub(crate) fn rewrite(simple: &Simple, runner: Runner, at: usize) -> Option<Stri
     let words = &mut command.words;
     match runner {
         Runner::Pytest => {
-            append(words, at, ["-o", "junit_family=xunit1", &format!("\"--junitxml={}\"", fresh("junit"))]);
+            append(
+                words,
+                at,
+                [
+                    "-o",
+                    "junit_family=xunit1",
+                    &format!("\"--junitxml={}\"", fresh("junit")),
+                ],
+            );
         }
         Runner::Unittest => {
-            words.splice(at..at + 2, [Word::raw(format!("\"${EVIDENCE}/{UNITTEST}\""))]);
+            words.splice(
+                at..at + 2,
+                [Word::raw(format!("\"${EVIDENCE}/{UNITTEST}\""))],
+            );
         }
         Runner::Jest => {
             strip(words, at, &["--outputFile"]);
-            insert(words, at + 1, ["--json", &format!("\"--outputFile={}\"", fresh("jest"))]);
+            insert(
+                words,
+                at + 1,
+                ["--json", &format!("\"--outputFile={}\"", fresh("jest"))],
+            );
         }
         Runner::Vitest => {
             strip(words, at, &["--outputFile", "--outputFile.json"]);
-            let own = words.iter().any(|w| w.text() == "--reporter" || w.text().starts_with("--reporter="));
+            let own = words
+                .iter()
+                .any(|w| w.text() == "--reporter" || w.text().starts_with("--reporter="));
             let report = format!("\"--outputFile.json={}\"", fresh("jest"));
             if !own {
                 append(words, at, ["--reporter=default"]);
@@ -78,7 +99,11 @@ pub(crate) fn rewrite(simple: &Simple, runner: Runner, at: usize) -> Option<Stri
         Runner::Mocha => {
             strip(words, at, &["--reporter", "-R"]);
             let report = format!("\"output={}\"", fresh("mocha"));
-            insert(words, at + 1, ["--reporter", "json", "--reporter-option", &report]);
+            insert(
+                words,
+                at + 1,
+                ["--reporter", "json", "--reporter-option", &report],
+            );
         }
         Runner::Node => node(words, at),
         Runner::Cargo => {
@@ -92,11 +117,17 @@ pub(crate) fn rewrite(simple: &Simple, runner: Runner, at: usize) -> Option<Stri
             return Some(kept(&command, "go", "", false));
         }
         Runner::Nextest => {
-            insert(words, at + 1, ["--tool-config-file", "\"overnight:$_overnight.toml\""]);
+            insert(
+                words,
+                at + 1,
+                ["--tool-config-file", "\"overnight:$_overnight.toml\""],
+            );
             let core = command.core();
             let file = fresh("junit");
             let config = r#"'[profile.default.junit]\npath = "%s"\n' "$_overnight""#;
-            let group = format!("{{ _overnight=\"{file}\"; printf {config} > \"$_overnight.toml\"; {core}; }}");
+            let group = format!(
+                "{{ _overnight=\"{file}\"; printf {config} > \"$_overnight.toml\"; {core}; }}"
+            );
             return Some(command.around(&group));
         }
     }
@@ -121,9 +152,15 @@ fn kept(command: &Simple, kind: &str, also: &str, show: bool) -> String {
 fn node(words: &mut Vec<Word>, at: usize) {
     let count = |name: &str| {
         let with_value = format!("{name}=");
-        words.iter().filter(|w| w.text() == name || w.text().starts_with(&with_value)).count()
+        words
+            .iter()
+            .filter(|w| w.text() == name || w.text().starts_with(&with_value))
+            .count()
     };
-    let (reporters, destinations) = (count("--test-reporter"), count("--test-reporter-destination"));
+    let (reporters, destinations) = (
+        count("--test-reporter"),
+        count("--test-reporter-destination"),
+    );
     let mut added = vec![
         format!("\"--test-reporter=${EVIDENCE}/{NODE}\""),
         format!("\"--test-reporter-destination={}\"", fresh("events")),
@@ -146,7 +183,8 @@ fn loud(words: &mut Vec<Word>, test: usize) {
         let text = words[at].text().to_owned();
         behind_dashes |= text == "--" && at > test;
         let short = text.strip_prefix('-').unwrap_or_default();
-        let quiet = text == "--quiet" || (short.contains('q') && short.chars().all(|c| "qv".contains(c)));
+        let quiet =
+            text == "--quiet" || (short.contains('q') && short.chars().all(|c| "qv".contains(c)));
         if quiet {
             let verbose: String = short.chars().filter(|c| *c == 'v').collect();
             if verbose.is_empty() || text == "--quiet" {
@@ -157,7 +195,10 @@ fn loud(words: &mut Vec<Word>, test: usize) {
         } else if behind_dashes && text == "--format=terse" {
             words.remove(at);
             continue;
-        } else if behind_dashes && text == "--format" && words.get(at + 1).is_some_and(|w| w.text() == "terse") {
+        } else if behind_dashes
+            && text == "--format"
+            && words.get(at + 1).is_some_and(|w| w.text() == "terse")
+        {
             words.drain(at..at + 2);
             continue;
         }
@@ -167,7 +208,9 @@ fn loud(words: &mut Vec<Word>, test: usize) {
 
 /// Puts arguments behind the others, before a `--`.
 fn append<'a>(words: &mut Vec<Word>, at: usize, arguments: impl IntoIterator<Item = &'a str>) {
-    let end = (at + 1..words.len()).find(|i| words[*i].text() == "--").unwrap_or(words.len());
+    let end = (at + 1..words.len())
+        .find(|i| words[*i].text() == "--")
+        .unwrap_or(words.len());
     insert(words, end, arguments);
 }
 
@@ -185,7 +228,10 @@ fn strip(words: &mut Vec<Word>, from: usize, names: &[&str]) {
         if names.contains(&text) {
             let end = (at + 2).min(words.len());
             words.drain(at..end);
-        } else if text.split_once('=').is_some_and(|(name, _)| names.contains(&name)) {
+        } else if text
+            .split_once('=')
+            .is_some_and(|(name, _)| names.contains(&name))
+        {
             words.remove(at);
         } else {
             at += 1;

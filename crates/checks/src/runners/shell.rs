@@ -13,7 +13,10 @@ pub(crate) struct Word {
 impl Word {
     /// A word that is written as it stands.
     pub(crate) fn raw(text: impl Into<String>) -> Word {
-        Word { raw: text.into(), literal: None }
+        Word {
+            raw: text.into(),
+            literal: None,
+        }
     }
 
     /// What it stands for; nothing if that is not known.
@@ -43,20 +46,33 @@ pub(crate) struct Simple {
 
 impl Simple {
     fn is_empty(&self) -> bool {
-        self.reserved.is_empty() && self.assignments.is_empty() && self.words.is_empty() && self.redirections.is_empty()
+        self.reserved.is_empty()
+            && self.assignments.is_empty()
+            && self.words.is_empty()
+            && self.redirections.is_empty()
     }
 
     /// Assignments and words, without reserved words and redirections.
     pub(crate) fn core(&self) -> String {
         let words = self.words.iter().map(|w| w.raw.as_str());
-        self.assignments.iter().map(String::as_str).chain(words).collect::<Vec<_>>().join(" ")
+        self.assignments
+            .iter()
+            .map(String::as_str)
+            .chain(words)
+            .collect::<Vec<_>>()
+            .join(" ")
     }
 
     /// The whole command with something else in the place of its core.
     pub(crate) fn around(&self, core: &str) -> String {
         let before = self.reserved.iter().map(String::as_str);
         let after = self.redirections.iter().map(String::as_str);
-        before.chain([core]).chain(after).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
+        before
+            .chain([core])
+            .chain(after)
+            .filter(|part| !part.is_empty())
+            .collect::<Vec<_>>()
+            .join(" ")
     }
 }
 
@@ -71,7 +87,12 @@ pub(crate) enum Piece {
 
 /// Takes a command line apart; `None` if it holds what is not understood.
 pub(crate) fn parse(text: &str) -> Option<Vec<Piece>> {
-    let mut parser = Parser { text, at: 0, pieces: Vec::new(), current: Simple::default() };
+    let mut parser = Parser {
+        text,
+        at: 0,
+        pieces: Vec::new(),
+        current: Simple::default(),
+    };
     parser.run()?;
     Some(parser.pieces)
 }
@@ -110,7 +131,8 @@ impl Parser<'_> {
 
     fn flush(&mut self) {
         if !self.current.is_empty() {
-            self.pieces.push(Piece::Simple(std::mem::take(&mut self.current)));
+            self.pieces
+                .push(Piece::Simple(std::mem::take(&mut self.current)));
         }
     }
 
@@ -128,7 +150,9 @@ impl Parser<'_> {
                     if self.rest().starts_with(";;") {
                         return None;
                     }
-                    let double = ["&&", "||", "|&"].iter().any(|op| self.rest().starts_with(op));
+                    let double = ["&&", "||", "|&"]
+                        .iter()
+                        .any(|op| self.rest().starts_with(op));
                     self.other(if double { 2 } else { 1 });
                 }
                 '(' => {
@@ -152,7 +176,9 @@ impl Parser<'_> {
 
     /// Whether a number stands directly before `<` or `>`.
     fn redirects_from_here(&self) -> bool {
-        self.rest().trim_start_matches(|c: char| c.is_ascii_digit()).starts_with(['<', '>'])
+        self.rest()
+            .trim_start_matches(|c: char| c.is_ascii_digit())
+            .starts_with(['<', '>'])
     }
 
     /// Reads a redirection whose operator begins `digits` bytes from here.
@@ -161,7 +187,9 @@ impl Parser<'_> {
         if rest.starts_with("<<") || rest.starts_with("<(") || rest.starts_with(">(") {
             return None;
         }
-        let operator = ["&>>", "&>", ">>", ">&", "<&", "<>", ">|", "<", ">"].into_iter().find(|op| rest.starts_with(op))?;
+        let operator = ["&>>", "&>", ">>", ">&", "<&", "<>", ">|", "<", ">"]
+            .into_iter()
+            .find(|op| rest.starts_with(op))?;
         let mut whole = self.rest().get(..digits + operator.len())?.to_owned();
         self.at += digits + operator.len();
         while matches!(self.peek(), Some(' ' | '\t')) {
@@ -174,10 +202,15 @@ impl Parser<'_> {
 
     /// Reads a word and puts it where it belongs in the current command.
     fn word_of_command(&mut self) -> Option<()> {
-        const RESERVED: [&str; 10] = ["if", "then", "else", "elif", "while", "until", "do", "!", "{", "}"];
+        const RESERVED: [&str; 10] = [
+            "if", "then", "else", "elif", "while", "until", "do", "!", "{", "}",
+        ];
         let word = self.word()?;
         if self.current.words.is_empty() {
-            if matches!(word.raw.as_str(), "case" | "function" | "select" | "[[" | "((") {
+            if matches!(
+                word.raw.as_str(),
+                "case" | "function" | "select" | "[[" | "(("
+            ) {
                 return None;
             }
             if self.current.assignments.is_empty() && RESERVED.contains(&word.raw.as_str()) {
@@ -313,7 +346,9 @@ impl Parser<'_> {
 
 /// Whether a word is `NAME=value`.
 pub(crate) fn is_assignment(raw: &str) -> bool {
-    let Some((name, _)) = raw.split_once('=') else { return false };
+    let Some((name, _)) = raw.split_once('=') else {
+        return false;
+    };
     name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
@@ -341,33 +376,64 @@ mod test {
 
     fn commands(text: &str) -> Vec<Vec<String>> {
         let pieces = parse(text).expect("understood");
-        let simple = pieces.iter().filter_map(|p| if let Piece::Simple(s) = p { Some(s) } else { None });
-        simple.map(|s| s.words.iter().map(|w| w.text().to_owned()).collect()).collect()
+        let simple = pieces.iter().filter_map(|p| {
+            if let Piece::Simple(s) = p {
+                Some(s)
+            } else {
+                None
+            }
+        });
+        simple
+            .map(|s| s.words.iter().map(|w| w.text().to_owned()).collect())
+            .collect()
     }
 
     #[test]
     fn a_command_line_is_taken_apart_at_its_operators() {
-        assert_eq!(commands("cd a && A=1 pytest -q 'x y' | tee \"log file\"; npm test &"), [
-            vec!["cd", "a"],
-            vec!["pytest", "-q", "x y"],
-            vec!["tee", "log file"],
-            vec!["npm", "test"],
-        ]);
-        assert_eq!(commands("(cd a; cargo test 2>&1 >out 3< in) # then"), [vec!["cd", "a"], vec!["cargo", "test"]]);
-        assert_eq!(commands("if ! pytest; then false; fi"), [vec!["pytest"], vec!["false"], vec!["fi"]]);
-        assert_eq!(commands("pytest \\\n  -k \"a \\\" b\" $X \"$(ls | wc -l)\""), [vec!["pytest", "-k", "a \" b", "", ""]]);
+        assert_eq!(
+            commands("cd a && A=1 pytest -q 'x y' | tee \"log file\"; npm test &"),
+            [
+                vec!["cd", "a"],
+                vec!["pytest", "-q", "x y"],
+                vec!["tee", "log file"],
+                vec!["npm", "test"],
+            ]
+        );
+        assert_eq!(
+            commands("(cd a; cargo test 2>&1 >out 3< in) # then"),
+            [vec!["cd", "a"], vec!["cargo", "test"]]
+        );
+        assert_eq!(
+            commands("if ! pytest; then false; fi"),
+            [vec!["pytest"], vec!["false"], vec!["fi"]]
+        );
+        assert_eq!(
+            commands("pytest \\\n  -k \"a \\\" b\" $X \"$(ls | wc -l)\""),
+            [vec!["pytest", "-k", "a \" b", "", ""]]
+        );
     }
 
     #[test]
     fn what_is_not_understood_is_left_alone() {
-        for text in ["cat <<E\nx\nE", "case x in y) pytest;; esac", "f() { pytest; }", "echo 'open", "diff <(a) b", "echo $(a"] {
+        for text in [
+            "cat <<E\nx\nE",
+            "case x in y) pytest;; esac",
+            "f() { pytest; }",
+            "echo 'open",
+            "diff <(a) b",
+            "echo $(a",
+        ] {
             assert_eq!(parse(text), None, "{text}");
         }
     }
 
     #[test]
     fn what_is_written_back_means_the_same() {
-        for text in ["cd a && X='b c' pytest -q \"$(ls)\" > out 2>&1 || (echo no; exit 3)", "a | b |& c; d &\ne # f", "! { a; }"] {
+        for text in [
+            "cd a && X='b c' pytest -q \"$(ls)\" > out 2>&1 || (echo no; exit 3)",
+            "a | b |& c; d &\ne # f",
+            "! { a; }",
+        ] {
             let once = parse(text).expect("understood");
             let written = render(&once);
             assert_eq!(parse(&written), Some(once), "{written}");

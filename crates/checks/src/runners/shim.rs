@@ -33,8 +33,13 @@ pub(crate) struct Entry {
 impl Entry {
     /// `extended` is what the line becomes with the word `rest` behind it.
     pub(crate) fn new(alone: &str, extended: &str, rest: &str) -> Entry {
-        let parts = extended.split_once(rest).map(|(a, b)| (a.to_owned(), b.to_owned()));
-        Entry { alone: alone.to_owned(), extended: parts }
+        let parts = extended
+            .split_once(rest)
+            .map(|(a, b)| (a.to_owned(), b.to_owned()));
+        Entry {
+            alone: alone.to_owned(),
+            extended: parts,
+        }
     }
 }
 
@@ -42,7 +47,11 @@ impl Entry {
 pub(crate) fn script(shell: &str, table: &BTreeMap<String, Entry>) -> String {
     let mut cases = String::new();
     for (line, entry) in table {
-        cases.push_str(&format!("  {}) overnight_line={} ;;\n", quote(line), quote(&entry.alone)));
+        cases.push_str(&format!(
+            "  {}) overnight_line={} ;;\n",
+            quote(line),
+            quote(&entry.alone)
+        ));
     }
     // The longer line first: `jest` is the beginning of `jest --ci` too.
     let mut longest_first: Vec<_> = table.iter().collect();
@@ -58,5 +67,6 @@ pub(crate) fn script(shell: &str, table: &BTreeMap<String, Entry>) -> String {
         }
     }
     let real: Vec<String> = shell.split_whitespace().map(quote).collect();
-    HEAD.replace("CASES", &cases).replace("SHELL", &real.join(" "))
+    HEAD.replace("CASES", &cases)
+        .replace("SHELL", &real.join(" "))
 }

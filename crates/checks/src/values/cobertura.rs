@@ -15,23 +15,39 @@ const FORMAT: &str = "Cobertura";
 pub fn read(value: &str, bytes: &[u8]) -> Result<f64, ReportError> {
     let mut report = Report::default();
     walk(FORMAT, bytes, &["coverage"], &mut report)?;
-    let absent = || ReportError::lacks(FORMAT, format!("has no data on {value}: the tool was not asked to record them"));
-    let from_attribute = |rate: Option<f64>| rate.map(|r| r * 100.0).filter(|_| report.lines.is_empty());
+    let absent = || {
+        ReportError::lacks(
+            FORMAT,
+            format!("has no data on {value}: the tool was not asked to record them"),
+        )
+    };
+    let from_attribute =
+        |rate: Option<f64>| rate.map(|r| r * 100.0).filter(|_| report.lines.is_empty());
     let mut sum = Ratio::default();
     match value {
         "lines" => {
             report.lines.values().for_each(|line| sum.count(line.hit));
-            sum.percent().or(from_attribute(report.line_rate)).ok_or_else(absent)
+            sum.percent()
+                .or(from_attribute(report.line_rate))
+                .ok_or_else(absent)
         }
         "branches" => {
-            report.lines.values().for_each(|line| sum.add(line.branches));
-            sum.percent().or(from_attribute(report.branch_rate)).ok_or_else(absent)
+            report
+                .lines
+                .values()
+                .for_each(|line| sum.add(line.branches));
+            sum.percent()
+                .or(from_attribute(report.branch_rate))
+                .ok_or_else(absent)
         }
         "functions" => {
             report.methods.values().for_each(|hit| sum.count(*hit));
             sum.percent().ok_or_else(absent)
         }
-        _ => Err(ReportError::lacks(FORMAT, format!("has lines, branches and functions, not `{value}`"))),
+        _ => Err(ReportError::lacks(
+            FORMAT,
+            format!("has lines, branches and functions, not `{value}`"),
+        )),
     }
 }
 
@@ -51,12 +67,15 @@ struct Line {
 
 impl Visitor for Report {
     fn enter(&mut self, path: &[Element]) -> Result<(), ReportError> {
-        let Some(element) = path.last() else { return Ok(()) };
+        let Some(element) = path.last() else {
+            return Ok(());
+        };
         match element.name.as_str() {
             "coverage" if path.len() == 1 => {
                 let valid = |key: &str| element.get(key).and_then(number).is_none_or(|n| n > 0.0);
                 self.line_rate = number(element.text("line-rate")).filter(|_| valid("lines-valid"));
-                self.branch_rate = number(element.text("branch-rate")).filter(|_| valid("branches-valid"));
+                self.branch_rate =
+                    number(element.text("branch-rate")).filter(|_| valid("branches-valid"));
             }
             "line" => self.line(path, element)?,
             "method" => {
@@ -74,19 +93,25 @@ impl Visitor for Report {
 
 impl Report {
     fn line(&mut self, path: &[Element], element: &Element) -> Result<(), ReportError> {
-        let fault = |what: &str| ReportError::malformed(FORMAT, format_args!("a <line> without a readable {what}"));
+        let fault = |what: &str| {
+            ReportError::malformed(FORMAT, format_args!("a <line> without a readable {what}"))
+        };
         let hit = number(element.text("hits")).ok_or_else(|| fault("`hits`"))? > 0.0;
         // The lines of a method are those of its class once more.
         if let Some(owner) = path.iter().rev().find(|e| e.name == "method") {
             *self.methods.entry(method(path, owner)).or_default() |= hit;
             return Ok(());
         }
-        let at: u64 = element.text("number").parse().map_err(|_| fault("`number`"))?;
+        let at: u64 = element
+            .text("number")
+            .parse()
+            .map_err(|_| fault("`number`"))?;
         let file = file(path);
         let line = self.lines.entry((file.to_owned(), at)).or_default();
         line.hit |= hit;
         if element.text("branch").eq_ignore_ascii_case("true") {
-            let ratio = conditions(element.text("condition-coverage")).ok_or_else(|| fault("`condition-coverage`"))?;
+            let ratio = conditions(element.text("condition-coverage"))
+                .ok_or_else(|| fault("`condition-coverage`"))?;
             // The same line in two classes (partial classes, templates): the better known of both.
             line.branches.covered = line.branches.covered.max(ratio.covered);
             line.branches.total = line.branches.total.max(ratio.total);
@@ -97,17 +122,28 @@ impl Report {
 
 /// The file of the class around an element.
 fn file(path: &[Element]) -> &str {
-    path.iter().rev().find(|e| e.name == "class").map(|e| e.text("filename")).unwrap_or_default()
+    path.iter()
+        .rev()
+        .find(|e| e.name == "class")
+        .map(|e| e.text("filename"))
+        .unwrap_or_default()
 }
 
 /// What names a method.
 fn method(path: &[Element], element: &Element) -> (String, String, String) {
-    (file(path).to_owned(), element.text("name").to_owned(), element.text("signature").to_owned())
+    (
+        file(path).to_owned(),
+        element.text("name").to_owned(),
+        element.text("signature").to_owned(),
+    )
 }
 
 /// `50% (1/2)`
 fn conditions(text: &str) -> Option<Ratio> {
     let (_, counts) = text.split_once('(')?;
     let (covered, total) = counts.trim_end_matches(')').split_once('/')?;
-    Some(Ratio { covered: covered.trim().parse().ok()?, total: total.trim().parse().ok()? })
+    Some(Ratio {
+        covered: covered.trim().parse().ok()?,
+        total: total.trim().parse().ok()?,
+    })
 }

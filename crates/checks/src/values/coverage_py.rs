@@ -11,7 +11,8 @@ const FORMAT: &str = "coverage.py";
 /// `percent_covered`: coverage.py's own figure, lines and branches together.
 pub fn read(value: &str, bytes: &[u8]) -> Result<f64, ReportError> {
     let text = text(bytes)?;
-    let report: Value = serde_json::from_str(&text).map_err(|e| ReportError::malformed(FORMAT, e))?;
+    let report: Value =
+        serde_json::from_str(&text).map_err(|e| ReportError::malformed(FORMAT, e))?;
     let files = report.get("files").and_then(Value::as_object);
     let files = files.ok_or_else(|| ReportError::malformed(FORMAT, "it has no `files`"))?;
     if files.is_empty() {
@@ -23,8 +24,14 @@ pub fn read(value: &str, bytes: &[u8]) -> Result<f64, ReportError> {
     for (name, file) in files {
         let summary = file.get("summary");
         let field = |key: &str| summary.and_then(|s| s.get(key)).and_then(Value::as_u64);
-        let ratio = |covered, total| Some(Ratio { covered: field(covered)?, total: field(total)? });
-        let fault = || ReportError::malformed(FORMAT, format_args!("{name} has no readable summary"));
+        let ratio = |covered, total| {
+            Some(Ratio {
+                covered: field(covered)?,
+                total: field(total)?,
+            })
+        };
+        let fault =
+            || ReportError::malformed(FORMAT, format_args!("{name} has no readable summary"));
         lines.add(ratio("covered_lines", "num_statements").ok_or_else(fault)?);
         if let Some(ratio) = ratio("covered_branches", "num_branches") {
             measured = true;
@@ -34,9 +41,10 @@ pub fn read(value: &str, bytes: &[u8]) -> Result<f64, ReportError> {
     let empty = || ReportError::lacks(FORMAT, "covers no line");
     match value {
         "lines" | "statements" => lines.percent().ok_or_else(empty),
-        "branches" if !measured => {
-            Err(ReportError::lacks(FORMAT, "has no data on branches: measure with `--branch`"))
-        }
+        "branches" if !measured => Err(ReportError::lacks(
+            FORMAT,
+            "has no data on branches: measure with `--branch`",
+        )),
         // Code without a branch has them all covered; whether it was measured is known.
         "branches" => Ok(branches.percent().unwrap_or(100.0)),
         "percent_covered" => {
@@ -44,7 +52,8 @@ pub fn read(value: &str, bytes: &[u8]) -> Result<f64, ReportError> {
             lines.percent().ok_or_else(empty)
         }
         _ => {
-            let detail = format!("has lines, branches, statements and percent_covered, not `{value}`");
+            let detail =
+                format!("has lines, branches, statements and percent_covered, not `{value}`");
             Err(ReportError::lacks(FORMAT, detail))
         }
     }

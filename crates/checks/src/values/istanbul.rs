@@ -21,31 +21,47 @@ pub fn read(value: &str, bytes: &[u8]) -> Result<f64, ReportError> {
     let text = text(bytes)?;
     let report: Map<String, Value> =
         serde_json::from_str(&text).map_err(|e| ReportError::malformed(FORMAT, e))?;
-    let mut files = report.iter().filter(|(name, _)| name.as_str() != "total").peekable();
+    let mut files = report
+        .iter()
+        .filter(|(name, _)| name.as_str() != "total")
+        .peekable();
     let mut sum = Ratio::default();
     if files.peek().is_none() {
         // Some tools write the total alone. `"pct": "Unknown"` and a total of 0 is what a run without files writes.
-        let total = report.get("total").and_then(|t| t.get(value)).and_then(summary);
-        sum.add(total.filter(|t| t.total > 0).ok_or_else(|| ReportError::lacks(FORMAT, "covers no file"))?);
+        let total = report
+            .get("total")
+            .and_then(|t| t.get(value))
+            .and_then(summary);
+        sum.add(
+            total
+                .filter(|t| t.total > 0)
+                .ok_or_else(|| ReportError::lacks(FORMAT, "covers no file"))?,
+        );
     }
     for (name, file) in files {
         let ratio = match file.get("statementMap") {
             Some(_) => details(file, value),
             None => file.get(value).and_then(summary),
         };
-        sum.add(ratio.ok_or_else(|| ReportError::malformed(FORMAT, format_args!("{name} has no readable {value}")))?);
+        sum.add(ratio.ok_or_else(|| {
+            ReportError::malformed(FORMAT, format_args!("{name} has no readable {value}"))
+        })?);
     }
     if sum.total == 0 {
         return Ok(100.0);
     }
     // Integers first, as Istanbul does it, so that 2 of 3 is 66.66 and not 66.67.
-    let tenths_of_hundredths = u128::from(sum.covered.min(sum.total)) * 100_000 / u128::from(sum.total);
+    let tenths_of_hundredths =
+        u128::from(sum.covered.min(sum.total)) * 100_000 / u128::from(sum.total);
     Ok((tenths_of_hundredths / 10) as f64 / 100.0)
 }
 
 /// One figure of a summary.
 fn summary(figure: &Value) -> Option<Ratio> {
-    Some(Ratio { covered: figure.get("covered")?.as_u64()?, total: figure.get("total")?.as_u64()? })
+    Some(Ratio {
+        covered: figure.get("covered")?.as_u64()?,
+        total: figure.get("total")?.as_u64()?,
+    })
 }
 
 /// One figure of a file of `coverage-final.json`.
@@ -56,7 +72,9 @@ fn details(file: &Value, value: &str) -> Option<Ratio> {
         "functions" => hits(file.get("f")?)?.for_each(|n| ratio.count(n > 0.0)),
         "branches" => {
             for arms in file.get("b")?.as_object()?.values() {
-                arms.as_array()?.iter().for_each(|n| ratio.count(n.as_f64().unwrap_or(0.0) > 0.0));
+                arms.as_array()?
+                    .iter()
+                    .for_each(|n| ratio.count(n.as_f64().unwrap_or(0.0) > 0.0));
             }
         }
         _ => {
@@ -74,5 +92,10 @@ fn details(file: &Value, value: &str) -> Option<Ratio> {
 }
 
 fn hits(counts: &Value) -> Option<impl Iterator<Item = f64> + '_> {
-    Some(counts.as_object()?.values().map(|n| n.as_f64().unwrap_or(0.0)))
+    Some(
+        counts
+            .as_object()?
+            .values()
+            .map(|n| n.as_f64().unwrap_or(0.0)),
+    )
 }

@@ -16,7 +16,11 @@ pub fn read(pointer: &str, bytes: &[u8]) -> Result<f64, ReportError> {
     let text = text(bytes)?;
     let document = document(&text)?;
     let found = document.pointer(pointer).ok_or_else(|| {
-        let hint = if pointer.starts_with('/') { "" } else { " (a pointer starts with `/`)" };
+        let hint = if pointer.starts_with('/') {
+            ""
+        } else {
+            " (a pointer starts with `/`)"
+        };
         ReportError::lacks(FORMAT, format!("has nothing at `{pointer}`{hint}"))
     })?;
     let value = match found {
@@ -44,7 +48,9 @@ fn document(text: &str) -> Result<Value, ReportError> {
         if start
             && starts <= STARTS_MAX
             && let Some(Ok(document)) =
-                serde_json::Deserializer::from_str(text.get(at..).unwrap_or_default()).into_iter().next()
+                serde_json::Deserializer::from_str(text.get(at..).unwrap_or_default())
+                    .into_iter()
+                    .next()
         {
             return Ok(document);
         }

@@ -26,9 +26,15 @@ pub fn read(value: &str, bytes: &[u8]) -> Result<f64, ReportError> {
         "lines" => 0,
         "functions" => 1,
         "branches" => 2,
-        _ => return Err(ReportError::lacks(FORMAT, format!("has lines, branches and functions, not `{value}`"))),
+        _ => {
+            return Err(ReportError::lacks(
+                FORMAT,
+                format!("has lines, branches and functions, not `{value}`"),
+            ));
+        }
     };
-    let files = files(&text(bytes)?)?;
+    let text = text(bytes)?;
+    let files = files(&text)?;
     if files.is_empty() {
         return Err(ReportError::lacks(FORMAT, "covers no file"));
     }
@@ -40,10 +46,17 @@ pub fn read(value: &str, bytes: &[u8]) -> Result<f64, ReportError> {
             1 => file.functions.values().for_each(|hit| ratio.count(*hit)),
             _ => file.branches.values().for_each(|hit| ratio.count(*hit)),
         }
-        sum.add(if ratio.total > 0 { ratio } else { file.summary[kind] });
+        sum.add(if ratio.total > 0 {
+            ratio
+        } else {
+            file.summary[kind]
+        });
     }
     sum.percent().ok_or_else(|| {
-        ReportError::lacks(FORMAT, format!("has no data on {value}: the tool was not asked to record them"))
+        ReportError::lacks(
+            FORMAT,
+            format!("has no data on {value}: the tool was not asked to record them"),
+        )
     })
 }
 
@@ -58,14 +71,18 @@ fn files(text: &str) -> Result<BTreeMap<&str, File>, ReportError> {
             current = None;
             continue;
         }
-        let Some((record, rest)) = line.split_once(':').filter(|_| !line.starts_with('#')) else { continue };
+        let Some((record, rest)) = line.split_once(':').filter(|_| !line.starts_with('#')) else {
+            continue;
+        };
         if record == "SF" {
             current = Some(rest);
             by_index.clear();
             files.entry(rest).or_default();
             continue;
         }
-        let Some(file) = current.and_then(|name| files.get_mut(name)) else { continue };
+        let Some(file) = current.and_then(|name| files.get_mut(name)) else {
+            continue;
+        };
         let known = match record {
             "DA" => file.line(rest),
             "BRDA" => file.branch(rest),
@@ -106,7 +123,11 @@ impl File {
         let (line, rest) = rest.split_once(',')?;
         let (rest, count) = rest.rsplit_once(',')?;
         let (block, branch) = rest.split_once(',')?;
-        let key = (line.trim().parse().ok()?, block.to_owned(), branch.to_owned());
+        let key = (
+            line.trim().parse().ok()?,
+            block.to_owned(),
+            branch.to_owned(),
+        );
         let hit = count.trim() != "-" && taken(count)?;
         *self.branches.entry(key).or_default() |= hit;
         Some(())

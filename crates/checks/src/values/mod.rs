@@ -63,7 +63,9 @@ pub(crate) fn number(text: &str) -> Option<f64> {
         return None;
     }
     let plain = text.parse::<f64>().ok();
-    plain.or_else(|| grouped(digits).then(|| text.replace(',', "").parse().ok())?).filter(|n| n.is_finite())
+    plain
+        .or_else(|| grouped(digits).then(|| text.replace(',', "").parse().ok())?)
+        .filter(|n| n.is_finite())
 }
 
 /// Whether the commas in a number stand where thousands end.
@@ -71,7 +73,8 @@ fn grouped(digits: &str) -> bool {
     let whole = digits.split('.').next().unwrap_or_default();
     let mut groups = whole.split(',');
     let first = groups.next().unwrap_or_default();
-    (1..=3).contains(&first.len()) && groups.all(|g| g.len() == 3 && g.chars().all(|c| c.is_ascii_digit()))
+    (1..=3).contains(&first.len())
+        && groups.all(|g| g.len() == 3 && g.chars().all(|c| c.is_ascii_digit()))
 }
 
 #[cfg(test)]
@@ -80,10 +83,18 @@ mod test {
 
     #[test]
     fn numbers_are_read_as_tools_write_them() {
-        for (text, wanted) in [("83.5", 83.5), (" 83.5 % ", 83.5), ("-2", -2.0), ("1,234.5", 1234.5), ("1e3", 1000.0)] {
+        for (text, wanted) in [
+            ("83.5", 83.5),
+            (" 83.5 % ", 83.5),
+            ("-2", -2.0),
+            ("1,234.5", 1234.5),
+            ("1e3", 1000.0),
+        ] {
             assert_eq!(number(text), Some(wanted), "{text}");
         }
-        for text in ["", "%", "n/a", "Unknown", "nan", "inf", "1,2", "0x10", "12,3456", "--"] {
+        for text in [
+            "", "%", "n/a", "Unknown", "nan", "inf", "1,2", "0x10", "12,3456", "--",
+        ] {
             assert_eq!(number(text), None, "{text}");
         }
     }

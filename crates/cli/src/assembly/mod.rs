@@ -13,6 +13,8 @@ use overnight_agent::{BuiltIn, Worksite};
 use overnight_checks::observe::CheckoutVerifier;
 use overnight_core::goal::{Deliver, Goal};
 use overnight_engine::{Ports, Shelf};
+use overnight_models::Env;
+use overnight_models::scripted::{Script, ScriptedModel};
 use overnight_ports::model::Model;
 use overnight_ports::sandbox::Sandbox;
 use overnight_sandbox::{LinuxSandbox, OpenSandbox};
@@ -27,17 +29,35 @@ use crate::clock::{SystemClock, local_time};
 use crate::problem::usage;
 
 /// The sandbox that this machine offers, or none if the person says so.
-pub fn sandbox(unsafe_no_sandbox: bool) -> anyhow::Result<Arc<dyn Sandbox>> {
+pub async fn sandbox(unsafe_no_sandbox: bool) -> anyhow::Result<Arc<dyn Sandbox>> {
     if unsafe_no_sandbox {
         return Ok(Arc::new(OpenSandbox::new()));
     }
-    match overnight_sandbox::probe() {
+    match overnight_sandbox::probe().await {
         Ok(_) => Ok(Arc::new(LinuxSandbox::new())),
         Err(why) => Err(usage(format!(
             "{why}\nWithout a sandbox the agent's commands can read and write everything that you can. If that is \
              what you want, say --unsafe-no-sandbox."
         ))),
     }
+}
+
+/// The bundled script of `overnight demo`, as a model's name.
+pub const DEMO_MODEL: &str = "scripted/the-bundled-demo";
+
+/// Opens a model by its name.
+pub fn model(name: &str) -> anyhow::Result<Arc<dyn Model>> {
+    if name == DEMO_MODEL {
+        const SCRIPT: &str = include_str!("../../demo/script.yaml");
+        let script = Script::parse(SCRIPT, Path::new("demo/script.yaml")).context("the demo's own script")?;
+        return Ok(Arc::new(ScriptedModel::new(DEMO_MODEL, script)));
+    }
+    // A run may be resumed from another folder, so a script is named by its whole path.
+    let whole = match name.strip_prefix("scripted/").filter(|file| !file.is_empty()) {
+        Some(file) => format!("scripted/{}", std::path::absolute(file)?.display()),
+        None => name.to_owned(),
+    };
+    overnight_models::open(&whole, &Env::from_process()).map_err(|e| usage(e.to_string()))
 }
 
 /// The repository that a goal works on: the one around the current folder. A goal that delivers nothing needs none.
@@ -92,7 +112,7 @@ pub fn ports(parts: Parts) -> anyhow::Result<Ports> {
     let setup = Arc::new(Setup::new(&home, &goal, sandbox.clone()));
     let ground = GitGround::new(repo.clone(), run_dir.clone(), home.clone(), setup.clone());
     let site = Arc::new(Worksite::new(Arc::new(ground), sandbox.clone(), store.clone()));
-    let checkouts = Arc::new(RunCheckouts::new(&run_dir, &home, setup));
+    let checkouts = Arc::new(RunCheckouts::new(&run_dir, &home, &goal.uses.network, setup));
     Ok(Ports {
         clock: clock.clone(),
         journal: store.clone(),
@@ -110,7 +130,7 @@ pub fn empty_repository(run_dir: &Path) -> anyhow::Result<PathBuf> {
     let dir = run_dir.join("empty");
     if !dir.join(".git").exists() {
         std::fs::create_dir_all(&dir).with_context(|| dir.display().to_string())?;
-        overnight_workspace::empty_repository(&dir)?;
+        overnight_workspace::first_commit(&dir, "Nothing")?;
     }
     Ok(dir)
 }

@@ -29,7 +29,10 @@ impl Globs {
     /// Compiles patterns. As in gitignore: a pattern with a `/` before its end is anchored at the root, another
     /// matches at any depth; a trailing `/` matches directories only; `!` excepts.
     pub fn new<S: AsRef<str>>(patterns: &[S]) -> Result<Self, BadGlob> {
-        let rules = patterns.iter().map(|p| Rule::new(p.as_ref())).collect::<Result<_, _>>()?;
+        let rules = patterns
+            .iter()
+            .map(|p| Rule::new(p.as_ref()))
+            .collect::<Result<_, _>>()?;
         Ok(Globs { rules })
     }
 
@@ -69,7 +72,10 @@ impl Globs {
 
 impl Rule {
     fn new(pattern: &str) -> Result<Self, BadGlob> {
-        let bad = |detail: String| BadGlob { pattern: pattern.to_owned(), detail };
+        let bad = |detail: String| BadGlob {
+            pattern: pattern.to_owned(),
+            detail,
+        };
         let (except, body) = match pattern.strip_prefix('!') {
             Some(rest) => (true, rest),
             None => (false, pattern),
@@ -85,14 +91,22 @@ impl Rule {
         }
         let anchored = body.contains('/');
         let body = body.strip_prefix('/').unwrap_or(body);
-        let glob = if anchored { body.to_owned() } else { format!("**/{body}") };
+        let glob = if anchored {
+            body.to_owned()
+        } else {
+            format!("**/{body}")
+        };
         let matcher = GlobBuilder::new(&glob)
             .literal_separator(true)
             .backslash_escape(true)
             .build()
             .map_err(|e| bad(e.kind().to_string()))?
             .compile_matcher();
-        Ok(Rule { except, dir_only, matcher })
+        Ok(Rule {
+            except,
+            dir_only,
+            matcher,
+        })
     }
 }
 

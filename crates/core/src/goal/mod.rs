@@ -3,7 +3,13 @@
 //! [`parse`](parse::parse) reads the file; [`lint`](lint::lint) judges it. The names of the keys are public: people
 //! and scripts write them.
 
+pub mod diagnostic;
 pub mod globs;
+pub mod lint;
+pub mod parse;
+pub mod position;
+mod words;
+mod yaml;
 
 use serde::{Deserialize, Serialize};
 
@@ -295,7 +301,13 @@ pub struct Stop {
 
 impl Default for Stop {
     fn default() -> Self {
-        Stop { turns: TURNS_DEFAULT, tokens: None, usd: None, hours: HOURS_DEFAULT, no_progress: NO_PROGRESS_DEFAULT }
+        Stop {
+            turns: TURNS_DEFAULT,
+            tokens: None,
+            usd: None,
+            hours: HOURS_DEFAULT,
+            no_progress: NO_PROGRESS_DEFAULT,
+        }
     }
 }
 

@@ -8,8 +8,8 @@ use crate::ids::{CheckId, Scope, TreeId};
 use crate::judge::clip;
 use crate::repo::Candidate;
 use crate::report::{
-    ATTEMPTS_MAX, Attempt, AttemptResult, DENIALS_MAX, Denied, LINE_BYTES_MAX, ModelFailure, OpenCheck,
-    PATHS_MAX, PERSON_MAX, PersonSaid, QUOTE_BYTES_MAX, Quoted, WAITS_MAX, Waited,
+    ATTEMPTS_MAX, Attempt, AttemptResult, DENIALS_MAX, Denied, LINE_BYTES_MAX, ModelFailure,
+    OpenCheck, PATHS_MAX, PERSON_MAX, PersonSaid, QUOTE_BYTES_MAX, Quoted, WAITS_MAX, Waited,
 };
 use crate::state::{CheckState, Phase, State, Wait, Why};
 use crate::stop::StopReason;
@@ -31,7 +31,11 @@ pub(super) struct Ends<T> {
 
 impl<T> Ends<T> {
     fn new(max: usize) -> Self {
-        Ends { items: Vec::new(), max, left_out: 0 }
+        Ends {
+            items: Vec::new(),
+            max,
+            left_out: 0,
+        }
     }
 
     fn push(&mut self, item: T) {
@@ -53,7 +57,11 @@ pub(super) struct Before {
 impl Before {
     pub(super) fn of(state: &State) -> Before {
         let baselining = state.phase == Phase::Baselining;
-        Before { baselining, checking: checking(state), wait: wait(state).cloned() }
+        Before {
+            baselining,
+            checking: checking(state),
+            wait: wait(state).cloned(),
+        }
     }
 }
 
@@ -135,7 +143,9 @@ impl Collected {
             Fact::ModelFailed { kind, message, .. } => self.failure(*kind, message),
             Fact::CallStarted { index, .. } => self.call(scope, *index, after),
             Fact::CallEnded { result, .. } => self.denied(turn(after, scope), &result.denials),
-            Fact::CandidateFixed { candidate, denials, .. } => {
+            Fact::CandidateFixed {
+                candidate, denials, ..
+            } => {
                 self.denied(turn(after, scope), denials);
                 self.candidate = Some(candidate.clone());
             }
@@ -179,19 +189,32 @@ impl Collected {
                 failure.count += 1;
                 failure.last = last;
             }
-            None => self.failures.push(ModelFailure { kind, count: 1, last }),
+            None => self.failures.push(ModelFailure {
+                kind,
+                count: 1,
+                last,
+            }),
         }
     }
 
     fn call(&mut self, scope: &Scope, index: usize, after: &State) {
-        let Some(call) = after.lanes.get(scope).and_then(|lane| lane.calls.get(index)) else { return };
+        let Some(call) = after
+            .lanes
+            .get(scope)
+            .and_then(|lane| lane.calls.get(index))
+        else {
+            return;
+        };
         if call.head.name == SHELL {
             self.commands += 1;
         }
         // A model can invent any number of tools.
         let name = clip(&call.head.name, TOOL_BYTES_MAX);
         let full = self.calls.len() >= PATHS_MAX && !self.calls.contains_key(&name);
-        *self.calls.entry(if full { OTHER_TOOLS.to_owned() } else { name }).or_default() += 1;
+        *self
+            .calls
+            .entry(if full { OTHER_TOOLS.to_owned() } else { name })
+            .or_default() += 1;
     }
 
     fn denied(&mut self, turn: u64, denials: &[Denial]) {
@@ -202,7 +225,15 @@ impl Collected {
             if let Some(seen) = self.denials.get_mut(&key) {
                 seen.count += 1;
             } else if self.denials.len() < DENIALS_MAX {
-                self.denials.insert(key, Denied { turn, rule, what: Quoted::new(&what), count: 1 });
+                self.denials.insert(
+                    key,
+                    Denied {
+                        turn,
+                        rule,
+                        what: Quoted::new(&what),
+                        count: 1,
+                    },
+                );
             } else {
                 self.denials_left_out += 1;
             }
@@ -211,7 +242,12 @@ impl Collected {
 
     fn said(&mut self, event: &Event, after: &State, what: &'static str, text: Option<&str>) {
         let turn = turn(after, &Scope::Run);
-        self.person.push(PersonSaid { at: event.at, turn, what, text: text.map(Quoted::new) });
+        self.person.push(PersonSaid {
+            at: event.at,
+            turn,
+            what,
+            text: text.map(Quoted::new),
+        });
     }
 
     fn checkpoint(&mut self, before: &Before, event: &Event, after: &State) {
@@ -242,14 +278,22 @@ impl Collected {
         if let Some(wait) = now {
             let turn = turn(after, &Scope::Run);
             let why = Quoted::new(&wait.why);
-            self.waits.push(Waited { turn, from: wait.since, to: None, until: wait.until, why });
+            self.waits.push(Waited {
+                turn,
+                from: wait.since,
+                to: None,
+                until: wait.until,
+                why,
+            });
         }
     }
 }
 
 fn begun(why: Why, event: &Event, after: &State) -> Attempt {
     let lane = after.lanes.get(&Scope::Run);
-    let claim = lane.and_then(|l| l.last_claim.as_deref()).filter(|_| why == Why::Claim);
+    let claim = lane
+        .and_then(|l| l.last_claim.as_deref())
+        .filter(|_| why == Why::Claim);
     Attempt {
         turn: turn(after, &Scope::Run),
         at: event.at,
@@ -265,7 +309,10 @@ fn begun(why: Why, event: &Event, after: &State) -> Attempt {
 
 /// The checkpoint is over: what came of it is in the state that its last event led to.
 fn close(attempt: &mut Attempt, event: &Event, after: &State) {
-    let ended = matches!(&event.fact, Fact::CheckReported { .. } | Fact::CandidateFixed { .. });
+    let ended = matches!(
+        &event.fact,
+        Fact::CheckReported { .. } | Fact::CandidateFixed { .. }
+    );
     if !ended {
         attempt.result = AttemptResult::GivenUp;
         return;
@@ -278,13 +325,20 @@ fn close(attempt: &mut Attempt, event: &Event, after: &State) {
     };
     attempt.tree = after.candidate.as_ref().map(|c| c.tree.clone());
     // All verdicts were known when the tree was fixed: nothing was run.
-    attempt.same_tree = matches!(&event.fact, Fact::CandidateFixed { .. }) && attempt.why != Why::Stopping;
+    attempt.same_tree =
+        matches!(&event.fact, Fact::CandidateFixed { .. }) && attempt.why != Why::Stopping;
     attempt.progress = after.progress.without == 0 && after.progress.last_at == Some(event.at);
-    attempt.open = after.open_checks().map(|(id, check)| open(id, check, attempt.tree.as_ref())).collect();
+    attempt.open = after
+        .open_checks()
+        .map(|(id, check)| open(id, check, attempt.tree.as_ref()))
+        .collect();
 }
 
 fn open(id: &CheckId, check: &CheckState, tree: Option<&TreeId>) -> OpenCheck {
-    let found = check.latest.as_ref().filter(|found| Some(&found.tree) == tree);
+    let found = check
+        .latest
+        .as_ref()
+        .filter(|found| Some(&found.tree) == tree);
     OpenCheck {
         id: id.clone(),
         verdict: found.map(|f| f.verdict),

@@ -10,8 +10,9 @@ use crate::judge::clip;
 use crate::repo::{Changed, Delivered};
 use crate::report::collect::{Before, Collected, Receipts};
 use crate::report::{
-    CHANGES_MAX, CheckRow, Delivery, Finding, HelpWanted, LINE_BYTES_MAX, NoteRow, PATHS_MAX, PlanRow, Quoted,
-    REPORT_VERSION, ReceiptRow, Report, Rerun, Start, Time, Tokens, Warning, WarningKind,
+    CHANGES_MAX, CheckRow, Delivery, Finding, HelpWanted, LINE_BYTES_MAX, NoteRow, PATHS_MAX,
+    PlanRow, Quoted, REPORT_VERSION, ReceiptRow, Report, Rerun, Start, Time, Tokens, Warning,
+    WarningKind,
 };
 use crate::state::{CheckState, Found, Phase, SCOPE_CHECK, State, Treatment};
 use crate::step::{StepError, begin, step};
@@ -27,7 +28,9 @@ impl Report {
         let mut events = events.into_iter();
         let first = events.next().ok_or(StepError::NotCreated)?;
         let mut state = begin(&first)?;
-        let Fact::RunCreated(created) = first.fact else { return Err(StepError::NotCreated) };
+        let Fact::RunCreated(created) = first.fact else {
+            return Err(StepError::NotCreated);
+        };
         let mut seen = Collected::new();
         for event in events {
             let before = Before::of(&state);
@@ -47,17 +50,24 @@ fn assemble(state: &State, seen: Collected, overnight: String) -> Report {
     let tree_current = state.candidate.as_ref().is_some_and(|c| c.current);
     let delivery = delivery(state, seen.delivered_tree.as_ref(), tree.as_ref());
     let (branch, commit) = match &state.delivered {
-        Some(Delivered::Branch { name, commit }) => (Some(clip(name, LINE_BYTES_MAX)), Some(commit.clone())),
+        Some(Delivered::Branch { name, commit }) => {
+            (Some(clip(name, LINE_BYTES_MAX)), Some(commit.clone()))
+        }
         Some(Delivered::Patch { .. } | Delivered::Nothing) | None => (None, None),
     };
     let proven = match stop {
         Some(StopReason::Complete(proof)) => tree.as_ref() == Some(proof.tree()) && tree_current,
         _ => false,
     };
-    let checks: Vec<CheckRow> =
-        state.order.iter().filter_map(|id| row(state, id, &seen.receipts)).collect();
-    let complete =
-        proven && delivery.current && delivery.error.is_none() && checks.iter().all(CheckRow::holds);
+    let checks: Vec<CheckRow> = state
+        .order
+        .iter()
+        .filter_map(|id| row(state, id, &seen.receipts))
+        .collect();
+    let complete = proven
+        && delivery.current
+        && delivery.error.is_none()
+        && checks.iter().all(CheckRow::holds);
     let (changes, changed_paths, lines_added, lines_removed) = changes(&seen);
     let mut denials: Vec<_> = seen.denials.into_values().collect();
     denials.sort_by_key(|d| d.turn);
@@ -68,8 +78,17 @@ fn assemble(state: &State, seen: Collected, overnight: String) -> Report {
         ("person", seen.person.left_out),
         ("denials", seen.denials_left_out),
         ("changes", changed_paths - changes.len() as u64),
-        ("artefacts", state.artefacts.len().saturating_sub(PATHS_MAX) as u64),
-        ("dirty", state.base.as_ref().map_or(0, |b| b.dirty.len().saturating_sub(PATHS_MAX)) as u64),
+        (
+            "artefacts",
+            state.artefacts.len().saturating_sub(PATHS_MAX) as u64,
+        ),
+        (
+            "dirty",
+            state
+                .base
+                .as_ref()
+                .map_or(0, |b| b.dirty.len().saturating_sub(PATHS_MAX)) as u64,
+        ),
     ]);
     left_out.retain(|_, count| *count > 0);
     let lane = state.lanes.get(&Scope::Run);
@@ -82,7 +101,9 @@ fn assemble(state: &State, seen: Collected, overnight: String) -> Report {
         outcome: clip(&state.goal.outcome, LINE_BYTES_MAX),
         complete,
         ended,
-        status: stop.map_or_else(|| state.status(), StopReason::word).to_owned(),
+        status: stop
+            .map_or_else(|| state.status(), StopReason::word)
+            .to_owned(),
         stop_reason: stop.map(|s| s.word().to_owned()),
         reason: reason(state, stop),
         exit_code: stop.map(|s| s.exit_code() as u8),
@@ -101,7 +122,7 @@ fn assemble(state: &State, seen: Collected, overnight: String) -> Report {
         scripted: state.scripted,
         sandbox: clip(&state.sandbox, LINE_BYTES_MAX),
         sandboxed: sandboxed(&state.sandbox),
-        overnight,
+        overnight: clip(&overnight, LINE_BYTES_MAX),
         checks,
         changes,
         changed_paths,
@@ -136,16 +157,29 @@ fn assemble(state: &State, seen: Collected, overnight: String) -> Report {
         help: stop.and_then(help),
         person: seen.person.items,
         notes: lane.map_or_else(Vec::new, |l| {
-            l.notes.iter().map(|n| NoteRow { turn: n.turn, text: Quoted::new(&n.text) }).collect()
+            l.notes
+                .iter()
+                .map(|n| NoteRow {
+                    turn: n.turn,
+                    text: Quoted::new(&n.text),
+                })
+                .collect()
         }),
         plan: lane.map_or_else(Vec::new, |l| {
-            let row = |p: &crate::turn::PlanStep| PlanRow { step: Quoted::new(&p.step), status: p.status };
+            let row = |p: &crate::turn::PlanStep| PlanRow {
+                step: Quoted::new(&p.step),
+                status: p.status,
+            };
             l.plan.iter().take(PATHS_MAX).map(row).collect()
         }),
         restarts: seen.restarts,
         interrupted: seen.interrupted,
         warnings: Vec::new(),
-        rerun: Rerun { verify: format!("overnight verify {}", state.run.short()), git: vec![], commands: vec![] },
+        rerun: Rerun {
+            verify: format!("overnight verify {}", state.run.short()),
+            git: vec![],
+            commands: vec![],
+        },
         events: seen.events,
         left_out,
     };
@@ -158,11 +192,17 @@ fn assemble(state: &State, seen: Collected, overnight: String) -> Report {
 /// Whether the line that describes the sandbox names one.
 fn sandboxed(line: &str) -> bool {
     let line = line.trim().to_ascii_lowercase();
-    !(line.is_empty() || line.starts_with("none") || line.starts_with("no ") || line.contains("unsafe"))
+    !(line.is_empty()
+        || line.starts_with("none")
+        || line.starts_with("no ")
+        || line.contains("unsafe"))
 }
 
 fn paths(list: &[String]) -> Vec<String> {
-    list.iter().take(PATHS_MAX).map(|p| clip(p, LINE_BYTES_MAX)).collect()
+    list.iter()
+        .take(PATHS_MAX)
+        .map(|p| clip(p, LINE_BYTES_MAX))
+        .collect()
 }
 
 fn delivery(state: &State, tree: Option<&TreeId>, newest: Option<&TreeId>) -> Delivery {
@@ -177,7 +217,10 @@ fn delivery(state: &State, tree: Option<&TreeId>, newest: Option<&TreeId>) -> De
         folder,
         tree: tree.cloned(),
         current: tree.is_some() && tree == newest,
-        error: state.delivery_error.as_deref().map(|e| clip(e, LINE_BYTES_MAX)),
+        error: state
+            .delivery_error
+            .as_deref()
+            .map(|e| clip(e, LINE_BYTES_MAX)),
     }
 }
 
@@ -186,19 +229,58 @@ fn reason(state: &State, stop: Option<&StopReason>) -> String {
     match stop {
         None => format!("It has not ended: it is {}.", state.status()),
         Some(StopReason::Complete(proof)) => {
-            format!("All {} checks pass on the final tree.", proof.checks().len())
+            format!(
+                "All {} checks pass on the final tree.",
+                proof.checks().len()
+            )
         }
-        Some(StopReason::Blocked { by: Blocker::Model, .. }) => {
-            "The model asks for help; only a person can go on.".to_owned()
+        Some(StopReason::Blocked {
+            by: Blocker::Model, ..
+        }) => "The model asks for help; only a person can go on.".to_owned(),
+        Some(StopReason::Blocked {
+            by: Blocker::NoProgress,
+            ..
+        }) => {
+            format!(
+                "No verified progress in {} checkpoints in a row.",
+                state.progress.without
+            )
         }
-        Some(StopReason::Blocked { by: Blocker::NoProgress, .. }) => {
-            format!("No verified progress in {} checkpoints in a row.", state.progress.without)
+        Some(StopReason::Blocked {
+            by: Blocker::Provider,
+            ..
+        }) => "The model's provider does not take the run's requests.".to_owned(),
+        Some(StopReason::OutOfBudget { budget }) => {
+            format!("The goal's `stop.{budget}` is used up.")
         }
-        Some(StopReason::Blocked { by: Blocker::Provider, .. }) => {
-            "The model's provider does not take the run's requests.".to_owned()
+        Some(StopReason::Unverifiable { checks }) => {
+            format!(
+                "The harness could not run {}, so nobody can say.",
+                listed(checks)
+            )
         }
-        Some(stop) => clip(&stop.sentence(), LINE_BYTES_MAX),
+        Some(StopReason::Stopped) => "The work was broken off.".to_owned(),
+        Some(StopReason::Refused { why } | StopReason::Failed { why }) => {
+            sentence(&clip(why, LINE_BYTES_MAX))
+        }
     }
+}
+
+/// The text with a capital and a full stop.
+fn sentence(text: &str) -> String {
+    let text = text.trim();
+    let mut chars = text.chars();
+    let first: String = chars
+        .next()
+        .into_iter()
+        .flat_map(char::to_uppercase)
+        .collect();
+    let stop = if text.ends_with(['.', '!', '?', '…']) {
+        ""
+    } else {
+        "."
+    };
+    format!("{first}{}{stop}", chars.as_str())
 }
 
 fn help(stop: &StopReason) -> Option<HelpWanted> {
@@ -222,8 +304,18 @@ fn changes(seen: &Collected) -> (Vec<Changed>, u64, u64, u64) {
     let all = seen.candidate.as_ref().map_or(&[][..], |c| &c.changes);
     let sum = |lines: fn(&Changed) -> u64| all.iter().map(lines).fold(0, u64::saturating_add);
     let shown = all.iter().take(CHANGES_MAX);
-    let shown = shown.map(|c| Changed { path: clip(&c.path, LINE_BYTES_MAX), ..c.clone() }).collect();
-    (shown, all.len() as u64, sum(|c| c.added), sum(|c| c.removed))
+    let shown = shown
+        .map(|c| Changed {
+            path: clip(&c.path, LINE_BYTES_MAX),
+            ..c.clone()
+        })
+        .collect();
+    (
+        shown,
+        all.len() as u64,
+        sum(|c| c.added),
+        sum(|c| c.removed),
+    )
 }
 
 fn row(state: &State, id: &CheckId, receipts: &BTreeMap<CheckId, Receipts>) -> Option<CheckRow> {
@@ -236,24 +328,44 @@ fn row(state: &State, id: &CheckId, receipts: &BTreeMap<CheckId, Receipts>) -> O
         (Some(found), Some(candidate)) => found.tree == candidate.tree,
         _ => false,
     };
-    let unmet = known.latest.as_ref().filter(|l| l.verdict != Verdict::Pass && !l.evidence.is_empty());
+    let unmet = match (&known.latest, &known.base) {
+        (Some(found), _) if found.verdict != Verdict::Pass => Some(found),
+        (None, Some(found)) if found.verdict == Verdict::CannotTell => Some(found),
+        _ => None,
+    };
+    let unmet = unmet.filter(|found| !found.evidence.is_empty());
     Some(CheckRow {
         id: id.clone(),
         role: known.role,
         kind: check.map_or("diff", |c| c.kind.key()).to_owned(),
-        command: check.and_then(|c| command(&c.kind)).map(|c| clip(c, LINE_BYTES_MAX)),
-        wants: check.map_or_else(|| "changes only where the goal allows them".to_owned(), wants),
+        command: check
+            .and_then(|c| command(&c.kind))
+            .map(|c| clip(c, LINE_BYTES_MAX)),
+        wants: check.map_or_else(
+            || "changes only where the goal allows them".to_owned(),
+            wants,
+        ),
         dir: check.map_or_else(String::new, |c| clip(&c.dir, LINE_BYTES_MAX)),
         treatment: known.treatment(),
-        base: known.base.as_ref().map(|found| finding(found, receipts.base.as_ref())),
-        now: known.latest.as_ref().map(|found| finding(found, of_tree(found, known, receipts))),
+        base: known
+            .base
+            .as_ref()
+            .map(|found| finding(found, receipts.base.as_ref())),
+        now: known
+            .latest
+            .as_ref()
+            .map(|found| finding(found, of_tree(found, known, receipts))),
         current,
         evidence: unmet.map(|found| Quoted::new(&found.evidence)),
     })
 }
 
 /// The report that a verdict comes from: on an unchanged tree the base's own verdict is taken over.
-fn of_tree<'a>(found: &Found, known: &CheckState, receipts: &'a Receipts) -> Option<&'a CheckReport> {
+fn of_tree<'a>(
+    found: &Found,
+    known: &CheckState,
+    receipts: &'a Receipts,
+) -> Option<&'a CheckReport> {
     match &receipts.latest {
         Some(report) if report.target == Target::Candidate(found.tree.clone()) => Some(report),
         _ if known.base.as_ref() == Some(found) => receipts.base.as_ref(),
@@ -281,9 +393,9 @@ fn finding(found: &Found, report: Option<&CheckReport>) -> Finding {
 
 fn command(kind: &CheckKind) -> Option<&str> {
     match kind {
-        CheckKind::Run { command } | CheckKind::Tests { command, .. } | CheckKind::Metric { command, .. } => {
-            Some(command)
-        }
+        CheckKind::Run { command }
+        | CheckKind::Tests { command, .. }
+        | CheckKind::Metric { command, .. } => Some(command),
         CheckKind::Diff { .. } | CheckKind::File { .. } | CheckKind::Later { .. } => None,
     }
 }
@@ -291,8 +403,16 @@ fn command(kind: &CheckKind) -> Option<&str> {
 fn wants(check: &Check) -> String {
     let text = match &check.kind {
         CheckKind::Run { .. } => "exit code 0".to_owned(),
-        CheckKind::Tests { must_pass, proves_change, .. } if !must_pass.is_empty() => {
-            let change = if *proves_change { ", not on the base" } else { "" };
+        CheckKind::Tests {
+            must_pass,
+            proves_change,
+            ..
+        } if !must_pass.is_empty() => {
+            let change = if *proves_change {
+                ", not on the base"
+            } else {
+                ""
+            };
             format!("these tests pass{change}: {}", listed(must_pass))
         }
         CheckKind::Tests { .. } => match check.role {
@@ -311,7 +431,11 @@ fn wants(check: &Check) -> String {
         }
         CheckKind::Diff { allow, forbid } => match (allow.is_empty(), forbid.is_empty()) {
             (false, true) => format!("changes only in {}", listed(allow)),
-            (false, false) => format!("changes only in {}, none in {}", listed(allow), listed(forbid)),
+            (false, false) => format!(
+                "changes only in {}, none in {}",
+                listed(allow),
+                listed(forbid)
+            ),
             (true, _) => format!("no changes in {}", listed(forbid)),
         },
         CheckKind::File { path, is } => match is {
@@ -325,8 +449,8 @@ fn wants(check: &Check) -> String {
     clip(&text, LINE_BYTES_MAX)
 }
 
-fn listed<S: AsRef<str>>(names: &[S]) -> String {
-    let shown: Vec<&str> = names.iter().take(NAMES_MAX).map(AsRef::as_ref).collect();
+fn listed<S: std::fmt::Display>(names: &[S]) -> String {
+    let shown: Vec<String> = names.iter().take(NAMES_MAX).map(S::to_string).collect();
     match names.len().saturating_sub(NAMES_MAX) {
         0 => shown.join(", "),
         more => format!("{} and {more} more", shown.join(", ")),
@@ -335,7 +459,12 @@ fn listed<S: AsRef<str>>(names: &[S]) -> String {
 
 fn warnings(report: &Report, state: &State) -> Vec<Warning> {
     let mut warnings = Vec::new();
-    let mut warn = |kind, text: String| warnings.push(Warning { kind, text: clip(&text, LINE_BYTES_MAX) });
+    let mut warn = |kind, text: String| {
+        warnings.push(Warning {
+            kind,
+            text: clip(&text, LINE_BYTES_MAX),
+        })
+    };
     if report.scripted {
         let text = "The model was a script: its answers were written beforehand, so this run shows what the harness \
                     does and nothing about what a model can do.";
@@ -347,16 +476,26 @@ fn warnings(report: &Report, state: &State) -> Vec<Warning> {
         warn(WarningKind::NoSandbox, text.to_owned());
     }
     if let Some(error) = &report.delivery.error {
-        warn(WarningKind::NotDelivered, format!("The result could not be delivered: {error}"));
+        warn(
+            WarningKind::NotDelivered,
+            format!("The result could not be delivered: {error}"),
+        );
     }
     if report.delivery.tree.is_some() && !report.delivery.current {
-        let text = "What was delivered is from an earlier stop of this run; the newest work is not in it.";
+        let text =
+            "What was delivered is from an earlier stop of this run; the newest work is not in it.";
         warn(WarningKind::DeliveredOlder, text.to_owned());
     }
-    let stale = report.checks.iter().filter(|c| c.now.is_some() && !c.current);
+    let stale = report
+        .checks
+        .iter()
+        .filter(|c| c.now.is_some() && !c.current);
     let stale: Vec<&str> = stale.map(|c| c.id.as_str()).collect();
     if !stale.is_empty() {
-        let text = format!("Verdicts of an earlier state of the work, not of the newest: {}.", listed(&stale));
+        let text = format!(
+            "Verdicts of an earlier state of the work, not of the newest: {}.",
+            listed(&stale)
+        );
         warn(WarningKind::StaleVerdicts, text);
     }
     if let Some(base) = report.base.as_ref().filter(|b| !b.dirty.is_empty()) {
@@ -367,14 +506,25 @@ fn warnings(report: &Report, state: &State) -> Vec<Warning> {
         );
         warn(WarningKind::DirtyBase, text);
     }
-    let flaky: Vec<&str> =
-        report.checks.iter().filter(|c| c.base.as_ref().is_some_and(|b| b.flaky)).map(|c| c.id.as_str()).collect();
+    let flaky: Vec<&str> = report
+        .checks
+        .iter()
+        .filter(|c| c.base.as_ref().is_some_and(|b| b.flaky))
+        .map(|c| c.id.as_str())
+        .collect();
     if !flaky.is_empty() {
-        let text = format!("Two runs on the untouched base disagreed: {}. A pass of these may be luck.", listed(&flaky));
+        let text = format!(
+            "Two runs on the untouched base disagreed: {}. A pass of these may be luck.",
+            listed(&flaky)
+        );
         warn(WarningKind::FlakyCheck, text);
     }
     let proves_nothing = state.goal.done.iter().filter(|c| {
-        !c.already && state.checks.get(&c.id).is_some_and(|s| s.treatment() == Treatment::MustStay)
+        !c.already
+            && state
+                .checks
+                .get(&c.id)
+                .is_some_and(|s| s.treatment() == Treatment::MustStay)
     });
     let proves_nothing: Vec<&str> = proves_nothing.map(|c| c.id.as_str()).collect();
     if !proves_nothing.is_empty() {
@@ -393,7 +543,11 @@ fn warnings(report: &Report, state: &State) -> Vec<Warning> {
 }
 
 fn git(report: &Report) -> Vec<String> {
-    let base = report.base.as_ref().map(|b| b.commit.clone()).unwrap_or_default();
+    let base = report
+        .base
+        .as_ref()
+        .map(|b| b.commit.clone())
+        .unwrap_or_default();
     match (&report.branch, &report.delivery.folder) {
         (Some(branch), _) => {
             let branch = shell_word(branch);
@@ -405,7 +559,10 @@ fn git(report: &Report) -> Vec<String> {
         }
         (None, Some(folder)) => {
             let onto = shell_word(base.as_str());
-            vec![format!("git switch --detach {onto}"), format!("git am {}/*.patch", shell_word(folder))]
+            vec![
+                format!("git switch --detach {onto}"),
+                format!("git am {}/*.patch", shell_word(folder)),
+            ]
         }
         (None, None) => Vec::new(),
     }
@@ -414,13 +571,24 @@ fn git(report: &Report) -> Vec<String> {
 /// The setup and every command of the goal once, in its order.
 fn commands(state: &State) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
-    let setup = state.goal.uses.setup.iter().map(|setup| ("", setup.as_str()));
-    let checks = state.goal.checks().filter_map(|c| command(&c.kind).map(|command| (c.dir.as_str(), command)));
+    let setup = state
+        .goal
+        .uses
+        .setup
+        .iter()
+        .map(|setup| ("", setup.as_str()));
+    let checks = state
+        .goal
+        .checks()
+        .filter_map(|c| command(&c.kind).map(|command| (c.dir.as_str(), command)));
     for (dir, command) in setup.chain(checks) {
         let command = clip(command.trim_end(), LINE_BYTES_MAX);
         let line = match dir {
             "" => command,
-            dir => format!("(cd {} && {command})", shell_word(dir)),
+            dir => format!(
+                "(cd {} && {command})",
+                shell_word(&clip(dir, LINE_BYTES_MAX))
+            ),
         };
         if !lines.contains(&line) {
             lines.push(line);

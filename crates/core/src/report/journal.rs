@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! [+90s|-1h] prepared [dirty]          base CHECK pass|fail|cannot [2/5] [flaky] [absent|harness|timeout]
-//! baselined                            turn CALL…   (ask, answer, and every call started and ended)
+//! ready (all up to the first turn)     baselined
+//! turn CALL… (ask, answer, every call started and ended)        turns N CALL… (so many of them)
 //! ask      answer CALL… [in=1 out=1]   start N      end N      failed KIND [after=MS]
 //! fix TREE [denied]                    check CHECK VERDICT …   verify [CHECK=VERDICT …] (all due, else pass)
 //! woken  restarted  paused  resumed  stopped  answered TEXT  delivered  undelivered  written  broke
@@ -20,7 +21,9 @@ use crate::measure::Measure;
 use crate::repo::{Base, Candidate, Changed, Delivered, How};
 use crate::state::State;
 use crate::step::{StepError, begin, recover, step};
-use crate::turn::{CallHead, CallResult, Denial, Help, ModelErrorKind, PlanStatus, PlanStep, Said, Usage};
+use crate::turn::{
+    CallHead, CallResult, Denial, Help, ModelErrorKind, PlanStatus, PlanStep, Said, Usage,
+};
 
 /// When every journal begins: 2026-01-02 03:04:05 UTC.
 pub(crate) const START: UnixMs = 1_767_323_045_000;
@@ -46,17 +49,38 @@ pub(crate) fn goal(done: &[&str]) -> Goal {
         };
         let kind = match id {
             "lint" => CheckKind::Run { command },
-            _ => CheckKind::Tests { command, report: None, must_pass: vec![], proves_change: false },
+            _ => CheckKind::Tests {
+                command,
+                report: None,
+                must_pass: vec![],
+                proves_change: false,
+            },
         };
-        Check { id: id.into(), role, kind, timeout_s: 60, dir: String::new(), already: false }
+        Check {
+            id: id.into(),
+            role,
+            kind,
+            timeout_s: 60,
+            dir: String::new(),
+            already: false,
+        }
     };
     Goal {
         outcome: "The cart adds up.".into(),
         done: done.iter().map(|id| check(id, Role::Done)).collect(),
-        keep: Keep { paths: vec!["tests/**".into()], checks: vec![check("suite", Role::Keep)] },
+        keep: Keep {
+            paths: vec!["tests/**".into()],
+            checks: vec![check("suite", Role::Keep)],
+        },
         uses: Use::default(),
         next: Next::default(),
-        stop: Stop { turns: 40, tokens: None, usd: None, hours: 5.0, no_progress: 4 },
+        stop: Stop {
+            turns: 40,
+            tokens: None,
+            usd: None,
+            hours: 5.0,
+            no_progress: 4,
+        },
         questions: vec![],
         items: None,
         categories: vec![],
@@ -86,7 +110,11 @@ impl Journal {
     pub(crate) fn new(created: Created) -> Journal {
         let event = Event::run(START, Fact::RunCreated(Box::new(created)));
         let state = begin(&event).expect("the first event is run_created");
-        Journal { events: vec![event], state, now: START }
+        Journal {
+            events: vec![event],
+            state,
+            now: START,
+        }
     }
 
     /// Plays lines; every one of them fits.
@@ -121,35 +149,58 @@ impl Journal {
         self.now += 1_000;
         if let Some(first) = words.first().filter(|w| w.starts_with(['+', '-'])) {
             let ms = milliseconds(&first[1..]);
-            self.now = if first.starts_with('+') { self.now - 1_000 + ms } else { self.now - 1_000 - ms };
+            self.now = if first.starts_with('+') {
+                self.now - 1_000 + ms
+            } else {
+                self.now - 1_000 - ms
+            };
             words.remove(0);
         }
         let rest = &words[1..];
         match words[0] {
-            "prepared" => self.add(Fact::Prepared { base: base(rest.contains(&"dirty")) }),
+            "prepared" => self.add(Fact::Prepared {
+                base: base(rest.contains(&"dirty")),
+            }),
             "base" => self.add(reported(Target::Base, rest)),
-            "baselined" => self.add(Fact::BaselineEnded { generated: vec!["target/".into()], reused: false }),
+            "baselined" => self.add(Fact::BaselineEnded {
+                generated: vec!["target/".into()],
+                reused: false,
+            }),
+            "ready" => READY.iter().try_for_each(|line| self.play(line)),
             "turn" => self.turn(rest),
+            "turns" => (0..number(rest[0])).try_for_each(|_| self.turn(&rest[1..])),
             "ask" => self.add(self.ask()),
             "answer" => self.add(self.answer(rest)),
-            "start" => self.add(Fact::CallStarted { turn: self.turns(), index: number(rest[0]) }),
+            "start" => self.add(Fact::CallStarted {
+                turn: self.turns(),
+                index: number(rest[0]),
+            }),
             "end" => self.end(number(rest[0])),
             "failed" => self.add(self.failed(rest)),
             "fix" => self.add(fixed(rest)),
             "check" => self.add(reported(Target::Candidate(self.tree()), rest)),
             "verify" => self.verify(rest),
             "woken" => self.add(Fact::Woken),
-            "restarted" => recover(&self.state, self.now).into_iter().try_for_each(|event| self.push(event)),
+            "restarted" => recover(&self.state, self.now)
+                .into_iter()
+                .try_for_each(|event| self.push(event)),
             "paused" => self.add(Fact::Paused),
             "resumed" => self.add(Fact::Resumed),
             "stopped" => self.add(Fact::StopRequested),
-            "answered" => self.add(Fact::Answered { text: rest.join(" ") }),
+            "answered" => self.add(Fact::Answered {
+                text: rest.join(" "),
+            }),
             "delivered" => self.add(self.delivered()),
-            "undelivered" => {
-                self.add(Fact::DeliveryFailed { message: "the branch exists already: delete it".into() })
-            }
-            "written" => self.add(Fact::ReportWritten { path: "runs/1a2b3c4d/report.md".into() }),
-            "broke" => self.add(Fact::HarnessFailed { message: "no space left on the disk".into(), fatal: true }),
+            "undelivered" => self.add(Fact::DeliveryFailed {
+                message: "the branch exists already: delete it".into(),
+            }),
+            "written" => self.add(Fact::ReportWritten {
+                path: "runs/1a2b3c4d/report.md".into(),
+            }),
+            "broke" => self.add(Fact::HarnessFailed {
+                message: "no space left on the disk".into(),
+                fatal: true,
+            }),
             other => panic!("no such line: {other}"),
         }
     }
@@ -159,14 +210,21 @@ impl Journal {
     }
 
     fn tree(&self) -> TreeId {
-        self.state.candidate.as_ref().map(|c| c.tree.clone()).unwrap_or_default()
+        self.state
+            .candidate
+            .as_ref()
+            .map(|c| c.tree.clone())
+            .unwrap_or_default()
     }
 
     fn turn(&mut self, calls: &[&str]) -> Result<(), StepError> {
         self.add(self.ask())?;
         self.add(self.answer(calls))?;
         for index in 0..calls.iter().filter(|c| !c.contains('=')).count() {
-            self.add(Fact::CallStarted { turn: self.turns(), index })?;
+            self.add(Fact::CallStarted {
+                turn: self.turns(),
+                index,
+            })?;
             self.end(index)?;
         }
         Ok(())
@@ -174,15 +232,28 @@ impl Journal {
 
     fn ask(&self) -> Fact {
         let lane = &self.state.lanes[&Scope::Run];
-        Fact::TurnRequested { turn: lane.turn + 1, attempt: lane.failures + 1, told: lane.inbox.clone() }
+        Fact::TurnRequested {
+            turn: lane.turn + 1,
+            attempt: lane.failures + 1,
+            told: lane.inbox.clone(),
+        }
     }
 
     fn answer(&self, words: &[&str]) -> Fact {
         let (figures, names): (Vec<&str>, Vec<&str>) = words.iter().partition(|w| w.contains('='));
-        let figure = |key: &str| figures.iter().find_map(|f| f.strip_prefix(key)).map_or(0, |v| number(v) as u64);
+        let figure = |key: &str| {
+            figures
+                .iter()
+                .find_map(|f| f.strip_prefix(key))
+                .map_or(0, |v| number(v) as u64)
+        };
         let head = |(index, name): (usize, &&str)| CallHead {
             id: format!("call-{index}"),
-            name: if *name == "forbidden" { "shell".into() } else { (*name).to_owned() },
+            name: if *name == "forbidden" {
+                "shell".into()
+            } else {
+                (*name).to_owned()
+            },
             line: (*name).to_owned(),
         };
         Fact::ModelAnswered {
@@ -190,36 +261,70 @@ impl Journal {
             answer: BlobId::from("a45e"),
             text: "I look into it.".into(),
             calls: names.iter().enumerate().map(head).collect(),
-            usage: Usage { input: figure("in="), cached: 0, output: figure("out=") },
+            usage: Usage {
+                input: figure("in="),
+                cached: 0,
+                output: figure("out="),
+            },
             oddities: vec![],
         }
     }
 
     /// Ends a call as its name says.
     fn end(&mut self, index: usize) -> Result<(), StepError> {
-        let line = self.state.lanes[&Scope::Run].calls.get(index).map(|c| c.head.line.clone()).unwrap_or_default();
+        let line = self.state.lanes[&Scope::Run]
+            .calls
+            .get(index)
+            .map(|c| c.head.line.clone())
+            .unwrap_or_default();
         let said = match line.as_str() {
-            "claim" => Some(Said::Claim { summary: "The cart adds up now.".into() }),
+            "claim" => Some(Said::Claim {
+                summary: "The cart adds up now.".into(),
+            }),
             "help" => Some(Said::Help(Help {
                 question: "Which rounding does the shop want?".into(),
                 tried: "Half up and half even.".into(),
                 unlock: "The rule, from the accountants.".into(),
             })),
-            "notes" => Some(Said::Notes { text: "Rounding lives in `money.py`.".into(), replace: false }),
+            "notes" => Some(Said::Notes {
+                text: "Rounding lives in `money.py`.".into(),
+                replace: false,
+            }),
             "plan" => {
-                let step = |step: &str, status| PlanStep { step: step.into(), status };
-                let steps = vec![step("find it", PlanStatus::Done), step("mend it", PlanStatus::Doing)];
+                let step = |step: &str, status| PlanStep {
+                    step: step.into(),
+                    status,
+                };
+                let steps = vec![
+                    step("find it", PlanStatus::Done),
+                    step("mend it", PlanStatus::Doing),
+                ];
                 Some(Said::Plan { steps })
             }
-            "wait" => Some(Said::WaitUntil { until: self.now + WAIT_MS }),
+            "wait" => Some(Said::WaitUntil {
+                until: self.now + WAIT_MS,
+            }),
             _ => None,
         };
         let denials = match line.as_str() {
-            "forbidden" => vec![Denial { rule: "keep.paths".into(), what: "tests/test_cart.py".into() }],
+            "forbidden" => vec![Denial {
+                rule: "keep.paths".into(),
+                what: "tests/test_cart.py".into(),
+            }],
             _ => vec![],
         };
-        let result = CallResult { ok: true, shown: "ok".into(), said, denials, ..CallResult::default() };
-        self.add(Fact::CallEnded { turn: self.turns(), index, result: Box::new(result) })
+        let result = CallResult {
+            ok: true,
+            shown: "ok".into(),
+            said,
+            denials,
+            ..CallResult::default()
+        };
+        self.add(Fact::CallEnded {
+            turn: self.turns(),
+            index,
+            result: Box::new(result),
+        })
     }
 
     fn failed(&self, words: &[&str]) -> Fact {
@@ -238,7 +343,10 @@ impl Journal {
             turn: self.turns() + 1,
             kind,
             message: format!("the provider says {}", words[0]),
-            retry_after_ms: words.iter().find_map(|w| w.strip_prefix("after=")).map(|ms| number(ms) as u64),
+            retry_after_ms: words
+                .iter()
+                .find_map(|w| w.strip_prefix("after="))
+                .map(|ms| number(ms) as u64),
             usage: Usage::default(),
         }
     }
@@ -246,9 +354,16 @@ impl Journal {
     /// Reports every check that is due: as the words say, else as passed.
     fn verify(&mut self, words: &[&str]) -> Result<(), StepError> {
         let due = matches!(self.due()[..], [Effect::Verify { .. }]);
-        for check in if due { to_verify(&self.state) } else { Vec::new() } {
+        for check in if due {
+            to_verify(&self.state)
+        } else {
+            Vec::new()
+        } {
             let prefix = format!("{check}=");
-            let verdict = words.iter().find_map(|w| w.strip_prefix(prefix.as_str())).unwrap_or("pass");
+            let verdict = words
+                .iter()
+                .find_map(|w| w.strip_prefix(prefix.as_str()))
+                .unwrap_or("pass");
             let words = [vec![check.as_str()], verdict.split(',').collect()].concat();
             self.add(reported(Target::Candidate(self.tree()), &words))?;
         }
@@ -259,7 +374,10 @@ impl Journal {
         let tree = self.tree();
         let delivered = match tree.as_str() {
             "" | BASE => Delivered::Nothing,
-            tree => Delivered::Branch { name: self.state.branch(), commit: CommitId(format!("c0ffee{tree}")) },
+            tree => Delivered::Branch {
+                name: self.state.branch(),
+                commit: CommitId(format!("c0ffee{tree}")),
+            },
         };
         Fact::Delivered { delivered, tree }
     }
@@ -270,7 +388,11 @@ fn base(dirty: bool) -> Base {
         commit: "ba5eba5eba5eba5e".into(),
         tree: BASE.into(),
         branch: Some("main".into()),
-        dirty: if dirty { vec!["notes.txt".into()] } else { vec![] },
+        dirty: if dirty {
+            vec!["notes.txt".into()]
+        } else {
+            vec![]
+        },
         identity: "Ann <ann@example.org>".into(),
         ..Base::default()
     }
@@ -285,16 +407,25 @@ pub(crate) fn reported(target: Target, words: &[&str]) -> Fact {
         other => panic!("no such verdict: {other}"),
     };
     let passes = u64::from(verdict == Verdict::Pass);
-    let tests = words.iter().find_map(|w| w.split_once('/')).map(|(p, t)| (number(p) as u64, number(t) as u64));
+    let tests = words
+        .iter()
+        .find_map(|w| w.split_once('/'))
+        .map(|(p, t)| (number(p) as u64, number(t) as u64));
     let (passing, total) = tests.unwrap_or((passes, 1));
     let obstacle = words.iter().find_map(|word| match *word {
-        "absent" => Some(Obstacle::ToolAbsent { program: "pytest".into() }),
-        "harness" => Some(Obstacle::Harness { detail: "no disk".into() }),
+        "absent" => Some(Obstacle::ToolAbsent {
+            program: "pytest".into(),
+        }),
+        "harness" => Some(Obstacle::Harness {
+            detail: "no disk".into(),
+        }),
         "timeout" => Some(Obstacle::TimedOut { limit_s: 60 }),
         _ => None,
     });
     let obstacle = match (verdict, obstacle) {
-        (Verdict::CannotTell, None) => Some(Obstacle::ReportMissing { path: "report.xml".into() }),
+        (Verdict::CannotTell, None) => Some(Obstacle::ReportMissing {
+            path: "report.xml".into(),
+        }),
         (_, obstacle) => obstacle,
     };
     let reason = match &obstacle {
@@ -306,7 +437,11 @@ pub(crate) fn reported(target: Target, words: &[&str]) -> Fact {
         Target::Base => TreeId::from(BASE),
         Target::Candidate(tree) => tree.clone(),
     };
-    let evidence = if verdict == Verdict::Pass { String::new() } else { format!("E  what {} printed", words[0]) };
+    let evidence = if verdict == Verdict::Pass {
+        String::new()
+    } else {
+        format!("E  what {} printed", words[0])
+    };
     let receipt = Receipt {
         command: format!("run {}", words[0]),
         exit: Some(1 - passes as i32),
@@ -322,23 +457,49 @@ pub(crate) fn reported(target: Target, words: &[&str]) -> Fact {
         verdict,
         reason,
         evidence,
-        measure: Measure { passing, failing: total - passing, distance: None },
+        measure: Measure {
+            passing,
+            failing: total - passing,
+            distance: None,
+        },
         flaky: words.contains(&"flaky"),
         obstacle,
         receipt,
     };
-    Fact::CheckReported { report: Box::new(report) }
+    Fact::CheckReported {
+        report: Box::new(report),
+    }
 }
 
 fn fixed(words: &[&str]) -> Fact {
-    let changed = |path: String| Changed { path, how: How::Modified, added: 3, removed: 1 };
-    let changes = if words[0] == BASE { vec![] } else { vec![changed(format!("src/{}.py", words[0]))] };
+    let changed = |path: String| Changed {
+        path,
+        how: How::Modified,
+        added: 3,
+        removed: 1,
+    };
+    let changes = if words[0] == BASE {
+        vec![]
+    } else {
+        vec![changed(format!("src/{}.py", words[0]))]
+    };
     let denials = match words.contains(&"denied") {
-        true => vec![Denial { rule: "use.paths".into(), what: "README.md".into() }],
+        true => vec![Denial {
+            rule: "use.paths".into(),
+            what: "README.md".into(),
+        }],
         false => vec![],
     };
-    let candidate = Candidate { tree: words[0].into(), changes, artefacts: vec!["__pycache__/".into()] };
-    Fact::CandidateFixed { candidate, delta: None, denials }
+    let candidate = Candidate {
+        tree: words[0].into(),
+        changes,
+        artefacts: vec!["__pycache__/".into()],
+    };
+    Fact::CandidateFixed {
+        candidate,
+        delta: None,
+        denials,
+    }
 }
 
 fn number(text: &str) -> usize {
@@ -358,5 +519,10 @@ fn milliseconds(text: &str) -> u64 {
 }
 
 /// Lines that bring a run to its first turn: `unit` fails on the base, everything else passes.
-pub(crate) const READY: [&str; 5] = ["prepared", "base unit fail 1/3", "base lint fail", "base suite pass", "baselined"];
-
+pub(crate) const READY: [&str; 5] = [
+    "prepared",
+    "base unit fail 1/3",
+    "base lint fail",
+    "base suite pass",
+    "baselined",
+];

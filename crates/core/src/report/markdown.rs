@@ -86,7 +86,10 @@ impl Page {
     fn more(&mut self, total: u64, shown: usize) {
         let more = total.saturating_sub(shown as u64);
         if more > 0 {
-            self.line(&format!("\nand {} more (`report.json` has the rest).", number(more)));
+            self.line(&format!(
+                "\nand {} more (`report.json` has the rest).",
+                number(more)
+            ));
         }
     }
 }
@@ -97,7 +100,10 @@ fn state_of(report: &Report) -> String {
         return "Complete".into();
     }
     if !report.ended {
-        return format!("Not complete, still {}", text(&report.status, NAME_BYTES_MAX));
+        return format!(
+            "Not complete, still {}",
+            text(&report.status, NAME_BYTES_MAX)
+        );
     }
     match report.stop_reason.as_deref() {
         Some("complete") => "Not complete: verified, but not delivered".into(),
@@ -111,9 +117,14 @@ fn state_of(report: &Report) -> String {
 
 fn heading(page: &mut Page, report: &Report) {
     let state = state_of(report);
-    page.line(&format!("# {state}: {}", text(&report.outcome, HEADING_BYTES_MAX)));
+    page.line(&format!(
+        "# {state}: {}",
+        text(&report.outcome, HEADING_BYTES_MAX)
+    ));
     page.line("");
-    let exit = report.exit_code.map_or_else(String::new, |code| format!(" Exit code {code}."));
+    let exit = report
+        .exit_code
+        .map_or_else(String::new, |code| format!(" Exit code {code}."));
     let reason = text(&report.reason, REASON_BYTES_MAX);
     page.line(&format!("**{state}.** {reason}{}{exit}", standing(report)));
 }
@@ -124,12 +135,28 @@ fn standing(report: &Report) -> String {
     if report.complete || checks == 0 || report.stop_reason.as_deref() == Some("refused") {
         return String::new();
     }
-    let open: Vec<&str> = report.checks.iter().filter(|c| !c.holds()).map(|c| c.id.as_str()).collect();
+    if report.tree.is_none() {
+        return " No check was run on any work.".to_owned();
+    }
+    let open: Vec<&str> = report
+        .checks
+        .iter()
+        .filter(|c| !c.holds())
+        .map(|c| c.id.as_str())
+        .collect();
     if open.is_empty() {
-        return format!(" All {} hold on the newest tree all the same.", count(checks, "check"));
+        return format!(
+            " All {} hold on the newest tree all the same.",
+            count(checks, "check")
+        );
     }
     let held = checks - open.len() as u64;
-    format!(" Of {}, {held} hold{} on the newest tree; open: {}.", count(checks, "check"), s(held), names(&open))
+    format!(
+        " Of {}, {held} hold{} on the newest tree; open: {}.",
+        count(checks, "check"),
+        s(held),
+        names(&open)
+    )
 }
 
 fn s(value: u64) -> &'static str {
@@ -137,7 +164,11 @@ fn s(value: u64) -> &'static str {
 }
 
 fn names(list: &[&str]) -> String {
-    let shown: Vec<String> = list.iter().take(NAMES_SHOWN_MAX).map(|n| code(n, NAME_BYTES_MAX)).collect();
+    let shown: Vec<String> = list
+        .iter()
+        .take(NAMES_SHOWN_MAX)
+        .map(|n| code(n, NAME_BYTES_MAX))
+        .collect();
     match list.len().saturating_sub(NAMES_SHOWN_MAX) {
         0 => shown.join(", "),
         more => format!("{} and {more} more", shown.join(", ")),
@@ -158,7 +189,10 @@ fn warnings(page: &mut Page, report: &Report) {
             WarningKind::PriceUnknown => "Money was not limited",
         };
         page.line("");
-        page.line(&format!("> **{title}.** {}", text(&warning.text, REASON_BYTES_MAX * 2)));
+        page.line(&format!(
+            "> **{title}.** {}",
+            text(&warning.text, REASON_BYTES_MAX * 2)
+        ));
     }
 }
 
@@ -166,23 +200,44 @@ fn facts(page: &mut Page, report: &Report, times: &dyn Fn(UnixMs) -> String) {
     page.line("");
     match (&report.branch, report.delivery.kind) {
         (Some(branch), _) => {
-            let commit = report.commit.as_ref().map_or_else(String::new, |c| format!(", commit {}", hash(c.as_str())));
-            page.line(&format!("- Result: branch {}{commit}", code(branch, NAME_BYTES_MAX)));
+            let commit = report
+                .commit
+                .as_ref()
+                .map_or_else(String::new, |c| format!(", commit {}", hash(c.as_str())));
+            page.line(&format!(
+                "- Result: branch {}{commit}",
+                code(branch, NAME_BYTES_MAX)
+            ));
         }
         (None, "patch") => {
             let folder = report.delivery.folder.as_deref().unwrap_or_default();
-            page.line(&format!("- Result: patches in {}", code(folder, NAME_BYTES_MAX)));
+            page.line(&format!(
+                "- Result: patches in {}",
+                code(folder, NAME_BYTES_MAX)
+            ));
         }
         (None, "nothing") => page.line("- Result: nothing to deliver"),
         (None, _) => page.line("- Result: nothing was delivered"),
     }
     if let Some(base) = &report.base {
-        let branch = base.branch.as_ref().map_or_else(String::new, |b| format!(" on {}", code(b, NAME_BYTES_MAX)));
-        page.line(&format!("- Base: commit {}{branch}", hash(base.commit.as_str())));
+        let branch = base
+            .branch
+            .as_ref()
+            .map_or_else(String::new, |b| format!(" on {}", code(b, NAME_BYTES_MAX)));
+        page.line(&format!(
+            "- Base: commit {}{branch}",
+            hash(base.commit.as_str())
+        ));
     }
     let scripted = if report.scripted { " (a script)" } else { "" };
-    page.line(&format!("- Model: {}{scripted}", code(&report.model, NAME_BYTES_MAX)));
-    page.line(&format!("- Sandbox: {}", code(&report.sandbox, NAME_BYTES_MAX)));
+    page.line(&format!(
+        "- Model: {}{scripted}",
+        code(&report.model, NAME_BYTES_MAX)
+    ));
+    page.line(&format!(
+        "- Sandbox: {}",
+        code(&report.sandbox, NAME_BYTES_MAX)
+    ));
     page.line(&format!(
         "- Goal: {}, run {}, {} to {}",
         code(&report.goal, NAME_BYTES_MAX),
@@ -198,27 +253,51 @@ fn checks(page: &mut Page, report: &Report) {
     }
     page.section("Checks");
     let row = |check: &CheckRow| {
-        let took = check.now.as_ref().map(|n| duration(n.receipt.duration_ms)).unwrap_or_default();
-        let reason = check.now.as_ref().or(check.base.as_ref()).map_or("", |f| f.reason.as_str());
+        let took = check
+            .now
+            .as_ref()
+            .map(|n| duration(n.receipt.duration_ms))
+            .unwrap_or_default();
+        let reason = match (&check.now, &check.base) {
+            (Some(found), _) => found.reason.clone(),
+            (None, Some(found)) => format!("on the base: {}", found.reason),
+            (None, None) => String::new(),
+        };
         vec![
-            format!("{} {}", cell_code(check.id.as_str(), NAME_BYTES_MAX), text(&check.kind, NAME_BYTES_MAX)),
+            format!(
+                "{} {}",
+                cell_code(check.id.as_str(), NAME_BYTES_MAX),
+                text(&check.kind, NAME_BYTES_MAX)
+            ),
             on_base(check),
             now(check),
-            text(reason, REASON_BYTES_MAX),
+            text(&reason, REASON_BYTES_MAX),
             took,
         ]
     };
-    page.rows(&["Check", "On the base", "Now", "Why", "Took"], report.checks.iter().map(row));
+    page.rows(
+        &["Check", "On the base", "Now", "Why", "Took"],
+        report.checks.iter().map(row),
+    );
     for check in report.checks.iter().filter(|c| !c.holds()) {
-        let Some(evidence) = &check.evidence else { continue };
-        page.line(&format!("\nWhat {} showed last:\n", code(check.id.as_str(), NAME_BYTES_MAX)));
+        let Some(evidence) = &check.evidence else {
+            continue;
+        };
+        page.line(&format!(
+            "\nWhat {} showed last:\n",
+            code(check.id.as_str(), NAME_BYTES_MAX)
+        ));
         page.out.push_str(&fence(evidence.as_str(), ""));
     }
 }
 
 fn on_base(check: &CheckRow) -> String {
     let verdict = check.base.as_ref().map_or("not run", |b| b.verdict.word());
-    let flaky = if check.base.as_ref().is_some_and(|b| b.flaky) { ", flaky" } else { "" };
+    let flaky = if check.base.as_ref().is_some_and(|b| b.flaky) {
+        ", flaky"
+    } else {
+        ""
+    };
     let treatment = match check.treatment {
         Treatment::MustChange => ", must change",
         Treatment::MustStay => ", must stay",
@@ -239,9 +318,18 @@ fn now(check: &CheckRow) -> String {
 fn help(page: &mut Page, report: &Report) {
     let Some(help) = &report.help else { return };
     let (who, next) = match help.by {
-        Blocker::Model => ("The model asks, in its own words:", format!("overnight answer {} \"TEXT\"", report.short)),
-        Blocker::NoProgress => ("The harness asks:", format!("overnight answer {} \"TEXT\"", report.short)),
-        Blocker::Provider => ("The harness asks:", format!("overnight resume {}", report.short)),
+        Blocker::Model => (
+            "The model asks, in its own words:",
+            format!("overnight answer {} \"TEXT\"", report.short),
+        ),
+        Blocker::NoProgress => (
+            "The harness asks:",
+            format!("overnight answer {} \"TEXT\"", report.short),
+        ),
+        Blocker::Provider => (
+            "The harness asks:",
+            format!("overnight resume {}", report.short),
+        ),
     };
     page.section("What it needs from you");
     page.line(who);
@@ -253,7 +341,10 @@ fn help(page: &mut Page, report: &Report) {
         help.unlock.as_str()
     );
     page.out.push_str(&fence(&said, ""));
-    page.line(&format!("\nThe same run goes on after {}.", code(&next, NAME_BYTES_MAX)));
+    page.line(&format!(
+        "\nThe same run goes on after {}.",
+        code(&next, NAME_BYTES_MAX)
+    ));
 }
 
 fn changes(page: &mut Page, report: &Report) {
@@ -270,7 +361,11 @@ fn changes(page: &mut Page, report: &Report) {
         count(report.changed_paths, "path"),
         count(report.lines_added, "line"),
         count(report.lines_removed, "line"),
-        if report.tree_current { "" } else { " More was done after this was fixed; it is not listed." },
+        if report.tree_current {
+            ""
+        } else {
+            " More was done after this was fixed; it is not listed."
+        },
     ));
     let shown = report.changes.len().min(CHANGES_SHOWN_MAX);
     let row = |change: &crate::repo::Changed| {
@@ -285,7 +380,10 @@ fn changes(page: &mut Page, report: &Report) {
             format!("+{} −{}", number(change.added), number(change.removed)),
         ]
     };
-    page.rows(&["Path", "How", "Lines"], report.changes.iter().take(shown).map(row));
+    page.rows(
+        &["Path", "How", "Lines"],
+        report.changes.iter().take(shown).map(row),
+    );
     page.more(report.changed_paths, shown);
 }
 
@@ -298,7 +396,8 @@ fn artefacts(page: &mut Page, report: &Report) {
     for path in report.artefacts.iter().take(LIST_SHOWN_MAX) {
         page.line(&format!("- {}", code(path, NAME_BYTES_MAX)));
     }
-    let total = report.artefacts.len() as u64 + report.left_out.get("artefacts").copied().unwrap_or(0);
+    let total =
+        report.artefacts.len() as u64 + report.left_out.get("artefacts").copied().unwrap_or(0);
     page.more(total, LIST_SHOWN_MAX.min(report.artefacts.len()));
 }
 
@@ -330,24 +429,35 @@ fn tried(page: &mut Page, report: &Report, times: &dyn Fn(UnixMs) -> String) {
     }
     person(page, report, times);
     if report.restarts > 0 {
+        let interrupted = match report.interrupted {
+            0 => "no tool call".to_owned(),
+            calls => count(calls, "tool call"),
+        };
+        let often = times_word(u64::from(report.restarts));
         page.line(&format!(
-            "\nA new process took over {}; {} had been under way.",
-            times_word(u64::from(report.restarts)),
-            count(report.interrupted, "tool call"),
+            "\nA new process took over {often}; {interrupted} had been under way."
         ));
     }
 }
 
 fn times_word(value: u64) -> String {
-    if value == 1 { "once".into() } else { format!("{} times", number(value)) }
+    if value == 1 {
+        "once".into()
+    } else {
+        format!("{} times", number(value))
+    }
 }
 
 fn attempt(page: &mut Page, attempt: &Attempt) {
     let what = match (attempt.why, attempt.result) {
-        (_, AttemptResult::Accepted) if attempt.why == Why::Claim => "the model claimed to be done: **accepted**",
+        (_, AttemptResult::Accepted) if attempt.why == Why::Claim => {
+            "the model claimed to be done: **accepted**"
+        }
         (_, AttemptResult::Accepted) => "the harness looked: **everything passes**",
         (Why::Claim, AttemptResult::Rejected) => "the model claimed to be done: **rejected**",
-        (Why::Claim, AttemptResult::GivenUp) => "the model claimed to be done: broken off before it was checked",
+        (Why::Claim, AttemptResult::GivenUp) => {
+            "the model claimed to be done: broken off before it was checked"
+        }
         (Why::Claim, _) => "the model claimed to be done: being checked",
         (_, AttemptResult::GivenUp) => "the harness looked: broken off",
         (_, AttemptResult::UnderWay) => "the harness looks",
@@ -356,10 +466,22 @@ fn attempt(page: &mut Page, attempt: &Attempt) {
         (Why::Ending, _) => "the harness looked at the end",
         (Why::Stopping, _) => "a person stopped it; only the diff was checked",
     };
-    let same = if attempt.same_tree { ", nothing had changed" } else { "" };
-    let finished = !matches!(attempt.result, AttemptResult::GivenUp | AttemptResult::UnderWay);
+    let same = if attempt.same_tree {
+        ", nothing had changed"
+    } else {
+        ""
+    };
+    let finished = !matches!(
+        attempt.result,
+        AttemptResult::GivenUp | AttemptResult::UnderWay
+    );
     let progress = match attempt.progress {
-        _ if !finished || attempt.result == AttemptResult::Accepted || attempt.why == Why::Stopping => "",
+        _ if !finished
+            || attempt.result == AttemptResult::Accepted
+            || attempt.why == Why::Stopping =>
+        {
+            ""
+        }
         true => ", nearer than before",
         false => ", no progress",
     };
@@ -369,10 +491,16 @@ fn attempt(page: &mut Page, attempt: &Attempt) {
             let verdict = open.verdict.map_or("not run", Verdict::word);
             let reason = text(&open.reason, REASON_BYTES_MAX);
             let colon = if reason.is_empty() { "" } else { ": " };
-            page.line(&format!("  - {} {verdict}{colon}{reason}", code(open.id.as_str(), NAME_BYTES_MAX)));
+            page.line(&format!(
+                "  - {} {verdict}{colon}{reason}",
+                code(open.id.as_str(), NAME_BYTES_MAX)
+            ));
         }
         if attempt.open.len() > NAMES_SHOWN_MAX {
-            page.line(&format!("  - and {} more", attempt.open.len() - NAMES_SHOWN_MAX));
+            page.line(&format!(
+                "  - and {} more",
+                attempt.open.len() - NAMES_SHOWN_MAX
+            ));
         }
     }
     if let Some(summary) = &attempt.summary {
@@ -387,35 +515,61 @@ fn person(page: &mut Page, report: &Report, times: &dyn Fn(UnixMs) -> String) {
     }
     page.line("\nWhat people said:\n");
     for said in report.person.iter().take(LIST_SHOWN_MAX) {
-        page.line(&format!("- {}, after turn {}: {}", text(&times(said.at), NAME_BYTES_MAX), said.turn, said.what));
+        page.line(&format!(
+            "- {}, after turn {}: {}",
+            text(&times(said.at), NAME_BYTES_MAX),
+            said.turn,
+            said.what
+        ));
         if let Some(answer) = &said.text {
             page.line("");
             page.out.push_str(&fence(answer.as_str(), "  "));
         }
     }
-    page.more(report.person.len() as u64, LIST_SHOWN_MAX.min(report.person.len()));
+    page.more(
+        report.person.len() as u64,
+        LIST_SHOWN_MAX.min(report.person.len()),
+    );
 }
 
 fn cost(page: &mut Page, report: &Report, times: &dyn Fn(UnixMs) -> String) {
     page.section("What it cost");
     let limits = &report.limits;
-    let of = |limit: Option<String>| limit.map_or_else(|| "no limit".to_owned(), |l| format!("of {l}"));
+    let of =
+        |limit: Option<String>| limit.map_or_else(|| "no limit".to_owned(), |l| format!("of {l}"));
     let t = &report.tokens;
     let rows = [
-        vec!["Turns".into(), number(report.turns), of(Some(number(limits.turns)))],
+        vec![
+            "Turns".into(),
+            number(report.turns),
+            of(Some(number(limits.turns))),
+        ],
         vec![
             "Tokens".into(),
-            format!("{} ({} in, {} of them cached; {} out)", number(t.total), number(t.input), number(t.cached), number(t.output)),
+            format!(
+                "{} ({} in, {} of them cached; {} out)",
+                number(t.total),
+                number(t.input),
+                number(t.cached),
+                number(t.output)
+            ),
             of(limits.tokens.map(number)),
         ],
         vec![
             "Money".into(),
-            report.usd.map_or_else(|| "not known".to_owned(), |usd| format!("{usd:.2} US dollars")),
+            report.usd.map_or_else(
+                || "not known".to_owned(),
+                |usd| format!("{usd:.2} US dollars"),
+            ),
             of(limits.usd.map(|usd| format!("{usd:.2}"))),
         ],
         vec![
             "Time".into(),
-            format!("{} at work, {} waiting", duration(report.time.active_ms), duration(report.time.waiting_ms)),
+            format!(
+                "{} at work, {} waiting",
+                duration(report.time.active_ms),
+                duration(report.time.waiting_ms)
+            ),
             of(Some(format!("{} h", limits.hours))),
         ],
         vec!["Commands".into(), number(report.commands), String::new()],
@@ -426,7 +580,10 @@ fn cost(page: &mut Page, report: &Report, times: &dyn Fn(UnixMs) -> String) {
         for failure in &report.model_failures {
             let kind = failure_word(failure.kind);
             let last = code(failure.last.as_str(), REASON_BYTES_MAX);
-            page.line(&format!("- {kind}: {}, last with {last}", times_word(failure.count)));
+            page.line(&format!(
+                "- {kind}: {}, last with {last}",
+                times_word(failure.count)
+            ));
         }
     }
     if !report.waits.is_empty() {
@@ -463,7 +620,10 @@ fn denied(page: &mut Page, report: &Report) {
         return;
     }
     page.section("Denied");
-    page.line(&format!("{} denied.\n", count(report.denials_total, "action")));
+    page.line(&format!(
+        "{} denied.\n",
+        count(report.denials_total, "action")
+    ));
     let shown = report.denials.len().min(DENIALS_SHOWN_MAX);
     let row = |denial: &crate::report::Denied| {
         vec![
@@ -473,7 +633,10 @@ fn denied(page: &mut Page, report: &Report) {
             number(denial.count),
         ]
     };
-    page.rows(&["Turn", "Rule", "What was attempted", "Times"], report.denials.iter().take(shown).map(row));
+    page.rows(
+        &["Turn", "Rule", "What was attempted", "Times"],
+        report.denials.iter().take(shown).map(row),
+    );
     let left_out = report.left_out.get("denials").copied().unwrap_or(0);
     page.more(report.denials.len() as u64 + left_out, shown);
 }
@@ -499,8 +662,12 @@ fn own_words(page: &mut Page, report: &Report) {
             };
             format!("{mark}  {}", step.step.as_str())
         });
-        page.out.push_str(&fence(&steps.collect::<Vec<_>>().join("\n"), ""));
-        page.more(report.plan.len() as u64, LIST_SHOWN_MAX.min(report.plan.len()));
+        page.out
+            .push_str(&fence(&steps.collect::<Vec<_>>().join("\n"), ""));
+        page.more(
+            report.plan.len() as u64,
+            LIST_SHOWN_MAX.min(report.plan.len()),
+        );
     }
 }
 
@@ -509,12 +676,18 @@ fn yourself(page: &mut Page, report: &Report) {
     page.line("Every check again, from a fresh clone, compared with this report:\n");
     page.out.push_str(&fence(&report.rerun.verify, ""));
     if !report.rerun.git.is_empty() {
-        page.line("\nThe result:\n");
+        let branch = if report.branch.is_some() {
+            " (the branch is in your repository; nothing was pushed)"
+        } else {
+            ""
+        };
+        page.line(&format!("\nThe result{branch}:\n"));
         page.out.push_str(&fence(&report.rerun.git.join("\n"), ""));
     }
     if !report.rerun.commands.is_empty() {
         page.line("\nThe checks' commands, by hand:\n");
-        page.out.push_str(&fence(&report.rerun.commands.join("\n"), ""));
+        page.out
+            .push_str(&fence(&report.rerun.commands.join("\n"), ""));
     }
     let proven: Vec<&CheckRow> = report.checks.iter().filter(|c| c.now.is_some()).collect();
     if proven.is_empty() {
@@ -522,8 +695,14 @@ fn yourself(page: &mut Page, report: &Report) {
     }
     page.line("\nReceipts:\n");
     let row = |check: &&CheckRow| {
-        let receipt = check.now.as_ref().map(|n| n.receipt.clone()).unwrap_or_default();
-        let blob = |id: &Option<crate::ids::BlobId>| id.as_ref().map_or("–".to_owned(), |b| hash(b.as_str()));
+        let receipt = check
+            .now
+            .as_ref()
+            .map(|n| n.receipt.clone())
+            .unwrap_or_default();
+        let blob = |id: &Option<crate::ids::BlobId>| {
+            id.as_ref().map_or("–".to_owned(), |b| hash(b.as_str()))
+        };
         let role = match check.role {
             Role::Done => "done",
             Role::Keep => "keep",
@@ -543,7 +722,15 @@ fn yourself(page: &mut Page, report: &Report) {
             blob(&receipt.observation),
         ]
     };
-    let head = ["Check", "List", "Ran", "Exit", "Tree", "Output", "Observation"];
+    let head = [
+        "Check",
+        "List",
+        "Ran",
+        "Exit",
+        "Tree",
+        "Output",
+        "Observation",
+    ];
     page.rows(&head, proven.iter().map(row));
     let environments: std::collections::BTreeSet<&str> = proven
         .iter()
@@ -551,7 +738,10 @@ fn yourself(page: &mut Page, report: &Report) {
         .filter(|e| !e.is_empty())
         .collect();
     for environment in environments.iter().take(NAMES_SHOWN_MAX) {
-        page.line(&format!("\nEnvironment: {}", text(environment, REASON_BYTES_MAX)));
+        page.line(&format!(
+            "\nEnvironment: {}",
+            text(environment, REASON_BYTES_MAX)
+        ));
     }
 }
 

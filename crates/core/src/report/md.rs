@@ -29,7 +29,10 @@ fn deceives(c: char) -> bool {
 fn line(text: &str, bytes: usize) -> String {
     // Cleaning can only add a little to each character: what is cut before it bounds the work on long texts.
     let text = visible(&clip(text, bytes.saturating_mul(4)));
-    clip(&text.split_whitespace().collect::<Vec<_>>().join(" "), bytes)
+    clip(
+        &text.split_whitespace().collect::<Vec<_>>().join(" "),
+        bytes,
+    )
 }
 
 /// Prose on one line, at most `bytes` of it. Backticks become apostrophes, which reads better than what escaping
@@ -41,7 +44,10 @@ pub(super) fn text(text: &str, bytes: usize) -> String {
 fn escape(line: &str) -> String {
     let mut out = String::with_capacity(line.len() + line.len() / 8);
     let chars: Vec<char> = line.chars().collect();
-    let word = |at: Option<usize>| at.and_then(|at| chars.get(at)).is_some_and(|c| c.is_alphanumeric());
+    let word = |at: Option<usize>| {
+        at.and_then(|at| chars.get(at))
+            .is_some_and(|c| c.is_alphanumeric())
+    };
     let starts_list = numbered(&chars);
     for (at, &c) in chars.iter().enumerate() {
         let special = match c {
@@ -66,11 +72,15 @@ fn escape(line: &str) -> String {
 /// Where the dot or bracket stands that would make a numbered list of the line.
 fn numbered(chars: &[char]) -> Option<usize> {
     let digits = chars.iter().take_while(|c| c.is_ascii_digit()).count();
-    (digits > 0 && matches!(chars.get(digits), Some('.' | ')'))).then_some(digits)
+    let apart = chars.get(digits + 1).is_none_or(|c| c.is_whitespace());
+    (digits > 0 && apart && matches!(chars.get(digits), Some('.' | ')'))).then_some(digits)
 }
 
 fn ends_www(chars: &[char], at: usize) -> bool {
-    at >= 3 && chars[at - 3..at].iter().all(|c| c.eq_ignore_ascii_case(&'w'))
+    at >= 3
+        && chars[at - 3..at]
+            .iter()
+            .all(|c| c.eq_ignore_ascii_case(&'w'))
 }
 
 /// A code span of one line, at most `bytes` of it. Nothing in it means anything but itself. Not for table cells.
@@ -83,7 +93,11 @@ fn span(line: &str) -> String {
         return "(empty)".to_owned();
     }
     let fence = "`".repeat(longest_run(line) + 1);
-    let pad = if line.starts_with('`') || line.ends_with('`') { " " } else { "" };
+    let pad = if line.starts_with('`') || line.ends_with('`') {
+        " "
+    } else {
+        ""
+    };
     format!("{fence}{pad}{line}{pad}{fence}")
 }
 
@@ -129,9 +143,9 @@ pub(super) fn duration(ms: u64) -> String {
     const MINUTE: u64 = 60 * SECOND;
     const HOUR: u64 = 60 * MINUTE;
     match ms {
-        ..SECOND => format!("{ms} ms"),
-        ..MINUTE => format!("{}.{} s", ms / SECOND, ms % SECOND / 100),
-        ..HOUR => format!("{} min {:02} s", ms / MINUTE, ms % MINUTE / SECOND),
+        0..SECOND => format!("{ms} ms"),
+        SECOND..MINUTE => format!("{}.{} s", ms / SECOND, ms % SECOND / 100),
+        MINUTE..HOUR => format!("{} min {:02} s", ms / MINUTE, ms % MINUTE / SECOND),
         _ => format!("{} h {:02} min", ms / HOUR, ms % HOUR / MINUTE),
     }
 }
@@ -161,16 +175,29 @@ mod tests {
 
     #[test]
     fn prose_reads_as_it_was_written_and_means_nothing() {
-        assert_eq!(text("2 of 14 tests fail: `a_b`, `c`", 80), "2 of 14 tests fail: 'a_b', 'c'");
+        assert_eq!(
+            text("2 of 14 tests fail: `a_b`, `c`", 80),
+            "2 of 14 tests fail: 'a_b', 'c'"
+        );
         assert_eq!(text("# Complete\n\n* x | y", 80), r"\# Complete \* x \| y");
         assert_eq!(text("1. one", 80), r"1\. one");
-        assert_eq!(text("</details><b>&amp;[x](http://e)", 80), r"\</details\>\<b\>\&amp;\[x\](http\://e)");
-        assert_eq!(text("_a_ and www.example.org", 80), r"\_a\_ and www\.example.org");
+        assert_eq!(text("1.5 s", 80), "1.5 s");
+        assert_eq!(
+            text("</details><b>&amp;[x](http://e)", 80),
+            r"\</details\>\<b\>\&amp;\[x\](http\://e)"
+        );
+        assert_eq!(
+            text("_a_ and www.example.org", 80),
+            r"\_a\_ and www\.example.org"
+        );
     }
 
     #[test]
     fn characters_that_deceive_are_shown() {
-        assert_eq!(text("a\u{202e}b\u{200b}c\u{7}d", 80), "a‹U+202E›b‹U+200B›cd");
+        assert_eq!(
+            text("a\u{202e}b\u{200b}c\u{7}d", 80),
+            "a‹U+202E›b‹U+200B›cd"
+        );
     }
 
     #[test]
@@ -179,13 +206,25 @@ mod tests {
         assert_eq!(code("`", 80), "`` ` ``");
         assert_eq!(cell_code("a | b", 80), r"`a \| b`");
         assert_eq!(cell_code(r"a \| b", 80), r"a \\\| b");
-        assert_eq!(fence("x\n````\ny", "  "), "  `````text\n  x\n  ````\n  y\n  `````\n");
+        assert_eq!(
+            fence("x\n````\ny", "  "),
+            "  `````text\n  x\n  ````\n  y\n  `````\n"
+        );
     }
 
     #[test]
     fn figures_are_readable() {
-        assert_eq!([0, 999, 1_500, 61_000, 3_720_000].map(duration).join(", "), "0 ms, 999 ms, 1.5 s, 1 min 01 s, 1 h 02 min");
-        assert_eq!([7, 1_000, 1_234_567].map(number).join(" "), "7 1,000 1,234,567");
-        assert_eq!(format!("{}, {}", count(1, "check"), count(0, "check")), "1 check, 0 checks");
+        assert_eq!(
+            [0, 999, 1_500, 61_000, 3_720_000].map(duration).join(", "),
+            "0 ms, 999 ms, 1.5 s, 1 min 01 s, 1 h 02 min"
+        );
+        assert_eq!(
+            [7, 1_000, 1_234_567].map(number).join(" "),
+            "7 1,000 1,234,567"
+        );
+        assert_eq!(
+            format!("{}, {}", count(1, "check"), count(0, "check")),
+            "1 check, 0 checks"
+        );
     }
 }

@@ -182,7 +182,8 @@ pub struct Report {
 impl Report {
     /// `report.json`: the fields above, indented, with a newline at the end.
     pub fn to_json(&self) -> String {
-        let mut text = serde_json::to_string_pretty(self).expect("a report has only string keys and plain values");
+        let mut text = serde_json::to_string_pretty(self)
+            .expect("a report has only string keys and plain values");
         text.push('\n');
         text
     }
@@ -239,7 +240,7 @@ pub struct CheckRow {
     pub now: Option<Finding>,
     /// Whether `now` is a verdict on [`Report::tree`] with nothing done since. Only such a pass counts.
     pub current: bool,
-    /// What was seen, where `now` is not a pass.
+    /// What was seen, where `now` is not a pass, or where the base's verdict is *cannot tell* and there is no other.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub evidence: Option<Quoted>,
 }
@@ -247,7 +248,11 @@ pub struct CheckRow {
 impl CheckRow {
     /// Whether it holds now.
     pub fn holds(&self) -> bool {
-        self.current && self.now.as_ref().is_some_and(|n| n.verdict == Verdict::Pass)
+        self.current
+            && self
+                .now
+                .as_ref()
+                .is_some_and(|n| n.verdict == Verdict::Pass)
     }
 }
 

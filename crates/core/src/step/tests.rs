@@ -1,2 +1,1442 @@
-//! Transcripts: events in, state and effects out.
+//! Transcripts: events in, state and effects out. Each test plays lines (their words are explained in
+//! `report/journal.rs`) and reads what the run is after each of them and what is due.
 
+use proptest::prelude::*;
+
+use crate::check::Target;
+use crate::effect::{Effect, due, to_verify};
+use crate::event::{Created, Event, Fact, Notice, Price};
+use crate::goal::Goal;
+use crate::ids::{CheckId, Scope};
+use crate::report::journal::{BASE, Journal, READY, START, created, goal, reported};
+use crate::state::{Phase, State};
+use crate::step::{Command, StepError, begin, decide, recover, step, wants_answer};
+use crate::stop::{Blocker, StopReason};
+
+fn run() -> Created {
+    created(goal(&["unit", "lint"]))
+}
+
+/// A run whose goal differs from the usual one.
+fn run_with(change: impl FnOnce(&mut Goal)) -> Created {
+    let mut goal = goal(&["unit", "lint"]);
+    change(&mut goal);
+    created(goal)
+}
+
+/// Plays the lines and tells after each of them: status, what is due, what the model is to be told.
+fn transcript(created: Created, lines: &[&str]) -> String {
+    let mut journal = Journal::new(created);
+    let mut out = String::new();
+    for line in lines {
+        let row = match journal.play(line) {
+            Ok(()) => told(&journal.state),
+            Err(error) => format!("! {error}"),
+        };
+        out.push_str(&format!("{line:<34} {row}\n"));
+    }
+    if let Some(stop) = &journal.state.stop {
+        out.push_str(&stop.sentence());
+        out.push('\n');
+    }
+    out
+}
+
+fn told(state: &State) -> String {
+    let due: Vec<String> = due(state)
+        .iter()
+        .map(|effect| effect_words(state, effect))
+        .collect();
+    let due = if due.is_empty() {
+        "-".to_owned()
+    } else {
+        due.join(", ")
+    };
+    let wait = state.lanes[&Scope::Run].wait.as_ref();
+    let wait = wait
+        .map(|w| format!(" for {} ms", w.until.saturating_sub(state.last_at)))
+        .unwrap_or_default();
+    let inbox: Vec<String> = state.lanes[&Scope::Run]
+        .inbox
+        .iter()
+        .map(notice_words)
+        .collect();
+    let inbox = if inbox.is_empty() {
+        String::new()
+    } else {
+        format!("; tells: {}", inbox.join(", "))
+    };
+    format!("{}{wait} | {due}{inbox}", state.status())
+}
+
+fn effect_words(state: &State, effect: &Effect) -> String {
+    match effect {
+        Effect::Prepare => "prepare".into(),
+        Effect::Baseline => "baseline".into(),
+        Effect::AskModel {
+            turn, attempt: 1, ..
+        } => format!("ask {turn}"),
+        Effect::AskModel { turn, attempt, .. } => format!("ask {turn}, attempt {attempt}"),
+        Effect::Call { scope, turn, index } => {
+            let again = if state.lanes[scope].calls[*index].again {
+                " again"
+            } else {
+                ""
+            };
+            format!("call {turn}.{index}{again}")
+        }
+        Effect::FixCandidate => "fix".into(),
+        Effect::Verify { tree } => {
+            let checks: Vec<String> = to_verify(state).iter().map(CheckId::to_string).collect();
+            format!("verify {} on {tree}", checks.join(" "))
+        }
+        Effect::Deliver => "deliver".into(),
+        Effect::WriteReport => "report".into(),
+    }
+}
+
+fn notice_words(notice: &Notice) -> String {
+    let list = |ids: &[CheckId]| {
+        ids.iter()
+            .map(CheckId::as_str)
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
+    match notice {
+        Notice::ClaimRejected {
+            open,
+            same_tree: true,
+        } => format!("rejected as before [{}]", list(open)),
+        Notice::ClaimRejected {
+            open,
+            same_tree: false,
+        } => format!("rejected [{}]", list(open)),
+        Notice::Checkpoint { open, .. } => format!("checkpoint [{}]", list(open)),
+        Notice::Silent => "silent".into(),
+        Notice::NoProgress { without, limit } => format!("no progress {without} of {limit}"),
+        Notice::BudgetLow { budget, percent } => format!("{budget} {percent} %"),
+        Notice::Restarted => "restarted".into(),
+        Notice::Answer { text } => format!("answer '{text}'"),
+        Notice::HistoryCut => "history cut".into(),
+    }
+}
+
+// The way through.
+
+#[test]
+fn every_phase_of_a_run_that_completes() {
+    insta::assert_snapshot!(transcript(run(), &[
+        "prepared", "base unit fail 1/3", "base lint fail", "base suite pass", "baselined",
+        "ask", "answer shell write", "start 0", "end 0", "start 1", "end 1",
+        "ask", "answer claim", "start 0", "end 0",
+        "fix t1", "check unit pass 3/3", "check lint pass", "check suite pass", "check scope pass",
+        "delivered", "written",
+    ]), @r"
+    prepared                           baselining | baseline
+    base unit fail 1/3                 baselining | baseline
+    base lint fail                     baselining | baseline
+    base suite pass                    baselining | baseline
+    baselined                          working | ask 1
+    ask                                working | ask 1
+    answer shell write                 working | call 1.0
+    start 0                            working | call 1.0
+    end 0                              working | call 1.1
+    start 1                            working | call 1.1
+    end 1                              working | ask 2
+    ask                                working | ask 2
+    answer claim                       working | call 2.0
+    start 0                            working | call 2.0
+    end 0                              checking | fix
+    fix t1                             checking | verify unit lint suite scope on t1
+    check unit pass 3/3                checking | verify lint suite scope on t1
+    check lint pass                    checking | verify suite scope on t1
+    check suite pass                   checking | verify scope on t1
+    check scope pass                   delivering | deliver
+    delivered                          reporting | report
+    written                            complete | -
+    Complete: all 4 checks pass on the delivered tree.
+    ");
+}
+
+#[test]
+fn a_claim_that_does_not_hold_goes_back_with_what_is_open() {
+    insta::assert_snapshot!(transcript(run(), &[
+        "ready", "turn write claim", "fix t1", "verify unit=fail,2/3", "turn write claim", "fix t2", "verify", "delivered",
+        "written",
+    ]), @r"
+    ready                              working | ask 1
+    turn write claim                   checking | fix
+    fix t1                             checking | verify unit lint suite scope on t1
+    verify unit=fail,2/3               working | ask 2; tells: rejected [unit]
+    turn write claim                   checking | fix
+    fix t2                             checking | verify unit lint suite scope on t2
+    verify                             delivering | deliver
+    delivered                          reporting | report
+    written                            complete | -
+    Complete: all 4 checks pass on the delivered tree.
+    ");
+}
+
+#[test]
+fn a_claim_on_the_unchanged_base_is_answered_from_the_base() {
+    insta::assert_snapshot!(transcript(run(), &["ready", "turn claim", "fix base"]), @r"
+    ready                              working | ask 1
+    turn claim                         checking | fix
+    fix base                           working | ask 2; tells: rejected as before [unit lint]
+    ");
+}
+
+#[test]
+fn the_same_tree_claimed_twice_is_not_checked_twice() {
+    insta::assert_snapshot!(transcript(run(), &[
+        "ready", "turn claim", "fix t1", "verify lint=fail", "turn shell claim", "fix t1", "turn claim", "fix t1",
+    ]), @r"
+    ready                              working | ask 1
+    turn claim                         checking | fix
+    fix t1                             checking | verify unit lint suite scope on t1
+    verify lint=fail                   working | ask 2; tells: rejected [lint]
+    turn shell claim                   checking | fix
+    fix t1                             working | ask 3; tells: rejected as before [lint]
+    turn claim                         checking | fix
+    fix t1                             working | ask 4; tells: rejected as before [lint], no progress 2 of 4
+    ");
+}
+
+#[test]
+fn the_base_s_verdicts_hold_for_a_tree_that_came_back_to_it() {
+    insta::assert_snapshot!(transcript(run(), &[
+        "ready", "turn claim", "fix t1", "verify suite=fail", "turn claim", "fix base", "turn claim", "fix t1",
+    ]), @r"
+    ready                              working | ask 1
+    turn claim                         checking | fix
+    fix t1                             checking | verify unit lint suite scope on t1
+    verify suite=fail                  working | ask 2; tells: rejected [suite]
+    turn claim                         checking | fix
+    fix base                           working | ask 3; tells: rejected as before [unit lint]
+    turn claim                         checking | fix
+    fix t1                             checking | verify unit lint suite scope on t1
+    ");
+}
+
+#[test]
+fn a_change_after_the_checks_passed_needs_all_of_them_again() {
+    insta::assert_snapshot!(transcript(run(), &[
+        "ready", "turns 25 write", "fix t1", "verify", "turn write", "turn claim", "fix t2", "verify suite=fail",
+    ]), @r"
+    ready                              working | ask 1
+    turns 25 write                     checking | fix
+    fix t1                             checking | verify unit lint suite scope on t1
+    verify                             working | ask 26; tells: checkpoint []
+    turn write                         working | ask 27
+    turn claim                         checking | fix
+    fix t2                             checking | verify unit lint suite scope on t2
+    verify suite=fail                  working | ask 28; tells: rejected [suite]
+    ");
+}
+
+#[test]
+fn a_claim_among_parallel_calls_counts_when_all_of_them_are_over() {
+    insta::assert_snapshot!(transcript(run(), &[
+        "ready", "ask", "answer claim write shell", "start 0", "end 0", "start 1", "end 1", "start 2", "end 2", "fix t1",
+    ]), @r"
+    ready                              working | ask 1
+    ask                                working | ask 1
+    answer claim write shell           working | call 1.0
+    start 0                            working | call 1.0
+    end 0                              working | call 1.1
+    start 1                            working | call 1.1
+    end 1                              working | call 1.2
+    start 2                            working | call 1.2
+    end 2                              checking | fix
+    fix t1                             checking | verify unit lint suite scope on t1
+    ");
+}
+
+#[test]
+fn three_answers_without_a_call_make_the_harness_look() {
+    insta::assert_snapshot!(transcript(run(), &[
+        "ready", "turn write", "turn", "turn", "turn", "fix t1", "verify unit=fail", "turn", "turn shell", "turn", "turn",
+        "turn", "fix t1",
+    ]), @r"
+    ready                              working | ask 1
+    turn write                         working | ask 2
+    turn                               working | ask 3; tells: silent
+    turn                               working | ask 4; tells: silent
+    turn                               checking | fix
+    fix t1                             checking | verify unit lint suite scope on t1
+    verify unit=fail                   working | ask 5; tells: checkpoint [unit]
+    turn                               working | ask 6; tells: silent
+    turn shell                         working | ask 7
+    turn                               working | ask 8; tells: silent
+    turn                               working | ask 9; tells: silent
+    turn                               checking | fix
+    fix t1                             working | ask 10; tells: checkpoint [unit]
+    ");
+    insta::assert_snapshot!(transcript(run(), &["ready", "turn write", "turn", "turn", "turn", "fix t1", "verify"]), @r"
+    ready                              working | ask 1
+    turn write                         working | ask 2
+    turn                               working | ask 3; tells: silent
+    turn                               working | ask 4; tells: silent
+    turn                               checking | fix
+    fix t1                             checking | verify unit lint suite scope on t1
+    verify                             delivering | deliver
+    Complete: all 4 checks pass on the delivered tree.
+    ");
+}
+
+#[test]
+fn twenty_five_turns_without_a_claim_make_the_harness_look() {
+    let long = run_with(|goal| goal.stop.turns = 100);
+    insta::assert_snapshot!(transcript(long, &[
+        "ready", "turns 24 shell", "turn shell", "fix t1", "verify unit=fail,2/3", "turns 10 shell", "turn claim", "fix t1",
+        "turns 24 shell", "turn shell", "fix t1",
+    ]), @r"
+    ready                              working | ask 1
+    turns 24 shell                     working | ask 25
+    turn shell                         checking | fix
+    fix t1                             checking | verify unit lint suite scope on t1
+    verify unit=fail,2/3               working | ask 26; tells: checkpoint [unit]
+    turns 10 shell                     working | ask 36
+    turn claim                         checking | fix
+    fix t1                             working | ask 37; tells: rejected as before [unit]
+    turns 24 shell                     working | ask 61
+    turn shell                         checking | fix
+    fix t1                             working | ask 62; tells: checkpoint [unit], no progress 2 of 4
+    ");
+}
+
+// Getting stuck, asking, being answered.
+
+#[test]
+fn checkpoints_without_progress_end_in_a_question_that_says_what_was_tried() {
+    let lines = [
+        "ready",
+        "turn claim",
+        "fix t1",
+        "verify unit=fail,1/3 lint=fail",
+        "turn claim",
+        "fix t2",
+        "verify unit=fail,1/3 lint=fail",
+        "turn claim",
+        "fix t3",
+        "verify unit=fail,1/3 lint=fail",
+        "turn claim",
+        "fix t4",
+        "verify unit=fail,1/3 lint=fail",
+        "delivered",
+        "written",
+        "answered mind the rounding",
+        "turn claim",
+        "fix t5",
+        "verify",
+    ];
+    insta::assert_snapshot!(transcript(run(), &lines), @r"
+    ready                              working | ask 1
+    turn claim                         checking | fix
+    fix t1                             checking | verify unit lint suite scope on t1
+    verify unit=fail,1/3 lint=fail     working | ask 2; tells: rejected [unit lint]
+    turn claim                         checking | fix
+    fix t2                             checking | verify unit lint suite scope on t2
+    verify unit=fail,1/3 lint=fail     working | ask 3; tells: rejected [unit lint], no progress 2 of 4
+    turn claim                         checking | fix
+    fix t3                             checking | verify unit lint suite scope on t3
+    verify unit=fail,1/3 lint=fail     working | ask 4; tells: rejected [unit lint], no progress 3 of 4
+    turn claim                         checking | fix
+    fix t4                             checking | verify unit lint suite scope on t4
+    verify unit=fail,1/3 lint=fail     delivering | deliver
+    delivered                          reporting | report
+    written                            blocked | -
+    answered mind the rounding         working | ask 5; tells: answer 'mind the rounding'
+    turn claim                         checking | fix
+    fix t5                             checking | verify unit lint suite scope on t5
+    verify                             delivering | deliver
+    Complete: all 4 checks pass on the delivered tree.
+    ");
+    let journal = Journal::played(run(), &lines[..15]);
+    let Some(StopReason::Blocked {
+        help,
+        by: Blocker::NoProgress,
+    }) = &journal.state.stop
+    else {
+        panic!()
+    };
+    insta::assert_snapshot!(help.tried, @"4 turns, 4 claims. Last verdicts: unit: 1 of 3 tests pass; lint: exit code 1");
+    insta::assert_snapshot!(help.question, @"No verified progress in 4 checkpoints. How is unit, lint to be reached?");
+}
+
+#[test]
+fn progress_starts_the_count_afresh() {
+    insta::assert_snapshot!(transcript(run(), &[
+        "ready", "turn claim", "fix base", "turn claim", "fix base", "turn claim", "fix base", "turn claim", "fix t1",
+        "verify unit=fail,2/3 lint=fail", "turn claim", "fix t2", "verify unit=fail,1/3 lint=fail", "turn claim", "fix t3",
+        "verify unit=fail,2/3 lint=pass",
+    ]), @r"
+    ready                              working | ask 1
+    turn claim                         checking | fix
+    fix base                           working | ask 2; tells: rejected as before [unit lint]
+    turn claim                         checking | fix
+    fix base                           working | ask 3; tells: rejected as before [unit lint], no progress 2 of 4
+    turn claim                         checking | fix
+    fix base                           working | ask 4; tells: rejected as before [unit lint], no progress 3 of 4
+    turn claim                         checking | fix
+    fix t1                             checking | verify unit lint suite scope on t1
+    verify unit=fail,2/3 lint=fail     working | ask 5; tells: rejected [unit lint]
+    turn claim                         checking | fix
+    fix t2                             checking | verify unit lint suite scope on t2
+    verify unit=fail,1/3 lint=fail     working | ask 6; tells: rejected [unit lint]
+    turn claim                         checking | fix
+    fix t3                             checking | verify unit lint suite scope on t3
+    verify unit=fail,2/3 lint=pass     working | ask 7; tells: rejected [unit]
+    ");
+}
+
+#[test]
+fn a_question_is_answered_and_the_run_goes_on() {
+    insta::assert_snapshot!(transcript(run(), &[
+        "ready", "turn write help", "fix t1", "verify unit=fail", "delivered", "written", "answered half even", "ask",
+        "answer claim", "start 0", "end 0", "fix t2", "verify", "delivered", "written",
+    ]), @r"
+    ready                              working | ask 1
+    turn write help                    checking | fix
+    fix t1                             checking | verify unit lint suite scope on t1
+    verify unit=fail                   delivering | deliver
+    delivered                          reporting | report
+    written                            blocked | -
+    answered half even                 working | ask 2; tells: answer 'half even'
+    ask                                working | ask 2
+    answer claim                       working | call 2.0
+    start 0                            working | call 2.0
+    end 0                              checking | fix
+    fix t2                             checking | verify unit lint suite scope on t2
+    verify                             delivering | deliver
+    delivered                          reporting | report
+    written                            complete | -
+    Complete: all 4 checks pass on the delivered tree.
+    ");
+}
+
+#[test]
+fn an_answer_that_nobody_asked_for_is_told_too() {
+    insta::assert_snapshot!(transcript(run(), &["ready", "ask", "answered look at money.py", "answer shell", "start 0", "end 0"]), @r"
+    ready                              working | ask 1
+    ask                                working | ask 1
+    answered look at money.py          working | ask 1; tells: answer 'look at money.py'
+    answer shell                       working | call 1.0; tells: answer 'look at money.py'
+    start 0                            working | call 1.0; tells: answer 'look at money.py'
+    end 0                              working | ask 2; tells: answer 'look at money.py'
+    ");
+}
+
+// The model's failures.
+
+#[test]
+fn failures_that_pass_are_waited_out() {
+    let rows = |kind: &str| {
+        let failed = format!("failed {kind}");
+        let lines = [
+            "ready",
+            "ask",
+            &failed,
+            "+1s woken",
+            "ask",
+            &failed,
+            "+1s woken",
+            "+1s woken",
+            "turn shell",
+        ];
+        // The kinds' names differ in length, and so does the room after them.
+        transcript(run(), &lines).replace(&format!("{failed:<34}"), "failed")
+    };
+    insta::assert_snapshot!(rows("cut"), @r"
+    ready                              working | ask 1
+    ask                                working | ask 1
+    failed waiting for 1000 ms | -
+    +1s woken                          working | ask 1, attempt 2
+    ask                                working | ask 1, attempt 2
+    failed waiting for 2000 ms | -
+    +1s woken                          waiting for 1000 ms | -
+    +1s woken                          working | ask 1, attempt 3
+    turn shell                         working | ask 2
+    ");
+    for kind in ["rate_limited", "unavailable", "network"] {
+        assert_eq!(rows(kind), rows("cut"));
+    }
+}
+
+#[test]
+fn a_provider_says_when_to_try_again() {
+    insta::assert_snapshot!(transcript(run(), &[
+        "ready", "ask", "failed rate_limited after=90000", "+60s woken", "+30s woken",
+        "ask", "failed unavailable after=0", "+0s woken", "ask", "failed rate_limited after=999999999999",
+    ]), @r"
+    ready                              working | ask 1
+    ask                                working | ask 1
+    failed rate_limited after=90000    waiting for 90000 ms | -
+    +60s woken                         waiting for 30000 ms | -
+    +30s woken                         working | ask 1, attempt 2
+    ask                                working | ask 1, attempt 2
+    failed unavailable after=0         waiting for 0 ms | -
+    +0s woken                          working | ask 1, attempt 3
+    ask                                working | ask 1, attempt 3
+    failed rate_limited after=999999999999 waiting for 86400000 ms | -
+    ");
+}
+
+#[test]
+fn the_wait_doubles_up_to_a_quarter_of_an_hour() {
+    let mut journal = Journal::played(run(), &["ready"]);
+    let mut waits = Vec::new();
+    for _ in 0..14 {
+        journal.play("ask").unwrap();
+        journal.play("failed unavailable").unwrap();
+        let wait = journal.state.lanes[&Scope::Run].wait.clone().unwrap();
+        waits.push((wait.until - wait.since) / 1_000);
+        journal.now = wait.until - 1_000;
+        journal.play("woken").unwrap();
+    }
+    assert_eq!(
+        waits,
+        [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900, 900, 900]
+    );
+    journal.play("turn shell").unwrap();
+    journal.play("failed unavailable").unwrap();
+    assert_eq!(
+        journal.state.lanes[&Scope::Run].failures,
+        1,
+        "an answer starts the count afresh"
+    );
+}
+
+#[test]
+fn unreadable_answers_are_asked_for_again_but_not_for_ever() {
+    insta::assert_snapshot!(transcript(run(), &[
+        "ready", "turn shell", "failed malformed", "failed malformed", "failed malformed", "failed cut", "+60s woken",
+        "failed malformed", "failed malformed", "failed malformed", "failed malformed", "failed malformed", "fix t1",
+        "verify unit=fail", "delivered", "written", "resumed", "turn claim",
+    ]), @r"
+    ready                              working | ask 1
+    turn shell                         working | ask 2
+    failed malformed                   working | ask 2, attempt 2
+    failed malformed                   working | ask 2, attempt 3
+    failed malformed                   working | ask 2, attempt 4
+    failed cut                         waiting for 8000 ms | -
+    +60s woken                         working | ask 2, attempt 5
+    failed malformed                   working | ask 2, attempt 6
+    failed malformed                   working | ask 2, attempt 7
+    failed malformed                   working | ask 2, attempt 8
+    failed malformed                   working | ask 2, attempt 9
+    failed malformed                   checking | fix
+    fix t1                             checking | verify unit lint suite scope on t1
+    verify unit=fail                   delivering | deliver
+    delivered                          reporting | report
+    written                            blocked | -
+    resumed                            working | ask 2
+    turn claim                         checking | fix
+    ");
+}
+
+#[test]
+fn a_context_that_overflows_is_cut_until_nothing_is_left() {
+    insta::assert_snapshot!(transcript(run(), &[
+        "ready", "failed context_overflow", "ask", "failed context_overflow", "failed context_overflow",
+        "failed context_overflow", "failed context_overflow", "failed context_overflow", "written",
+    ]), @r"
+    ready                              working | ask 1
+    failed context_overflow            working | ask 1, attempt 2; tells: history cut
+    ask                                working | ask 1, attempt 2
+    failed context_overflow            working | ask 1, attempt 3; tells: history cut
+    failed context_overflow            working | ask 1, attempt 4; tells: history cut, history cut
+    failed context_overflow            working | ask 1, attempt 5; tells: history cut, history cut, history cut
+    failed context_overflow            working | ask 1, attempt 6; tells: history cut, history cut, history cut, history cut
+    failed context_overflow            reporting | report; tells: history cut, history cut, history cut, history cut, history cut
+    written                            blocked | -; tells: history cut, history cut, history cut, history cut, history cut
+    Blocked: The goal alone is too long for the model's context: the provider says context_overflow
+    ");
+}
+
+#[test]
+fn a_provider_that_refuses_blocks_the_run_until_it_is_resumed() {
+    insta::assert_snapshot!(transcript(run(), &["ready", "ask", "failed refused", "written", "resumed", "turn claim"]), @r"
+    ready                              working | ask 1
+    ask                                working | ask 1
+    failed refused                     reporting | report
+    written                            blocked | -
+    resumed                            working | ask 1
+    turn claim                         checking | fix
+    ");
+}
+
+#[test]
+fn a_script_that_ends_fails_the_run() {
+    insta::assert_snapshot!(transcript(run(), &[
+        "ready", "turn write", "ask", "failed script_ended", "fix t1", "verify unit=fail", "delivered", "written",
+    ]), @r"
+    ready                              working | ask 1
+    turn write                         working | ask 2
+    ask                                working | ask 2
+    failed script_ended                checking | fix
+    fix t1                             checking | verify unit lint suite scope on t1
+    verify unit=fail                   delivering | deliver
+    delivered                          reporting | report
+    written                            failed | -
+    Failed: the provider says script_ended
+    ");
+}
+
+// Budgets.
+
+#[test]
+fn turns_are_warned_of_once_and_then_used_up() {
+    let few = || run_with(|goal| goal.stop.turns = 5);
+    insta::assert_snapshot!(transcript(few(), &[
+        "ready", "turns 3 shell", "turn shell", "ask", "answer shell", "start 0", "end 0", "fix t1", "verify unit=fail",
+        "delivered", "written",
+    ]), @r"
+    ready                              working | ask 1
+    turns 3 shell                      working | ask 4
+    turn shell                         working | ask 5; tells: turns 80 %
+    ask                                working | ask 5
+    answer shell                       working | call 5.0
+    start 0                            working | call 5.0
+    end 0                              checking | fix
+    fix t1                             checking | verify unit lint suite scope on t1
+    verify unit=fail                   delivering | deliver
+    delivered                          reporting | report
+    written                            out_of_budget | -
+    Out of budget: the goal's `stop.turns` is used up.
+    ");
+}
+
+#[test]
+fn what_passes_when_the_budget_is_used_up_is_complete() {
+    let few = || run_with(|goal| goal.stop.turns = 2);
+    insta::assert_snapshot!(transcript(few(), &["ready", "turns 2 write", "fix t1", "verify", "delivered", "written"]), @r"
+    ready                              working | ask 1
+    turns 2 write                      checking | fix
+    fix t1                             checking | verify unit lint suite scope on t1
+    verify                             delivering | deliver
+    delivered                          reporting | report
+    written                            complete | -
+    Complete: all 4 checks pass on the delivered tree.
+    ");
+}
+
+#[test]
+fn what_was_paid_for_is_still_used() {
+    let few = || run_with(|goal| goal.stop.tokens = Some(1_000));
+    insta::assert_snapshot!(transcript(few(), &[
+        "ready", "ask", "answer write claim in=900 out=200", "start 0", "end 0", "start 1", "end 1", "fix t1", "verify",
+    ]), @r"
+    ready                              working | ask 1
+    ask                                working | ask 1
+    answer write claim in=900 out=200  working | call 1.0
+    start 0                            working | call 1.0
+    end 0                              working | call 1.1
+    start 1                            working | call 1.1
+    end 1                              checking | fix
+    fix t1                             checking | verify unit lint suite scope on t1
+    verify                             delivering | deliver
+    Complete: all 4 checks pass on the delivered tree.
+    ");
+    insta::assert_snapshot!(transcript(few(), &[
+        "ready", "turn shell in=790", "turn shell in=20", "turn shell in=180 out=9", "turn shell out=1", "fix t1",
+        "verify unit=fail",
+    ]), @r"
+    ready                              working | ask 1
+    turn shell in=790                  working | ask 2
+    turn shell in=20                   working | ask 3; tells: tokens 81 %
+    turn shell in=180 out=9            working | ask 4
+    turn shell out=1                   checking | fix
+    fix t1                             checking | verify unit lint suite scope on t1
+    verify unit=fail                   delivering | deliver
+    Out of budget: the goal's `stop.tokens` is used up.
+    ");
+}
+
+#[test]
+fn money_counts_where_the_price_is_known() {
+    let mut priced = run_with(|goal| goal.stop.usd = Some(1.0));
+    priced.price = Some(Price {
+        input: 1.0,
+        cached: 0.1,
+        output: 10.0,
+    });
+    insta::assert_snapshot!(transcript(priced, &[
+        "ready", "turn shell in=400000", "turn shell out=40000", "turn shell in=200000", "fix t1", "verify lint=fail",
+    ]), @r"
+    ready                              working | ask 1
+    turn shell in=400000               working | ask 2
+    turn shell out=40000               working | ask 3; tells: usd 80 %
+    turn shell in=200000               checking | fix
+    fix t1                             checking | verify unit lint suite scope on t1
+    verify lint=fail                   delivering | deliver
+    Out of budget: the goal's `stop.usd` is used up.
+    ");
+}
+
+#[test]
+fn hours_end_a_run_in_the_middle_of_a_call_and_of_a_wait() {
+    let short = || run_with(|goal| goal.stop.hours = 1.0);
+    insta::assert_snapshot!(transcript(short(), &[
+        "ready", "ask", "answer shell", "start 0", "+50m woken", "+10m woken", "fix t1", "verify lint=fail",
+    ]), @r"
+    ready                              working | ask 1
+    ask                                working | ask 1
+    answer shell                       working | call 1.0
+    start 0                            working | call 1.0
+    +50m woken                         working | call 1.0
+    +10m woken                         checking | fix
+    fix t1                             checking | verify unit lint suite scope on t1
+    verify lint=fail                   delivering | deliver
+    Out of budget: the goal's `stop.hours` is used up.
+    ");
+    insta::assert_snapshot!(transcript(short(), &["ready", "turn shell", "ask", "failed rate_limited after=7200000", "+61m woken", "fix t1"]), @r"
+    ready                              working | ask 1
+    turn shell                         working | ask 2
+    ask                                working | ask 2
+    failed rate_limited after=7200000  waiting for 7200000 ms | -
+    +61m woken                         checking | fix
+    fix t1                             checking | verify unit lint suite scope on t1
+    Out of budget: the goal's `stop.hours` is used up.
+    ");
+}
+
+#[test]
+fn pauses_and_time_without_a_process_cost_nothing() {
+    let mut journal = Journal::played(run(), &["ready", "turn shell"]);
+    let before = journal.state.spent.clone();
+    for line in ["+0s paused", "+9h resumed", "+9h restarted"] {
+        journal.play(line).unwrap();
+    }
+    assert_eq!(journal.state.spent, before);
+    journal.play("turn wait").unwrap();
+    journal.play("+10m woken").unwrap();
+    assert_eq!(journal.state.spent.waiting_ms, 600_000);
+    assert_eq!(journal.state.spent.active_ms, before.active_ms + 1_000);
+}
+
+#[test]
+fn a_clock_that_jumps_back_costs_nothing_and_ends_nothing() {
+    insta::assert_snapshot!(transcript(run(), &[
+        "ready", "turn shell", "-9h turn shell", "turn claim", "-1h fix t1", "verify", "-1h delivered", "written",
+    ]), @r"
+    ready                              working | ask 1
+    turn shell                         working | ask 2
+    -9h turn shell                     working | ask 3
+    turn claim                         checking | fix
+    -1h fix t1                         checking | verify unit lint suite scope on t1
+    verify                             delivering | deliver
+    -1h delivered                      reporting | report
+    written                            complete | -
+    Complete: all 4 checks pass on the delivered tree.
+    ");
+    let journal = Journal::played(run(), &["ready", "-9h turn shell", "turn shell"]);
+    assert!(journal.state.spent.active_ms < 60_000);
+}
+
+// Checks that cannot be run.
+
+#[test]
+fn what_cannot_be_told_on_the_base_and_never_will_be_ends_the_run_at_once() {
+    let absent = [
+        "prepared",
+        "base unit cannot absent",
+        "base lint fail",
+        "base suite pass",
+        "baselined",
+        "written",
+    ];
+    insta::assert_snapshot!(transcript(run(), &absent), @r"
+    prepared                           baselining | baseline
+    base unit cannot absent            baselining | baseline
+    base lint fail                     baselining | baseline
+    base suite pass                    baselining | baseline
+    baselined                          reporting | report
+    written                            unverifiable | -
+    Unverifiable: the harness could not run unit.
+    ");
+    let may_come = [
+        "prepared",
+        "base unit cannot",
+        "base lint fail",
+        "base suite cannot timeout",
+        "baselined",
+    ];
+    insta::assert_snapshot!(transcript(run(), &may_come), @r"
+    prepared                           baselining | baseline
+    base unit cannot                   baselining | baseline
+    base lint fail                     baselining | baseline
+    base suite cannot timeout          baselining | baseline
+    baselined                          working | ask 1
+    ");
+}
+
+#[test]
+fn a_claim_whose_open_checks_nobody_can_tell_is_unverifiable() {
+    insta::assert_snapshot!(transcript(run(), &[
+        "prepared", "base unit cannot timeout", "base lint fail", "base suite pass", "baselined", "turn claim", "fix t1",
+        "verify unit=cannot,timeout", "delivered", "written",
+    ]), @r"
+    prepared                           baselining | baseline
+    base unit cannot timeout           baselining | baseline
+    base lint fail                     baselining | baseline
+    base suite pass                    baselining | baseline
+    baselined                          working | ask 1
+    turn claim                         checking | fix
+    fix t1                             checking | verify unit lint suite scope on t1
+    verify unit=cannot,timeout         delivering | deliver
+    delivered                          reporting | report
+    written                            unverifiable | -
+    Unverifiable: the harness could not run unit.
+    ");
+    insta::assert_snapshot!(transcript(run(), &["ready", "turn claim", "fix t1", "verify lint=cannot,harness"]), @r"
+    ready                              working | ask 1
+    turn claim                         checking | fix
+    fix t1                             checking | verify unit lint suite scope on t1
+    verify lint=cannot,harness         delivering | deliver
+    Unverifiable: the harness could not run lint.
+    ");
+}
+
+#[test]
+fn a_check_that_the_work_broke_goes_back_to_the_model() {
+    insta::assert_snapshot!(transcript(run(), &["ready", "turn claim", "fix t1", "verify unit=cannot,timeout"]), @r"
+    ready                              working | ask 1
+    turn claim                         checking | fix
+    fix t1                             checking | verify unit lint suite scope on t1
+    verify unit=cannot,timeout         working | ask 2; tells: rejected [unit]
+    ");
+    // And so does one that cannot be told as long as another simply fails.
+    insta::assert_snapshot!(transcript(run(), &["ready", "turn claim", "fix t1", "verify unit=fail lint=cannot,harness"]), @r"
+    ready                              working | ask 1
+    turn claim                         checking | fix
+    fix t1                             checking | verify unit lint suite scope on t1
+    verify unit=fail lint=cannot,harness working | ask 2; tells: rejected [unit lint]
+    ");
+}
+
+#[test]
+fn a_goal_that_proves_nothing_is_refused() {
+    let all_pass = [
+        "prepared",
+        "base unit pass",
+        "base lint pass",
+        "base suite pass",
+        "baselined",
+        "written",
+    ];
+    insta::assert_snapshot!(transcript(run(), &all_pass), @r"
+    prepared                           baselining | baseline
+    base unit pass                     baselining | baseline
+    base lint pass                     baselining | baseline
+    base suite pass                    baselining | baseline
+    baselined                          reporting | report
+    written                            refused | -
+    Refused: every `done` check passes already on the untouched base, so passing them proves nothing. Add a check that fails today, or say `already: true` on one that you know to pass.
+    ");
+    let known = run_with(|goal| goal.done[0].already = true);
+    assert_eq!(
+        Journal::played(known, &all_pass[..5]).state.status(),
+        "working"
+    );
+    let one_fails = [
+        "prepared",
+        "base unit pass",
+        "base lint fail",
+        "base suite pass",
+        "baselined",
+    ];
+    assert_eq!(Journal::played(run(), &one_fails).state.status(), "working");
+}
+
+// The process dies.
+
+#[test]
+fn a_call_without_network_is_run_again_after_a_crash() {
+    insta::assert_snapshot!(transcript(run(), &[
+        "ready", "ask", "answer shell write", "start 0", "restarted", "start 0", "restarted", "start 0", "end 0", "start 1",
+        "end 1", "ask",
+    ]), @r"
+    ready                              working | ask 1
+    ask                                working | ask 1
+    answer shell write                 working | call 1.0
+    start 0                            working | call 1.0
+    restarted                          working | call 1.0 again; tells: restarted
+    start 0                            working | call 1.0 again; tells: restarted
+    restarted                          working | call 1.0 again; tells: restarted
+    start 0                            working | call 1.0 again; tells: restarted
+    end 0                              working | call 1.1; tells: restarted
+    start 1                            working | call 1.1; tells: restarted
+    end 1                              working | ask 2; tells: restarted
+    ask                                working | ask 2
+    ");
+}
+
+#[test]
+fn a_call_with_network_is_reported_as_interrupted() {
+    let online = || run_with(|goal| goal.uses.network = vec!["example.org".into()]);
+    let lines = [
+        "ready",
+        "ask",
+        "answer shell write",
+        "start 0",
+        "restarted",
+        "start 1",
+        "restarted",
+    ];
+    insta::assert_snapshot!(transcript(online(), &lines), @r"
+    ready                              working | ask 1
+    ask                                working | ask 1
+    answer shell write                 working | call 1.0
+    start 0                            working | call 1.0
+    restarted                          working | call 1.1; tells: restarted
+    start 1                            working | call 1.1; tells: restarted
+    restarted                          working | ask 2; tells: restarted
+    ");
+    let journal = Journal::played(online(), &lines);
+    let Fact::CallEnded { result, .. } = &journal.events.last().unwrap().fact else {
+        panic!()
+    };
+    assert!(!result.ok && result.shown.contains("unknown"), "{result:?}");
+}
+
+#[test]
+fn a_crash_anywhere_leaves_the_same_orders() {
+    let lines = [
+        "ready",
+        "ask",
+        "answer shell claim",
+        "start 0",
+        "end 0",
+        "start 1",
+        "end 1",
+        "fix t1",
+        "verify",
+        "delivered",
+    ];
+    for many in 0..=lines.len() {
+        let mut journal = Journal::played(run(), &lines[..many]);
+        let before = journal.due();
+        journal.play("restarted").unwrap();
+        assert_eq!(journal.due(), before, "after {:?}", &lines[..many]);
+    }
+    let ended = Journal::played(run(), &[&lines[..], &["written"]].concat());
+    assert_eq!(recover(&ended.state, ended.now), []);
+}
+
+// A person speaks.
+
+/// Lines of a run, one for every phase it passes.
+const ALL_PHASES: [&str; 13] = [
+    "prepared",
+    "base unit fail",
+    "base lint fail",
+    "base suite pass",
+    "baselined",
+    "ask",
+    "answer shell claim",
+    "start 0",
+    "end 0",
+    "start 1",
+    "end 1",
+    "fix t1",
+    "check unit pass",
+];
+
+#[test]
+fn paused_in_any_phase_nothing_is_due_and_resumed_the_same_is() {
+    for many in 0..=ALL_PHASES.len() {
+        let mut journal = Journal::played(run(), &ALL_PHASES[..many]);
+        let (before, phase) = (journal.due(), journal.state.phase.clone());
+        assert!(!before.is_empty());
+        for fact in decide(&journal.state, &Command::Pause).unwrap() {
+            journal.add(fact).unwrap();
+        }
+        assert_eq!((journal.due(), journal.state.status()), (vec![], "paused"));
+        assert_eq!(journal.state.wakes_at(), None);
+        for fact in decide(&journal.state, &Command::Resume).unwrap() {
+            journal.add(fact).unwrap();
+        }
+        assert_eq!((journal.due(), &journal.state.phase), (before, &phase));
+    }
+}
+
+#[test]
+fn stopped_in_any_phase_the_run_ends_without_running_a_command() {
+    for paused in [false, true] {
+        for many in 0..=ALL_PHASES.len() {
+            let mut journal = Journal::played(run(), &ALL_PHASES[..many]);
+            if paused {
+                journal.play("paused").unwrap();
+            }
+            for fact in decide(&journal.state, &Command::Stop).unwrap() {
+                journal.add(fact).unwrap();
+            }
+            for _ in 0..6 {
+                let line = match journal.due().first() {
+                    Some(Effect::FixCandidate) => "fix t1",
+                    Some(Effect::Verify { .. }) => {
+                        assert_eq!(to_verify(&journal.state), [CheckId::from("scope")]);
+                        "verify"
+                    }
+                    Some(Effect::Deliver) => "delivered",
+                    Some(Effect::WriteReport) => "written",
+                    None => break,
+                    Some(other) => {
+                        panic!("{other:?} is due after a stop in {:?}", &ALL_PHASES[..many])
+                    }
+                };
+                journal.play(line).unwrap();
+            }
+            assert!(journal.state.ended());
+            assert_eq!(journal.state.stop, Some(StopReason::Stopped));
+        }
+    }
+}
+
+#[test]
+fn what_a_person_may_say_depends_on_the_state() {
+    let tell = |lines: &[&str]| {
+        let state = Journal::played(run(), lines).state;
+        let answer = Command::Answer { text: "yes".into() };
+        let empty = Command::Answer { text: " ".into() };
+        let said = [
+            Command::Pause,
+            Command::Resume,
+            Command::Stop,
+            answer,
+            empty,
+        ]
+        .map(|command| match decide(&state, &command) {
+            Ok(facts) if facts.is_empty() => "nothing to do".to_owned(),
+            Ok(facts) => facts.iter().map(super::name).collect::<Vec<_>>().join(", "),
+            Err(refusal) => format!("refused: {refusal}"),
+        });
+        format!(
+            "pause: {}\nresume: {}\nstop: {}\nanswer: {}\nempty answer: {}",
+            said[0], said[1], said[2], said[3], said[4]
+        )
+    };
+    insta::assert_snapshot!(tell(&["ready"]), @r"
+    pause: paused
+    resume: nothing to do
+    stop: stop_requested
+    answer: answered
+    empty answer: refused: the answer is empty
+    ");
+    insta::assert_snapshot!(tell(&["ready", "paused"]), @r"
+    pause: nothing to do
+    resume: resumed
+    stop: resumed, stop_requested
+    answer: answered
+    empty answer: refused: the answer is empty
+    ");
+    insta::assert_snapshot!(tell(&["ready", "turn claim", "fix t1", "verify", "delivered", "written"]), @r"
+    pause: refused: the run has ended (complete)
+    resume: refused: the run has ended (complete)
+    stop: refused: the run has ended already (complete)
+    answer: refused: the run has ended (complete) and asks nothing: overnight show 1a2b3c4d
+    empty answer: refused: the answer is empty
+    ");
+    insta::assert_snapshot!(tell(&["ready", "turn help", "fix base", "delivered", "written"]), @r#"
+    pause: refused: the run has ended (blocked)
+    resume: refused: the run waits for an answer: overnight answer 1a2b3c4d "TEXT"
+    stop: refused: the run has ended already (blocked)
+    answer: answered
+    empty answer: refused: the answer is empty
+    "#);
+    insta::assert_snapshot!(tell(&["ready", "failed refused", "written"]), @r"
+    pause: refused: the run has ended (blocked)
+    resume: resumed
+    stop: refused: the run has ended already (blocked)
+    answer: refused: the run has ended (blocked) and asks nothing: overnight show 1a2b3c4d
+    empty answer: refused: the answer is empty
+    ");
+}
+
+// Events that do not fit.
+
+#[test]
+fn events_that_do_not_fit_are_errors_and_change_nothing() {
+    insta::assert_snapshot!(transcript(run(), &[
+        "baselined", "prepared", "prepared", "base unit fail", "base nosuch fail", "baselined", "baselined", "prepared",
+        "check unit pass", "start 7", "answer shell", "start 0", "start 9", "end 0",
+    ]), @r"
+    baselined                          ! `baseline_ended` does not fit a run that is preparing: the journal is damaged
+    prepared                           baselining | baseline
+    prepared                           ! `prepared` does not fit a run that is baselining: the journal is damaged
+    base unit fail                     baselining | baseline
+    base nosuch fail                   baselining | baseline
+    baselined                          working | ask 1
+    baselined                          ! `baseline_ended` does not fit a run that is working: the journal is damaged
+    prepared                           ! `prepared` does not fit a run that is working: the journal is damaged
+    check unit pass                    working | ask 1
+    start 7                            working | ask 1
+    answer shell                       working | call 1.0
+    start 0                            working | call 1.0
+    start 9                            working | call 1.0
+    end 0                              working | ask 2
+    ");
+    let journal = Journal::played(run(), &["ready", "turn shell"]);
+    let again = Event::run(START, Fact::RunCreated(Box::new(run())));
+    assert_eq!(
+        step(journal.state.clone(), &again).unwrap_err(),
+        StepError::NotCreated
+    );
+    let late = Event::run(
+        START,
+        Fact::CallEnded {
+            turn: 9,
+            index: 0,
+            result: Box::default(),
+        },
+    );
+    assert!(matches!(
+        step(journal.state.clone(), &late),
+        Err(StepError::Unexpected {
+            fact: "call_ended",
+            ..
+        })
+    ));
+    assert_eq!(begin(&late).unwrap_err(), StepError::NotCreated);
+    let newer = Created {
+        version: 99,
+        ..run()
+    };
+    let newer = Event::run(START, Fact::RunCreated(Box::new(newer)));
+    assert_eq!(begin(&newer).unwrap_err(), StepError::Version(99));
+}
+
+#[test]
+fn a_verdict_on_another_tree_never_counts() {
+    let mut journal = Journal::played(run(), &["ready", "turn claim", "fix t1"]);
+    for id in ["unit", "lint", "suite", "scope"] {
+        journal
+            .add(reported(Target::Candidate("t0".into()), &[id, "pass"]))
+            .unwrap();
+    }
+    assert_eq!(journal.state.status(), "checking");
+    assert_eq!(to_verify(&journal.state).len(), 4);
+}
+
+// A simulated world: it does what is due and nothing else, and keeps the truth that `core` cannot see.
+
+/// What the model, the provider or a person may do next.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Move {
+    /// The model writes: the workspace becomes this tree.
+    Write(&'static str),
+    /// The model writes and claims in one answer.
+    WriteAndClaim(&'static str),
+    Claim,
+    Shell,
+    Silent,
+    Help,
+    Wait,
+    /// The provider fails.
+    Fail(&'static str),
+    Pause,
+    Stop,
+    Crash,
+    Later,
+}
+
+/// Everything that can be the matter with a tree; only `good` is what the goal asks for.
+const TREES: [&str; 4] = [BASE, "half", "broken", "good"];
+
+fn truth(check: &str, tree: &str) -> &'static str {
+    let passes = match check {
+        "unit" => ["half", "good"].contains(&tree),
+        "lint" => ["broken", "good"].contains(&tree),
+        "suite" => tree != "broken",
+        _ => true,
+    };
+    if passes { "pass" } else { "fail" }
+}
+
+struct World {
+    journal: Journal,
+    workspace: &'static str,
+    /// What the calls of the last answer will write.
+    writes: Option<&'static str>,
+}
+
+impl World {
+    fn new(created: Created) -> World {
+        World {
+            journal: Journal::new(created),
+            workspace: BASE,
+            writes: None,
+        }
+    }
+
+    fn play(&mut self, line: &str) {
+        self.journal
+            .play(line)
+            .unwrap_or_else(|error| panic!("{line}: {error}"));
+        self.safe();
+    }
+
+    /// What must hold at any time.
+    fn safe(&self) {
+        let state = &self.journal.state;
+        let due = self.journal.due();
+        if state.paused || state.ended() {
+            assert_eq!(due, [], "{}", state.status());
+            assert_eq!(state.wakes_at(), None);
+        } else {
+            assert!(
+                !due.is_empty() || state.wakes_at().is_some(),
+                "stuck: {}",
+                state.status()
+            );
+        }
+        if let Some(StopReason::Complete(proof)) = &state.stop {
+            assert_eq!(proof.tree().as_str(), "good");
+            assert_eq!(self.workspace, "good");
+            assert!(
+                state
+                    .candidate
+                    .as_ref()
+                    .is_some_and(|c| c.current && &c.tree == proof.tree())
+            );
+        }
+    }
+
+    /// Does what is due; the move says what the outside makes of it. False once nothing is to be done any more.
+    fn go(&mut self, next: Move) -> bool {
+        if self.journal.state.paused {
+            self.play("resumed");
+        }
+        if self.journal.state.ended() {
+            if wants_answer(&self.journal.state) && next == Move::Help {
+                self.play("answered go on");
+                return true;
+            }
+            return false;
+        }
+        match next {
+            Move::Pause => self.play("paused"),
+            Move::Stop if self.journal.state.stop.is_none() => self.play("stopped"),
+            Move::Crash => self.play("restarted"),
+            Move::Later => self.play("+5m woken"),
+            _ => self.perform(next),
+        }
+        true
+    }
+
+    fn perform(&mut self, next: Move) {
+        let Some(effect) = self.journal.due().into_iter().next() else {
+            let wakes = self.journal.state.wakes_at().expect("it waits");
+            self.journal.now = self.journal.now.max(wakes);
+            return self.play("woken");
+        };
+        match effect {
+            Effect::Prepare => self.play("prepared"),
+            Effect::Baseline => {
+                for check in ["unit", "lint", "suite"] {
+                    self.play(&format!("base {check} {}", truth(check, BASE)));
+                }
+                self.play("baselined");
+            }
+            Effect::AskModel { .. } => self.answer(next),
+            Effect::Call { index, .. } => {
+                self.play(&format!("start {index}"));
+                self.workspace = self.writes.take().unwrap_or(self.workspace);
+                self.play(&format!("end {index}"));
+            }
+            Effect::FixCandidate => self.play(&format!("fix {}", self.workspace)),
+            Effect::Verify { tree } => {
+                let check = to_verify(&self.journal.state).remove(0);
+                self.play(&format!(
+                    "check {check} {}",
+                    truth(check.as_str(), tree.as_str())
+                ));
+            }
+            Effect::Deliver => self.play("delivered"),
+            Effect::WriteReport => self.play("written"),
+        }
+    }
+
+    fn answer(&mut self, next: Move) {
+        self.play("ask");
+        let calls = match next {
+            Move::Write(tree) => {
+                self.writes = Some(tree);
+                "write"
+            }
+            Move::WriteAndClaim(tree) => {
+                self.writes = Some(tree);
+                "write claim"
+            }
+            Move::Claim => "claim",
+            Move::Help => "help",
+            Move::Wait => "wait",
+            Move::Silent => "",
+            Move::Fail(kind) => return self.play(&format!("failed {kind}")),
+            Move::Shell | Move::Pause | Move::Stop | Move::Crash | Move::Later => "shell",
+        };
+        self.play(&format!("answer {calls}"));
+    }
+
+    fn status(&self) -> &'static str {
+        self.journal.state.status()
+    }
+}
+
+/// More steps than any of these runs needs: 40 turns, each with two calls and a checkpoint of four checks.
+const STEPS_MAX: usize = 1_000;
+
+fn model_moves() -> Vec<Move> {
+    let trees = TREES
+        .into_iter()
+        .flat_map(|tree| [Move::Write(tree), Move::WriteAndClaim(tree)]);
+    trees
+        .chain([Move::Claim, Move::Shell, Move::Silent])
+        .collect()
+}
+
+#[test]
+fn an_eager_model_completes_in_exactly_the_turns_it_needs() {
+    let mut world = World::new(run());
+    while world.journal.state.spent.turns == 0 {
+        world.go(Move::Write("good"));
+    }
+    for _ in 0..STEPS_MAX {
+        world.go(Move::Claim);
+    }
+    assert_eq!(
+        (world.status(), world.journal.state.spent.turns),
+        ("complete", 2)
+    );
+
+    let mut world = World::new(run());
+    for _ in 0..STEPS_MAX {
+        world.go(Move::WriteAndClaim("good"));
+    }
+    assert_eq!(
+        (world.status(), world.journal.state.spent.turns),
+        ("complete", 1)
+    );
+}
+
+#[test]
+fn a_model_that_lies_never_completes_and_its_run_ends() {
+    for lie in [
+        Move::Claim,
+        Move::WriteAndClaim("half"),
+        Move::WriteAndClaim("broken"),
+        Move::Silent,
+    ] {
+        let mut world = World::new(run());
+        for _ in 0..STEPS_MAX {
+            world.go(lie);
+        }
+        assert_eq!(world.status(), "blocked", "{lie:?}");
+    }
+    let mut world = World::new(run());
+    for _ in 0..STEPS_MAX {
+        world.go(Move::Shell);
+    }
+    assert_eq!(
+        (world.status(), world.journal.state.spent.turns),
+        ("out_of_budget", 40)
+    );
+}
+
+/// Every sequence of four things that a model may do, exhaustively, and then an honest end.
+#[test]
+fn every_short_run_is_safe_and_can_still_be_completed() {
+    let moves = model_moves();
+    let mut completed = 0;
+    for number in 0..moves.len().pow(4) {
+        let mut world = World::new(run());
+        let mut turn = 0;
+        while turn < 4 && !world.journal.state.ended() {
+            let next = moves[number / moves.len().pow(turn) % moves.len()];
+            let before = world.journal.state.spent.turns;
+            world.go(next);
+            turn += u32::from(world.journal.state.spent.turns > before);
+        }
+        for _ in 0..STEPS_MAX {
+            if !world.go(Move::WriteAndClaim("good")) {
+                break;
+            }
+        }
+        // Four checkpoints without progress end a run as blocked; every other one is completed by an honest model.
+        match world.status() {
+            "complete" => completed += 1,
+            status => assert_eq!(status, "blocked"),
+        }
+    }
+    assert!(completed > moves.len().pow(4) / 2, "{completed}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    /// Whatever model, provider, person and power supply do: nothing unsafe, never stuck, and an end.
+    #[test]
+    fn any_run_is_safe_and_ends(moves in prop::collection::vec(any_move(), 0..150), last in any_move()) {
+        let mut world = World::new(run_with(|goal| goal.stop.turns = 20));
+        for next in moves {
+            world.go(next);
+        }
+        // From here on nobody interferes.
+        let last = match last {
+            Move::Pause | Move::Crash | Move::Later | Move::Help | Move::Fail(_) => Move::Shell,
+            last => last,
+        };
+        for _ in 0..STEPS_MAX {
+            world.go(last);
+        }
+        prop_assert!(world.journal.state.ended(), "{}", world.status());
+        prop_assert!(matches!(world.journal.state.phase, Phase::Ended));
+    }
+
+    /// The same events give the same state, and whoever dies between two of them reads the same.
+    #[test]
+    fn a_replay_is_the_run(moves in prop::collection::vec(any_move(), 0..80)) {
+        let mut world = World::new(run());
+        for next in moves {
+            world.go(next);
+        }
+        let events = &world.journal.events;
+        let mut state = begin(&events[0]).unwrap();
+        for event in &events[1..] {
+            state = step(state, event).unwrap().0;
+        }
+        let json = |state: &State| serde_json::to_string(state).unwrap();
+        prop_assert_eq!(json(&state), json(&world.journal.state));
+    }
+}
+
+fn any_move() -> impl Strategy<Value = Move> {
+    let kinds = [
+        "rate_limited",
+        "unavailable",
+        "network",
+        "cut",
+        "malformed",
+        "context_overflow",
+        "refused",
+    ];
+    let rare = kinds.map(Move::Fail).into_iter().chain([
+        Move::Pause,
+        Move::Stop,
+        Move::Crash,
+        Move::Later,
+    ]);
+    let rare: Vec<Move> = rare.chain([Move::Wait, Move::Help]).collect();
+    prop_oneof![4 => prop::sample::select(model_moves()), 1 => prop::sample::select(rare)]
+}
+
+#[test]
+fn the_lines_of_a_ready_run_are_the_ones_of_the_world() {
+    let mut world = World::new(run());
+    while world.status() != "working" {
+        world.go(Move::Shell);
+    }
+    let ready = Journal::played(run(), &READY);
+    assert_eq!(world.journal.due(), ready.due());
+}

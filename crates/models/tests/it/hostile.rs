@@ -4,7 +4,7 @@ use overnight_ports::model::{Answer, ModelError, ModelErrorKind, Usage};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::{KEY, ask, client};
+use crate::{KEY, ask, client, impatient};
 
 /// Answers the n-th request with the n-th text, then closes the connection; returns the base address.
 async fn raw(answers: Vec<Vec<u8>>) -> (String, tokio::sync::mpsc::UnboundedReceiver<String>) {
@@ -283,8 +283,17 @@ async fn the_key_is_never_repeated_wherever_the_server_puts_it() {
 
 #[tokio::test]
 async fn a_server_without_tls_behind_https_is_a_network_failure() {
-    let (base, _requests) = raw(vec![status("200 OK", "", "plain")]).await;
-    let error = ask(&client(&base.replace("http:", "https:")), 1)
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    tokio::spawn(async move {
+        let Ok((mut stream, _)) = listener.accept().await else {
+            return;
+        };
+        let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
+        // The rest is left unread until the client hangs up.
+        let _ = stream.read_to_end(&mut Vec::new()).await;
+    });
+    let error = ask(&client(&format!("https://{address}/v1")), 1)
         .await
         .expect_err("no handshake");
     assert_eq!(error.kind, ModelErrorKind::Network, "{}", error.message);
@@ -394,9 +403,9 @@ async fn a_server_that_says_nothing_or_never_ends_is_left() {
         std::future::pending::<()>().await;
     });
     let model = client(&base);
-    let silent = ask(&model, 1).await.expect_err("silence");
+    let silent = ask(&impatient(&base), 1).await.expect_err("silence");
     assert_eq!(silent.kind, ModelErrorKind::Network, "{}", silent.message);
-    assert!(silent.message.contains("0.4 s"), "{}", silent.message);
+    assert!(silent.message.contains("within 1 s"), "{}", silent.message);
     let endless = ask(&model, 1).await.expect_err("no end");
     assert_eq!(
         endless.kind,

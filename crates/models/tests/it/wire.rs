@@ -4,7 +4,7 @@ use overnight_ports::model::{Entry, Model, ModelErrorKind};
 use serde_json::{Value, json};
 use sim::server::{Options, Outcome, Server};
 
-use crate::{KEY, ask, client, request, script};
+use crate::{KEY, ask, client, impatient, request, script};
 
 fn serve(yaml: &str) -> Server {
     let options = Options {
@@ -213,7 +213,6 @@ async fn every_failure_has_its_kind_and_then_the_answer_comes() {
         ("{kind: network}", Network, None, "127.0.0.1"),
         ("{kind: cut}", Cut, None, "response.completed"),
         ("{kind: cut, how: abort}", Cut, None, "broke"),
-        ("{kind: cut, how: stall}", Cut, None, "nothing for 0.4 s"),
         ("{kind: malformed}", Malformed, None, "not readable"),
         ("{kind: malformed, how: empty}", Malformed, None, "empty"),
         (
@@ -262,6 +261,24 @@ async fn every_failure_has_its_kind_and_then_the_answer_comes() {
         );
         assert_eq!(server.answers_sent(), 1, "{fail}");
     }
+}
+
+#[tokio::test]
+async fn an_answer_that_stalls_is_cut() {
+    let server = serve("turns:\n  - fail: {kind: cut, how: stall}\n  - say: here\n");
+    let error = ask(&impatient(&server.base_url()), 1)
+        .await
+        .expect_err("it stalls");
+    assert_eq!(error.kind, ModelErrorKind::Cut, "{}", error.message);
+    assert!(
+        error.message.contains("nothing for 1 s"),
+        "{}",
+        error.message
+    );
+    let answer = ask(&client(&server.base_url()), 1)
+        .await
+        .expect("then it answers");
+    assert_eq!(answer.text, "here");
 }
 
 #[tokio::test]

@@ -13,12 +13,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use nix::fcntl::OFlag;
-use nix::sys::socket::{AddressFamily, Shutdown, SockFlag, SockType, setsockopt, shutdown, socketpair, sockopt};
+use nix::sys::socket::{
+    AddressFamily, Shutdown, SockFlag, SockType, setsockopt, shutdown, socketpair, sockopt,
+};
 use nix::sys::time::{TimeVal, TimeValLike};
 use nix::unistd::pipe2;
 use overnight_ports::sandbox::{
-    Background, Cell, CellSpec, Command, Exit, Finished, Network, OUTPUT_BYTES_MAX, SandboxError, Streams,
-    WORKSPACE_INSIDE,
+    Background, Cell, CellSpec, Command, Exit, Finished, Network, OUTPUT_BYTES_MAX, SandboxError,
+    Streams, WORKSPACE_INSIDE,
 };
 use tokio::net::unix::pipe::Receiver;
 use tokio::sync::{oneshot, watch};
@@ -76,6 +78,13 @@ struct KillOnDrop {
     armed: bool,
 }
 
+impl KillOnDrop {
+    /// The command has ended.
+    fn disarm(mut self) {
+        self.armed = false;
+    }
+}
+
 impl Drop for KillOnDrop {
     fn drop(&mut self) {
         if self.armed {
@@ -94,27 +103,50 @@ struct Opened {
 }
 
 impl LinuxCell {
-    pub(super) async fn open(helper: PathBuf, host: Arc<Host>, spec: CellSpec) -> Result<LinuxCell, SandboxError> {
+    pub(super) async fn open(
+        helper: PathBuf,
+        host: Arc<Host>,
+        spec: CellSpec,
+    ) -> Result<LinuxCell, SandboxError> {
         let network = spec.network.clone();
         let opening = spawn_blocking(move || {
             let plan = Plan::new(&host, &spec)?;
             let opened = start_helper(&helper, &plan)?;
             Ok::<_, SandboxError>((plan, opened))
         });
-        let (plan, opened) = opening.await.map_err(|error| SandboxError::Open(error.to_string()))??;
-        let Plan { setup, mut env, rules } = plan;
-        let Opened { helper, child, path, listeners, gone } = opened;
+        let (plan, opened) = opening
+            .await
+            .map_err(|error| SandboxError::Open(error.to_string()))??;
+        let Plan {
+            setup,
+            mut env,
+            rules,
+        } = plan;
+        let Opened {
+            helper,
+            child,
+            path,
+            listeners,
+            gone,
+        } = opened;
         let helper = Arc::new(helper);
         let reader = Arc::clone(&helper);
         let home = setup.private.join("home");
-        thread::Builder::new().name("overnight-cell".to_owned()).spawn(move || {
-            read_replies(&reader, child);
-            forget_placeholders(&home);
-            // Nobody may be interested.
-            let _ = gone.send(true);
-        })?;
+        thread::Builder::new()
+            .name("overnight-cell".to_owned())
+            .spawn(move || {
+                read_replies(&reader, child);
+                forget_placeholders(&home);
+                // Nobody may be interested.
+                let _ = gone.send(true);
+            })?;
         // The cell from here on: an early return closes it.
-        let mut cell = LinuxCell { helper, env: BTreeMap::new(), denied: Arc::default(), outlets: Vec::new() };
+        let mut cell = LinuxCell {
+            helper,
+            env: BTreeMap::new(),
+            denied: Arc::default(),
+            outlets: Vec::new(),
+        };
         let path: Vec<_> = path.iter().map(|folder| folder.to_string_lossy()).collect();
         env.entry("PATH".to_owned()).or_insert(path.join(":"));
         if matches!(network, Network::Hosts(_)) {
@@ -141,7 +173,11 @@ impl LinuxCell {
             let task = match listener {
                 Listener::Proxy(port) => {
                     env.extend(proxy_variables(port));
-                    tokio::spawn(proxy::serve(socket, Arc::clone(&rules), Arc::clone(&self.denied)))
+                    tokio::spawn(proxy::serve(
+                        socket,
+                        Arc::clone(&rules),
+                        Arc::clone(&self.denied),
+                    ))
                 }
                 Listener::Forward(port) => tokio::spawn(proxy::forward(socket, port)),
             };
@@ -151,15 +187,24 @@ impl LinuxCell {
     }
 
     fn launch(&self, command: &Command) -> Result<Launched, SandboxError> {
-        let dir = relative(&command.dir).map_err(|_| SandboxError::NoDirectory(command.dir.clone()))?;
+        let dir =
+            relative(&command.dir).map_err(|_| SandboxError::NoDirectory(command.dir.clone()))?;
         let mut env = self.env.clone();
         env.extend(command.env.clone());
-        if let Some(name) = env.keys().find(|name| name.is_empty() || name.contains('=')) {
-            return Err(SandboxError::Open(format!("{name:?} is not a variable's name")));
+        if let Some(name) = env
+            .keys()
+            .find(|name| name.is_empty() || name.contains('='))
+        {
+            return Err(SandboxError::Open(format!(
+                "{name:?} is not a variable's name"
+            )));
         }
         let job = Job {
             script: command.script.clone(),
-            dir: Path::new(WORKSPACE_INSIDE).join(dir).to_string_lossy().into_owned(),
+            dir: Path::new(WORKSPACE_INSIDE)
+                .join(dir)
+                .to_string_lossy()
+                .into_owned(),
             env,
         };
         let job = wire::memory_file(&serde_json::to_vec(&job).map_err(io::Error::from)?)?;
@@ -175,10 +220,24 @@ impl LinuxCell {
                 (Some(Receiver::from_owned_fd(stderr)?), end)
             }
         };
-        let fds = [job.as_fd(), stdin.as_fd(), stdout_end.as_fd(), stderr_end.as_fd()];
+        let fds = [
+            job.as_fd(),
+            stdin.as_fd(),
+            stdout_end.as_fd(),
+            stderr_end.as_fd(),
+        ];
         let (id, ended) = self.helper.request_run(&fds)?;
-        let guard = KillOnDrop { helper: Arc::clone(&self.helper), id, armed: true };
-        Ok(Launched { ended, stdout: Receiver::from_owned_fd(stdout)?, stderr, guard })
+        let guard = KillOnDrop {
+            helper: Arc::clone(&self.helper),
+            id,
+            armed: true,
+        };
+        Ok(Launched {
+            ended,
+            stdout: Receiver::from_owned_fd(stdout)?,
+            stderr,
+            guard,
+        })
     }
 }
 
@@ -199,25 +258,29 @@ impl Cell for LinuxCell {
 
     async fn run(&self, command: Command) -> Result<Finished, SandboxError> {
         let started = Instant::now();
-        let mut launched = self.launch(&command)?;
+        let Launched {
+            mut ended,
+            stdout: out,
+            stderr: err,
+            guard,
+        } = self.launch(&command)?;
         let (mut stdout, mut stderr) = (Head::new(OUTPUT_BYTES_MAX), Head::new(OUTPUT_BYTES_MAX));
-        let id = launched.guard.id;
         let followed = follow(
-            &mut launched.ended,
-            || self.helper.kill(id),
+            &mut ended,
+            || self.helper.kill(guard.id),
             // Further away than the clock reaches is as good as never.
             started.checked_add(command.timeout),
-            (launched.stdout, &mut |bytes| stdout.take(bytes)),
-            (launched.stderr, &mut |bytes| stderr.take(bytes)),
+            (out, &mut |bytes| stdout.take(bytes)),
+            (err, &mut |bytes| stderr.take(bytes)),
         )
         .await?;
         let exit = match followed {
             Followed::Ended(end) => {
-                launched.guard.armed = false;
+                guard.disarm();
                 exit_of(end.unwrap_or(End::Killed), &command.dir)?
             }
             Followed::TimedOut => {
-                launched.guard.armed = false;
+                guard.disarm();
                 Exit::TimedOut
             }
             Followed::Undead => {
@@ -236,19 +299,31 @@ impl Cell for LinuxCell {
     }
 
     async fn start(&self, command: Command) -> Result<Box<dyn Background>, SandboxError> {
-        let command = Command { streams: Streams::Merged, ..command };
-        let mut launched = self.launch(&command)?;
+        let command = Command {
+            streams: Streams::Merged,
+            ..command
+        };
+        let Launched {
+            mut ended,
+            stdout,
+            guard,
+            ..
+        } = self.launch(&command)?;
         let output = Arc::new(Mutex::new(Tail::new(BACKGROUND_OUTPUT_BYTES)));
-        let (ended, exit) = watch::channel(None);
-        let background =
-            LinuxBackground { helper: Arc::clone(&self.helper), id: launched.guard.id, output: Arc::clone(&output), exit };
+        let (tell, exit) = watch::channel(None);
+        let background = LinuxBackground {
+            helper: Arc::clone(&self.helper),
+            id: guard.id,
+            output: Arc::clone(&output),
+            exit,
+        };
         let dir = command.dir;
         tokio::spawn(async move {
             let followed = follow(
-                &mut launched.ended,
+                &mut ended,
                 || {},
                 None,
-                (launched.stdout, &mut |bytes| lock(&output).take(bytes)),
+                (stdout, &mut |bytes| lock(&output).take(bytes)),
                 (None, &mut |_| {}),
             )
             .await;
@@ -256,13 +331,13 @@ impl Cell for LinuxCell {
                 Ok(Followed::Ended(Ok(end))) => end,
                 Ok(_) | Err(_) => End::Killed,
             };
-            launched.guard.armed = false;
+            guard.disarm();
             let exit = exit_of(end, &dir).unwrap_or_else(|error| {
                 lock(&output).take(format!("{error}\n").as_bytes());
                 Exit::Code(NOT_STARTED)
             });
             // Nobody may be interested any more.
-            let _ = ended.send(Some(exit));
+            let _ = tell.send(Some(exit));
         });
         Ok(Box::new(background))
     }
@@ -287,7 +362,9 @@ fn exit_of(end: End, dir: &str) -> Result<Exit, SandboxError> {
         End::Signal(signal) => Ok(Exit::Signal(signal)),
         End::Killed => Ok(Exit::Killed),
         End::NoDirectory => Err(SandboxError::NoDirectory(dir.to_owned())),
-        End::Broken(what) => Err(SandboxError::Io(io::Error::other(format!("the command could not be started: {what}")))),
+        End::Broken(what) => Err(SandboxError::Io(io::Error::other(format!(
+            "the command could not be started: {what}"
+        )))),
     }
 }
 
@@ -310,7 +387,11 @@ impl Background for LinuxBackground {
 
     async fn wait(&self) -> Exit {
         let mut exit = self.exit.clone();
-        let ended = exit.wait_for(Option::is_some).await.ok().and_then(|exit| *exit);
+        let ended = exit
+            .wait_for(Option::is_some)
+            .await
+            .ok()
+            .and_then(|exit| *exit);
         // The runtime that followed it is shutting down, and the cell with it.
         ended.unwrap_or(Exit::Killed)
     }
@@ -322,10 +403,16 @@ impl Background for LinuxBackground {
 }
 
 impl Helper {
-    fn request_run(&self, fds: &[std::os::fd::BorrowedFd<'_>]) -> Result<(u64, oneshot::Receiver<End>), SandboxError> {
+    fn request_run(
+        &self,
+        fds: &[std::os::fd::BorrowedFd<'_>],
+    ) -> Result<(u64, oneshot::Receiver<End>), SandboxError> {
         let (sender, ended) = oneshot::channel();
         let id = self.next.fetch_add(1, Ordering::Relaxed);
-        lock(&self.waiting).as_mut().ok_or(SandboxError::Closed)?.insert(id, sender);
+        lock(&self.waiting)
+            .as_mut()
+            .ok_or(SandboxError::Closed)?
+            .insert(id, sender);
         if wire::send(self.control.as_fd(), &Request::Run { id }, fds).is_err() {
             if let Some(waiting) = lock(&self.waiting).as_mut() {
                 waiting.remove(&id);
@@ -350,7 +437,9 @@ impl Helper {
 fn read_replies(helper: &Helper, mut child: Child) {
     while let Ok(Some((reply, _))) = wire::receive::<Reply>(helper.control.as_fd()) {
         if let Reply::Ended { id, end } = reply
-            && let Some(sender) = lock(&helper.waiting).as_mut().and_then(|waiting| waiting.remove(&id))
+            && let Some(sender) = lock(&helper.waiting)
+                .as_mut()
+                .and_then(|waiting| waiting.remove(&id))
         {
             // Nobody may wait any more.
             let _ = sender.send(end);
@@ -363,11 +452,22 @@ fn read_replies(helper: &Helper, mut child: Child) {
 }
 
 fn start_helper(program: &Path, plan: &Plan) -> Result<Opened, SandboxError> {
-    let (control, theirs) =
-        socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC).map_err(io::Error::from)?;
+    let (control, theirs) = socketpair(
+        AddressFamily::Unix,
+        SockType::SeqPacket,
+        None,
+        SockFlag::SOCK_CLOEXEC,
+    )
+    .map_err(io::Error::from)?;
     let limit = |seconds| TimeVal::seconds(seconds);
-    setsockopt(&control, sockopt::SendTimeout, &limit(SEND_TIMEOUT_SECONDS)).map_err(io::Error::from)?;
-    setsockopt(&control, sockopt::ReceiveTimeout, &limit(OPEN_TIMEOUT_SECONDS)).map_err(io::Error::from)?;
+    setsockopt(&control, sockopt::SendTimeout, &limit(SEND_TIMEOUT_SECONDS))
+        .map_err(io::Error::from)?;
+    setsockopt(
+        &control,
+        sockopt::ReceiveTimeout,
+        &limit(OPEN_TIMEOUT_SECONDS),
+    )
+    .map_err(io::Error::from)?;
     let mut child = std::process::Command::new(program)
         .arg(FIRST_ARGUMENT)
         .env_clear()
@@ -376,14 +476,29 @@ fn start_helper(program: &Path, plan: &Plan) -> Result<Opened, SandboxError> {
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
-        .map_err(|error| SandboxError::Open(format!("the helper {} does not start: {error}", program.display())))?;
+        .map_err(|error| {
+            SandboxError::Open(format!(
+                "the helper {} does not start: {error}",
+                program.display()
+            ))
+        })?;
     match hand_over(&control, plan) {
         Ok((path, listeners)) => {
             setsockopt(&control, sockopt::ReceiveTimeout, &limit(0)).map_err(io::Error::from)?;
             let (gone, is_gone) = watch::channel(false);
-            let helper =
-                Helper { control, next: AtomicU64::new(1), waiting: Mutex::new(Some(HashMap::new())), gone: is_gone };
-            Ok(Opened { helper, child, path, listeners, gone })
+            let helper = Helper {
+                control,
+                next: AtomicU64::new(1),
+                waiting: Mutex::new(Some(HashMap::new())),
+                gone: is_gone,
+            };
+            Ok(Opened {
+                helper,
+                child,
+                path,
+                listeners,
+                gone,
+            })
         }
         Err(error) => {
             drop(control);
@@ -397,8 +512,9 @@ fn start_helper(program: &Path, plan: &Plan) -> Result<Opened, SandboxError> {
 type Ready = (Vec<PathBuf>, Vec<(Listener, std::net::TcpListener)>);
 
 fn hand_over(control: &OwnedFd, plan: &Plan) -> Result<Ready, SandboxError> {
-    let setup = serde_json::to_vec(&plan.setup)
-        .map_err(|error| SandboxError::Open(format!("a path cannot be handed to the helper: {error}")))?;
+    let setup = serde_json::to_vec(&plan.setup).map_err(|error| {
+        SandboxError::Open(format!("a path cannot be handed to the helper: {error}"))
+    })?;
     let setup = wire::memory_file(&setup)?;
     wire::send(control.as_fd(), &(), &[setup.as_fd()])?;
     let answer = wire::receive::<Reply>(control.as_fd())
@@ -407,10 +523,11 @@ fn hand_over(control: &OwnedFd, plan: &Plan) -> Result<Ready, SandboxError> {
         Some((Reply::Ready { path, listeners }, fds)) => {
             Ok((path, listeners.into_iter().zip(fds.into_iter().map(Into::into)).collect()))
         }
-        Some((Reply::Failed { what }, _)) => Err(match hint() {
-            Some(hint) => SandboxError::Unsupported(format!("{what}; {hint}")),
-            None => SandboxError::Open(what),
-        }),
+        Some((Reply::Failed { what, refused: false }, _)) => Err(SandboxError::Open(what)),
+        Some((Reply::Failed { what, refused: true }, _)) => Err(SandboxError::Unsupported(match hint() {
+            Some(hint) => format!("{what}; {hint}"),
+            None => what,
+        })),
         Some((Reply::Ended { .. }, _)) | None => Err(SandboxError::Open(
             "the helper ended without a word; does this program's main begin with cell_main_if_asked?".to_owned(),
         )),

@@ -14,9 +14,12 @@ mod wire;
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
-use overnight_ports::sandbox::{Cell, CellSpec, Command, Exit, Level, Network, Sandbox, SandboxError, Streams};
+use overnight_ports::sandbox::{
+    Cell, CellSpec, Command, Exit, Level, Network, Sandbox, SandboxError, Streams,
+};
 use tokio::sync::OnceCell;
 
 pub use cell::LinuxCell;
@@ -39,12 +42,18 @@ impl LinuxSandbox {
 
     /// With another program as the helper.
     pub fn with_helper(helper: PathBuf) -> LinuxSandbox {
-        LinuxSandbox { helper, host: Arc::new(Host::current()) }
+        LinuxSandbox {
+            helper,
+            host: Arc::new(Host::current()),
+        }
     }
 
     /// For another environment than this process's own.
     pub fn for_host(self, host: Host) -> LinuxSandbox {
-        LinuxSandbox { host: Arc::new(host), ..self }
+        LinuxSandbox {
+            host: Arc::new(host),
+            ..self
+        }
     }
 
     /// Opens a cell, as [`Sandbox::open`] does, and keeps its type.
@@ -54,7 +63,10 @@ impl LinuxSandbox {
 
     /// Opens a tiny cell and runs one command in it: whether the kernel offers what cells need.
     pub async fn probe(&self) -> Result<String, String> {
-        let folder = std::env::temp_dir().join(format!("overnight-probe-{}", std::process::id()));
+        static PROBES: AtomicU64 = AtomicU64::new(0);
+        let number = PROBES.fetch_add(1, Ordering::Relaxed);
+        let folder =
+            std::env::temp_dir().join(format!("overnight-probe-{}-{number}", std::process::id()));
         let result = self.probe_in(&folder).await;
         // What is left of it is empty folders.
         let _ = fs::remove_dir_all(&folder);
@@ -63,7 +75,8 @@ impl LinuxSandbox {
 
     async fn probe_in(&self, folder: &std::path::Path) -> Result<String, String> {
         let workspace = folder.join("workspace");
-        fs::create_dir_all(&workspace).map_err(|error| format!("{}: {error}", workspace.display()))?;
+        fs::create_dir_all(&workspace)
+            .map_err(|error| format!("{}: {error}", workspace.display()))?;
         let spec = CellSpec {
             workspace,
             private: folder.join("private"),
@@ -74,7 +87,10 @@ impl LinuxSandbox {
             env: std::collections::BTreeMap::new(),
             hidden: Vec::new(),
         };
-        let cell = self.open_cell(spec).await.map_err(|error| error.to_string())?;
+        let cell = self
+            .open_cell(spec)
+            .await
+            .map_err(|error| error.to_string())?;
         let command = Command {
             script: "true".to_owned(),
             dir: String::new(),
@@ -87,7 +103,10 @@ impl LinuxSandbox {
         cell.close().await;
         match finished.exit {
             Exit::Code(0) => Ok(self.describe()),
-            exit => Err(format!("`true` in a cell ended with {exit:?}: {}", String::from_utf8_lossy(&finished.stdout))),
+            exit => Err(format!(
+                "`true` in a cell ended with {exit:?}: {}",
+                String::from_utf8_lossy(&finished.stdout)
+            )),
         }
     }
 }
@@ -105,7 +124,10 @@ impl Sandbox for LinuxSandbox {
     }
 
     fn describe(&self) -> String {
-        format!("namespaces+landlock({})+seccomp", helper::landlock_version())
+        format!(
+            "namespaces+landlock({})+seccomp",
+            helper::landlock_version()
+        )
     }
 
     async fn open(&self, spec: CellSpec) -> Result<Box<dyn Cell>, SandboxError> {
@@ -114,14 +136,20 @@ impl Sandbox for LinuxSandbox {
 }
 
 pub(crate) fn helper_main_if_asked() {
-    if std::env::args_os().nth(1).is_some_and(|argument| argument == wire::FIRST_ARGUMENT) {
+    if std::env::args_os()
+        .nth(1)
+        .is_some_and(|argument| argument == wire::FIRST_ARGUMENT)
+    {
         std::process::exit(helper::main());
     }
 }
 
 pub(crate) async fn probe() -> Result<String, String> {
     static ANSWER: OnceCell<Result<String, String>> = OnceCell::const_new();
-    ANSWER.get_or_init(|| async { LinuxSandbox::new().probe().await }).await.clone()
+    ANSWER
+        .get_or_init(|| async { LinuxSandbox::new().probe().await })
+        .await
+        .clone()
 }
 
 /// What a person can do about a kernel that refuses, as far as its settings tell.
@@ -139,8 +167,12 @@ fn hint() -> Option<&'static str> {
     } else if is("user/max_user_namespaces", "0") {
         Some("user namespaces are off; `sysctl user.max_user_namespaces=10000` turns them on")
     } else if helper::landlock_version() == 0 {
-        Some("the kernel has no Landlock; it needs Linux 5.13 or later with `landlock` in its lsm= parameter")
-    } else if fs::exists("/.dockerenv").unwrap_or(false) || fs::exists("/run/.containerenv").unwrap_or(false) {
+        Some(
+            "the kernel has no Landlock; it needs Linux 5.13 or later with `landlock` in its lsm= parameter",
+        )
+    } else if fs::exists("/.dockerenv").unwrap_or(false)
+        || fs::exists("/run/.containerenv").unwrap_or(false)
+    {
         Some(
             "this is a container; it must be allowed user namespaces and an unmasked /proc \
              (docker run --security-opt seccomp=unconfined --security-opt systempaths=unconfined)",

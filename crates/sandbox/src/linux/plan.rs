@@ -19,7 +19,9 @@ const HOMES: &[&str] = &["/home", "/root", "/var/root"];
 /// Made anew in every cell, so that nothing of the host's is seen there: for tools this is as good as hidden.
 const MADE_ANEW: &[&str] = &["/run", "/tmp", "/var/tmp"];
 /// What the system itself is made of; no home may hide it.
-const SYSTEM: &[&str] = &["/usr", "/bin", "/sbin", "/lib", "/lib64", "/etc", "/var", "/dev", "/proc", "/sys", "/nix"];
+const SYSTEM: &[&str] = &[
+    "/usr", "/bin", "/sbin", "/lib", "/lib64", "/etc", "/var", "/dev", "/proc", "/sys", "/nix",
+];
 /// The lowest number of a person's user on all common systems.
 const PERSON_UID_MIN: u32 = 1000;
 /// `nobody`.
@@ -91,26 +93,48 @@ impl Plan {
         let workspace = existing_dir(&spec.workspace, "the workspace")?;
         fs::create_dir_all(&spec.private)?;
         let private = existing_dir(&spec.private, "the private folder")?;
-        let base = spec.base_layer.as_deref().map(|base| existing_dir(base, "the base layer")).transpose()?;
-        let own: Vec<PathBuf> = [Some(private.clone()), base.clone()].into_iter().flatten().collect();
+        let base = spec
+            .base_layer
+            .as_deref()
+            .map(|base| existing_dir(base, "the base layer"))
+            .transpose()?;
+        let own: Vec<PathBuf> = [Some(private.clone()), base.clone()]
+            .into_iter()
+            .flatten()
+            .collect();
         for home in &own {
             forget_placeholders(&home.join("home"));
         }
 
-        let named_home = host.home().map_or_else(|| PathBuf::from(HOME_FALLBACK), Path::to_owned);
+        let named_home = host
+            .home()
+            .map_or_else(|| PathBuf::from(HOME_FALLBACK), Path::to_owned);
         let home = named_home.canonicalize().unwrap_or(named_home.clone());
         let mut homes = other_homes();
         homes.extend([named_home, home.clone()]);
-        let asked: Vec<PathBuf> = spec.hidden.iter().filter_map(|path| path.canonicalize().ok()).collect();
-        if let Some(system) = asked.iter().find(|path| path.parent().is_none() || SYSTEM.iter().any(|s| *path == Path::new(s))) {
-            return Err(SandboxError::Open(format!("{} cannot be hidden: nothing would run", system.display())));
+        let asked: Vec<PathBuf> = spec
+            .hidden
+            .iter()
+            .filter_map(|path| path.canonicalize().ok())
+            .collect();
+        if let Some(system) = asked
+            .iter()
+            .find(|path| path.parent().is_none() || SYSTEM.iter().any(|s| *path == Path::new(s)))
+        {
+            return Err(SandboxError::Open(format!(
+                "{} cannot be hidden: nothing would run",
+                system.display()
+            )));
         }
         let hide = hidden(&homes, own.iter().chain(&asked));
 
         let mut expose = tools(host, &homes, &hide);
         let mut env = host.basics(&home, Path::new("/tmp"));
         env.extend(host.tools(|place| {
-            !hide.iter().chain(&made_anew()).any(|hidden| place.starts_with(hidden))
+            !hide
+                .iter()
+                .chain(&made_anew())
+                .any(|hidden| place.starts_with(hidden))
                 || expose.iter().any(|bind| place.starts_with(&bind.at))
         }));
         if nix::unistd::geteuid().is_root() {
@@ -127,7 +151,11 @@ impl Plan {
             hide_again: hide_again(&asked, &expose, &workspace),
             caches: caches(host, &home),
             layers: layers(spec)?,
-            readonly: spec.readonly.iter().map(|path| relative(path)).collect::<Result<_, _>>()?,
+            readonly: spec
+                .readonly
+                .iter()
+                .map(|path| relative(path))
+                .collect::<Result<_, _>>()?,
             files: resolver(&spec.network),
             network: NetworkSetup {
                 own: spec.network != Network::Host,
@@ -148,13 +176,16 @@ impl Plan {
 
 /// An absolute path without links to a folder that is there.
 fn existing_dir(path: &Path, what: &str) -> Result<PathBuf, SandboxError> {
-    let found = path
-        .canonicalize()
-        .map_err(|error| SandboxError::Open(format!("{what} {} is not there: {error}", path.display())))?;
+    let found = path.canonicalize().map_err(|error| {
+        SandboxError::Open(format!("{what} {} is not there: {error}", path.display()))
+    })?;
     if found.is_dir() {
         Ok(found)
     } else {
-        Err(SandboxError::Open(format!("{what} {} is not a folder", path.display())))
+        Err(SandboxError::Open(format!(
+            "{what} {} is not a folder",
+            path.display()
+        )))
     }
 }
 
@@ -165,7 +196,11 @@ pub(super) fn relative(path: &str) -> Result<PathBuf, SandboxError> {
         match component {
             Component::Normal(name) => clean.push(name),
             Component::CurDir => {}
-            _ => return Err(SandboxError::Open(format!("{path:?} is not a path below the workspace"))),
+            _ => {
+                return Err(SandboxError::Open(format!(
+                    "{path:?} is not a path below the workspace"
+                )));
+            }
         }
     }
     if clean.as_os_str().is_empty() {
@@ -179,14 +214,19 @@ fn other_homes() -> Vec<PathBuf> {
     let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
     let mut homes: Vec<PathBuf> = HOMES.iter().map(PathBuf::from).collect();
     homes.extend(users.lines().filter_map(person_home));
-    let resolved: Vec<PathBuf> = homes.iter().filter_map(|home| home.canonicalize().ok()).collect();
+    let resolved: Vec<PathBuf> = homes
+        .iter()
+        .filter_map(|home| home.canonicalize().ok())
+        .collect();
     homes.extend(resolved);
     homes
 }
 
 fn person_home(line: &str) -> Option<PathBuf> {
     let fields: Vec<&str> = line.split(':').collect();
-    let [_, _, uid, _, _, home, ..] = fields[..] else { return None };
+    let [_, _, uid, _, _, home, ..] = fields[..] else {
+        return None;
+    };
     let uid: u32 = uid.parse().ok()?;
     let is_person = uid == 0 || (uid >= PERSON_UID_MIN && uid != NOBODY_UID);
     Some(PathBuf::from(home)).filter(|home| is_person && home.is_absolute())
@@ -195,11 +235,26 @@ fn person_home(line: &str) -> Option<PathBuf> {
 /// Everything to be hidden, resolved, none below another. What is hidden in a folder that is made anew is gone
 /// without more ado.
 fn hidden<'a>(homes: &[PathBuf], own: impl Iterator<Item = &'a PathBuf>) -> Vec<PathBuf> {
-    let is_system = |path: &Path| SYSTEM.iter().any(|system| Path::new(system).starts_with(path));
-    let homes = homes.iter().filter_map(|home| home.canonicalize().ok()).filter(|home| !is_system(home));
-    let mut all: Vec<PathBuf> =
-        homes.chain(own.cloned()).chain(private_files::find()).chain(private_files::sockets()).collect();
-    all.retain(|path| !["/proc", "/sys", "/dev"].iter().chain(MADE_ANEW).any(|made| path.starts_with(made)));
+    let is_system = |path: &Path| {
+        SYSTEM
+            .iter()
+            .any(|system| Path::new(system).starts_with(path))
+    };
+    let homes = homes
+        .iter()
+        .filter_map(|home| home.canonicalize().ok())
+        .filter(|home| !is_system(home));
+    let mut all: Vec<PathBuf> = homes
+        .chain(own.cloned())
+        .chain(private_files::find())
+        .chain(private_files::sockets())
+        .collect();
+    all.retain(|path| {
+        !["/proc", "/sys", "/dev"]
+            .iter()
+            .chain(MADE_ANEW)
+            .any(|made| path.starts_with(made))
+    });
     all.sort();
     all.dedup();
     let mut outermost: Vec<PathBuf> = Vec::new();
@@ -216,19 +271,34 @@ fn made_anew() -> Vec<PathBuf> {
 }
 
 fn tools(host: &Host, homes: &[PathBuf], hide: &[PathBuf]) -> Vec<Bind> {
-    let hidden: Vec<PathBuf> = hide.iter().cloned().chain(made_anew()).chain(homes.iter().cloned()).collect();
+    let hidden: Vec<PathBuf> = hide
+        .iter()
+        .cloned()
+        .chain(made_anew())
+        .chain(homes.iter().cloned())
+        .collect();
     toolchains::exposed(host, homes, &hidden)
 }
 
 /// What was asked to be hidden and is seen through something that is shown.
 fn hide_again(asked: &[PathBuf], expose: &[Bind], workspace: &Path) -> Vec<PathBuf> {
-    let inside = [(workspace, Path::new(overnight_ports::sandbox::WORKSPACE_INSIDE))];
-    let shown = expose.iter().map(|bind| (bind.from.as_path(), bind.at.as_path())).chain(inside);
+    let inside = [(
+        workspace,
+        Path::new(overnight_ports::sandbox::WORKSPACE_INSIDE),
+    )];
+    let shown = expose
+        .iter()
+        .map(|bind| (bind.from.as_path(), bind.at.as_path()))
+        .chain(inside);
     shown
         .flat_map(|(from, at)| {
             asked.iter().filter_map(move |path| {
                 let rest = path.strip_prefix(from).ok()?;
-                Some(if rest.as_os_str().is_empty() { at.to_owned() } else { at.join(rest) })
+                Some(if rest.as_os_str().is_empty() {
+                    at.to_owned()
+                } else {
+                    at.join(rest)
+                })
             })
         })
         .filter(|path| path != Path::new(overnight_ports::sandbox::WORKSPACE_INSIDE))
@@ -242,10 +312,16 @@ fn configuration(host: &Host, home: &Path, network: &Network) -> Vec<Bind> {
             (Some(rest), Some(cargo)) => cargo.join(rest),
             _ => home.join(name),
         };
-        let Ok(from) = from.canonicalize() else { continue };
-        let is_wanted = *network == Network::Host || (*name == ".cargo/config.toml" && is_without_token(&from));
+        let Ok(from) = from.canonicalize() else {
+            continue;
+        };
+        let is_wanted =
+            *network == Network::Host || (*name == ".cargo/config.toml" && is_without_token(&from));
         if is_wanted {
-            binds.push(Bind { from, at: home.join(name) });
+            binds.push(Bind {
+                from,
+                at: home.join(name),
+            });
         }
     }
     binds
@@ -258,9 +334,19 @@ fn is_without_token(file: &Path) -> bool {
 
 fn caches(host: &Host, home: &Path) -> Vec<Cache> {
     let found = CACHES.iter().filter_map(|(default, places)| {
-        let named = places.iter().find_map(|(variable, rest)| Some(host.place(variable)?.join(rest)));
-        let folder = named.unwrap_or_else(|| home.join(default)).canonicalize().ok().filter(|folder| folder.is_dir())?;
-        Some(Cache { at: home.join(default), host: folder, key: key(default) })
+        let named = places
+            .iter()
+            .find_map(|(variable, rest)| Some(host.place(variable)?.join(rest)));
+        let folder = named
+            .unwrap_or_else(|| home.join(default))
+            .canonicalize()
+            .ok()
+            .filter(|folder| folder.is_dir())?;
+        Some(Cache {
+            at: home.join(default),
+            host: folder,
+            key: key(default),
+        })
     });
     found.collect()
 }
@@ -269,9 +355,15 @@ fn layers(spec: &CellSpec) -> Result<Vec<WorkspaceLayer>, SandboxError> {
     let layer = |layer: &overnight_ports::sandbox::Layer| {
         let at = relative(&layer.at)?;
         if at == Path::new(".") {
-            return Err(SandboxError::Open("a layer cannot replace the workspace itself".to_owned()));
+            return Err(SandboxError::Open(
+                "a layer cannot replace the workspace itself".to_owned(),
+            ));
         }
-        Ok(WorkspaceLayer { from: existing_dir(&layer.from, "the layer")?, key: key(&at.to_string_lossy()), at })
+        Ok(WorkspaceLayer {
+            from: existing_dir(&layer.from, "the layer")?,
+            key: key(&at.to_string_lossy()),
+            at,
+        })
     };
     spec.layers.iter().map(layer).collect()
 }
@@ -283,8 +375,11 @@ fn key(path: &str) -> String {
     let hash = path.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     });
-    let readable: String =
-        path.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).take(READABLE_CHARS).collect();
+    let readable: String = path
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c } else { '_' })
+        .take(READABLE_CHARS)
+        .collect();
     format!("{readable}-{hash:016x}")
 }
 
@@ -293,8 +388,13 @@ fn resolver(network: &Network) -> Vec<(PathBuf, String)> {
     if *network != Network::Host {
         return Vec::new();
     }
-    let file = Path::new("/etc/resolv.conf").canonicalize().ok().filter(|file| file.starts_with("/run"));
-    file.and_then(|file| Some((file.clone(), fs::read_to_string(file).ok()?))).into_iter().collect()
+    let file = Path::new("/etc/resolv.conf")
+        .canonicalize()
+        .ok()
+        .filter(|file| file.starts_with("/run"));
+    file.and_then(|file| Some((file.clone(), fs::read_to_string(file).ok()?)))
+        .into_iter()
+        .collect()
 }
 
 /// Removes the empty files that a cell on the host's network has left in its home where configuration was shown:
@@ -317,22 +417,39 @@ mod tests {
     fn paths_stay_below_the_workspace() {
         assert_eq!(relative("a/./b").unwrap(), Path::new("a/b"));
         assert_eq!(relative("").unwrap(), Path::new("."));
-        assert!(relative("../a").is_err() && relative("/etc").is_err() && relative("a/../../b").is_err());
+        assert!(
+            relative("../a").is_err()
+                && relative("/etc").is_err()
+                && relative("a/../../b").is_err()
+        );
     }
 
     #[test]
     fn only_people_have_homes() {
-        assert_eq!(person_home("ann:x:1000:1000::/data/ann:/bin/sh"), Some(PathBuf::from("/data/ann")));
+        assert_eq!(
+            person_home("ann:x:1000:1000::/data/ann:/bin/sh"),
+            Some(PathBuf::from("/data/ann"))
+        );
         assert_eq!(person_home("www:x:33:33::/var/www:/bin/false"), None);
-        assert_eq!(person_home("nobody:x:65534:65534::/nonexistent:/bin/false"), None);
+        assert_eq!(
+            person_home("nobody:x:65534:65534::/nonexistent:/bin/false"),
+            None
+        );
         assert_eq!(person_home("garbage"), None);
     }
 
     #[test]
     fn what_is_hidden_is_outermost_and_never_the_system() {
-        let found = hidden(&[PathBuf::from("/"), PathBuf::from("/usr")], [PathBuf::from("/srv")].iter());
+        let found = hidden(
+            &[PathBuf::from("/"), PathBuf::from("/usr")],
+            [PathBuf::from("/srv")].iter(),
+        );
         assert!(found.contains(&PathBuf::from("/srv")));
-        assert!(!found.iter().any(|path| path == Path::new("/") || path == Path::new("/usr")));
+        assert!(
+            !found
+                .iter()
+                .any(|path| path == Path::new("/") || path == Path::new("/usr"))
+        );
         assert!(found.windows(2).all(|pair| !pair[1].starts_with(&pair[0])));
     }
 
@@ -344,7 +461,11 @@ mod tests {
 
     #[test]
     fn hidden_files_are_hidden_in_the_workspace_too() {
-        let again = hide_again(&[PathBuf::from("/w/.env"), PathBuf::from("/o")], &[], Path::new("/w"));
+        let again = hide_again(
+            &[PathBuf::from("/w/.env"), PathBuf::from("/o")],
+            &[],
+            Path::new("/w"),
+        );
         assert_eq!(again, [PathBuf::from("/workspace/.env")]);
     }
 }

@@ -6,8 +6,16 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// Where to look, and how deep. What is deeper, or elsewhere, is protected by the permissions alone.
-const PLACES: &[(&str, usize)] =
-    &[("/", 1), ("/etc", 4), ("/var", 1), ("/var/lib", 1), ("/srv", 2), ("/opt", 2), ("/mnt", 1), ("/usr/local/etc", 2)];
+const PLACES: &[(&str, usize)] = &[
+    ("/", 1),
+    ("/etc", 4),
+    ("/var", 1),
+    ("/var/lib", 1),
+    ("/srv", 2),
+    ("/opt", 2),
+    ("/mnt", 1),
+    ("/usr/local/etc", 2),
+];
 /// Folders in which everything is an administrator's business.
 const ADMINISTRATION: &[&str] = &["/var/log", "/var/mail", "/var/spool", "/var/backups"];
 /// A folder with more entries than this is hidden as a whole.
@@ -33,10 +41,16 @@ struct Caller {
 
 impl Caller {
     fn current() -> Caller {
-        let mut groups: Vec<u32> =
-            nix::unistd::getgroups().unwrap_or_default().into_iter().map(nix::unistd::Gid::as_raw).collect();
+        let mut groups: Vec<u32> = nix::unistd::getgroups()
+            .unwrap_or_default()
+            .into_iter()
+            .map(nix::unistd::Gid::as_raw)
+            .collect();
         groups.push(nix::unistd::getegid().as_raw());
-        Caller { user: nix::unistd::geteuid().as_raw(), groups }
+        Caller {
+            user: nix::unistd::geteuid().as_raw(),
+            groups,
+        }
     }
 
     /// Whether the entry gives this caller more than it gives everybody.
@@ -46,7 +60,9 @@ impl Caller {
 }
 
 fn look(folder: &Path, depth: usize, caller: &Caller, found: &mut Vec<PathBuf>) {
-    let Ok(entries) = fs::read_dir(folder) else { return };
+    let Ok(entries) = fs::read_dir(folder) else {
+        return;
+    };
     for (index, entry) in entries.flatten().enumerate() {
         if index == ENTRIES_MAX && folder.parent().is_some() {
             found.push(folder.to_owned());
@@ -58,7 +74,9 @@ fn look(folder: &Path, depth: usize, caller: &Caller, found: &mut Vec<PathBuf>) 
             if depth > 1 {
                 look(&path, depth - 1, caller, found);
             }
-        } else if (meta.is_dir() || (meta.is_file() && mode & OTHERS_READ == 0)) && caller.is_favoured(&meta) {
+        } else if (meta.is_dir() || (meta.is_file() && mode & OTHERS_READ == 0))
+            && caller.is_favoured(&meta)
+        {
             found.push(path);
         }
     }
@@ -70,8 +88,11 @@ pub(super) fn sockets() -> Vec<PathBuf> {
     /// How many are hidden at most; a machine has a few dozen, most of them in `/run`.
     const SOCKETS_MAX: usize = 256;
     let table = fs::read_to_string("/proc/net/unix").unwrap_or_default();
-    let mut paths: Vec<PathBuf> =
-        table.lines().filter_map(socket_path).filter(|path| !path.starts_with("/run")).collect();
+    let mut paths: Vec<PathBuf> = table
+        .lines()
+        .filter_map(socket_path)
+        .filter(|path| !path.starts_with("/run"))
+        .collect();
     paths.sort();
     paths.dedup();
     paths.retain(|path| path.exists());
@@ -92,9 +113,18 @@ mod tests {
     #[test]
     fn socket_paths_are_told_from_abstract_names() {
         let line = "ffff8: 00000002 00000000 00010000 0001 01 12345 /var/lib/db/my socket";
-        assert_eq!(socket_path(line), Some(PathBuf::from("/var/lib/db/my socket")));
-        assert_eq!(socket_path("ffff8: 00000002 00000000 00010000 0001 01 12345 @/tmp/abstract"), None);
-        assert_eq!(socket_path("ffff8: 00000003 00000000 00000000 0001 03 12346"), None);
+        assert_eq!(
+            socket_path(line),
+            Some(PathBuf::from("/var/lib/db/my socket"))
+        );
+        assert_eq!(
+            socket_path("ffff8: 00000002 00000000 00010000 0001 01 12345 @/tmp/abstract"),
+            None
+        );
+        assert_eq!(
+            socket_path("ffff8: 00000003 00000000 00000000 0001 03 12346"),
+            None
+        );
     }
 
     #[test]

@@ -72,7 +72,11 @@ fn c_path(path: &Path) -> io::Result<CString> {
 }
 
 fn check(result: c_long) -> io::Result<c_long> {
-    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
+    if result < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(result)
+    }
 }
 
 fn owned(result: c_long) -> io::Result<OwnedFd> {
@@ -99,8 +103,17 @@ pub(super) fn clone_tree_of(fd: BorrowedFd<'_>) -> io::Result<OwnedFd> {
 }
 
 /// Sets attributes of a mount, and of all below it if `recursive`.
-pub(super) fn set_attributes(mount: BorrowedFd<'_>, recursive: bool, attributes: u64) -> io::Result<()> {
-    let attr = MountAttr { set: attributes, clear: 0, propagation: 0, userns: 0 };
+pub(super) fn set_attributes(
+    mount: BorrowedFd<'_>,
+    recursive: bool,
+    attributes: u64,
+) -> io::Result<()> {
+    let attr = MountAttr {
+        set: attributes,
+        clear: 0,
+        propagation: 0,
+        userns: 0,
+    };
     let flags = libc::AT_EMPTY_PATH as c_uint | if recursive { AT_RECURSIVE } else { 0 };
     // SAFETY: `attr` has the kernel's layout (MOUNT_ATTR_SIZE_VER0), and its size is given.
     check(unsafe {
@@ -135,22 +148,42 @@ pub(super) fn attach(mount: BorrowedFd<'_>, target: BorrowedFd<'_>) -> io::Resul
 }
 
 /// A new file system of this kind, detached. An option without a value is a flag.
-pub(super) fn new_filesystem(kind: &CStr, options: &[(&str, &str)], attributes: u64) -> io::Result<OwnedFd> {
+pub(super) fn new_filesystem(
+    kind: &CStr,
+    options: &[(&str, &str)],
+    attributes: u64,
+) -> io::Result<OwnedFd> {
     let name = || kind.to_string_lossy().into_owned();
     // SAFETY: the kind is a valid C string.
     let context = owned(unsafe { libc::syscall(libc::SYS_fsopen, kind.as_ptr(), FSOPEN_CLOEXEC) })
         .context(|| format!("fsopen {}", name()))?;
     for (key, value) in options {
         let (c_key, c_value) = (CString::new(*key)?, CString::new(*value)?);
-        let (command, value_pointer) =
-            if value.is_empty() { (FSCONFIG_SET_FLAG, std::ptr::null()) } else { (FSCONFIG_SET_STRING, c_value.as_ptr()) };
+        let (command, value_pointer) = if value.is_empty() {
+            (FSCONFIG_SET_FLAG, std::ptr::null())
+        } else {
+            (FSCONFIG_SET_STRING, c_value.as_ptr())
+        };
         configure(&context, command, c_key.as_ptr(), value_pointer)
             .context(|| format!("{} option {key}={value}", name()))?;
     }
-    configure(&context, FSCONFIG_CMD_CREATE, std::ptr::null(), std::ptr::null()).context(|| format!("new {}", name()))?;
+    configure(
+        &context,
+        FSCONFIG_CMD_CREATE,
+        std::ptr::null(),
+        std::ptr::null(),
+    )
+    .context(|| format!("new {}", name()))?;
     // SAFETY: only integers are given.
-    owned(unsafe { libc::syscall(libc::SYS_fsmount, context.as_raw_fd(), FSMOUNT_CLOEXEC, attributes as c_uint) })
-        .context(|| format!("fsmount {}", name()))
+    owned(unsafe {
+        libc::syscall(
+            libc::SYS_fsmount,
+            context.as_raw_fd(),
+            FSMOUNT_CLOEXEC,
+            attributes as c_uint,
+        )
+    })
+    .context(|| format!("fsmount {}", name()))
 }
 
 fn configure(
@@ -161,22 +194,41 @@ fn configure(
 ) -> io::Result<()> {
     let none: c_int = 0;
     // SAFETY: the pointers are null or valid C strings that the callers keep alive.
-    check(unsafe { libc::syscall(libc::SYS_fsconfig, context.as_raw_fd(), command, key, value, none) }).map(drop).map_err(
-        |error| {
-            // The kernel's own explanation, if it has one, can be read from the context.
-            let mut text = [0; 512];
-            match context.try_clone().map(File::from).and_then(|mut log| log.read(&mut text)) {
-                Ok(n) if n > 0 => {
-                    io::Error::new(error.kind(), format!("{error} ({})", String::from_utf8_lossy(&text[..n]).trim()))
-                }
-                _ => error,
-            }
-        },
-    )
+    check(unsafe {
+        libc::syscall(
+            libc::SYS_fsconfig,
+            context.as_raw_fd(),
+            command,
+            key,
+            value,
+            none,
+        )
+    })
+    .map(drop)
+    .map_err(|error| {
+        // The kernel's own explanation, if it has one, can be read from the context.
+        let mut text = [0; 512];
+        match context
+            .try_clone()
+            .map(File::from)
+            .and_then(|mut log| log.read(&mut text))
+        {
+            Ok(n) if n > 0 => io::Error::new(
+                error.kind(),
+                format!("{error} ({})", String::from_utf8_lossy(&text[..n]).trim()),
+            ),
+            _ => error,
+        }
+    })
 }
 
 /// Opens `path` relative to `folder` under the given rules of resolution.
-pub(super) fn open_in(folder: BorrowedFd<'_>, path: &Path, flags: c_int, resolve: u64) -> io::Result<OwnedFd> {
+pub(super) fn open_in(
+    folder: BorrowedFd<'_>,
+    path: &Path,
+    flags: c_int,
+    resolve: u64,
+) -> io::Result<OwnedFd> {
     /// A rename elsewhere in the system can make the kernel give up on `..`; it asks to be asked again.
     const ATTEMPTS: usize = 100;
     let c = c_path(path)?;
@@ -209,22 +261,34 @@ pub(super) fn open_in(folder: BorrowedFd<'_>, path: &Path, flags: c_int, resolve
 pub(super) fn open_path(path: &Path) -> io::Result<OwnedFd> {
     let c = c_path(path)?;
     // SAFETY: the path is a valid C string.
-    owned(c_long::from(unsafe { libc::open(c.as_ptr(), libc::O_PATH | libc::O_CLOEXEC) }))
-        .context(|| path.display().to_string())
+    owned(c_long::from(unsafe {
+        libc::open(c.as_ptr(), libc::O_PATH | libc::O_CLOEXEC)
+    }))
+    .context(|| path.display().to_string())
 }
 
 /// Makes a folder in an open folder.
-pub(super) fn make_dir_at(folder: BorrowedFd<'_>, name: &Path, mode: libc::mode_t) -> io::Result<()> {
+pub(super) fn make_dir_at(
+    folder: BorrowedFd<'_>,
+    name: &Path,
+    mode: libc::mode_t,
+) -> io::Result<()> {
     let c = c_path(name)?;
     // SAFETY: the name is a valid C string.
-    check(c_long::from(unsafe { libc::mkdirat(folder.as_raw_fd(), c.as_ptr(), mode) })).map(drop)
+    check(c_long::from(unsafe {
+        libc::mkdirat(folder.as_raw_fd(), c.as_ptr(), mode)
+    }))
+    .map(drop)
 }
 
 /// Makes a symbolic link in an open folder.
 pub(super) fn make_link_at(folder: BorrowedFd<'_>, name: &Path, target: &Path) -> io::Result<()> {
     let (c_name, c_target) = (c_path(name)?, c_path(target)?);
     // SAFETY: both are valid C strings.
-    check(c_long::from(unsafe { libc::symlinkat(c_target.as_ptr(), folder.as_raw_fd(), c_name.as_ptr()) })).map(drop)
+    check(c_long::from(unsafe {
+        libc::symlinkat(c_target.as_ptr(), folder.as_raw_fd(), c_name.as_ptr())
+    }))
+    .map(drop)
 }
 
 /// Makes `root` the root of this process's mount namespace and lets go of the old one.
@@ -233,8 +297,14 @@ pub(super) fn pivot_into(root: BorrowedFd<'_>) -> io::Result<()> {
     // one, at the same place, from where it is taken off.
     unsafe {
         check(c_long::from(libc::fchdir(root.as_raw_fd())))?;
-        check(libc::syscall(libc::SYS_pivot_root, c".".as_ptr(), c".".as_ptr())).context(|| "pivot_root".to_owned())?;
-        check(c_long::from(libc::umount2(c".".as_ptr(), libc::MNT_DETACH))).context(|| "umount of /".to_owned())?;
+        check(libc::syscall(
+            libc::SYS_pivot_root,
+            c".".as_ptr(),
+            c".".as_ptr(),
+        ))
+        .context(|| "pivot_root".to_owned())?;
+        check(c_long::from(libc::umount2(c".".as_ptr(), libc::MNT_DETACH)))
+            .context(|| "umount of /".to_owned())?;
         check(c_long::from(libc::chdir(c"/".as_ptr())))?;
     }
     Ok(())
@@ -261,13 +331,21 @@ pub(super) fn loopback_up() -> io::Result<()> {
     // SAFETY: `ifreq` is plain data for which zeroes are a value; the name fits with its final zero; the socket is
     // owned at once.
     unsafe {
-        let socket = owned(c_long::from(libc::socket(libc::AF_INET, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0)))?;
+        let socket = owned(c_long::from(libc::socket(
+            libc::AF_INET,
+            libc::SOCK_DGRAM | libc::SOCK_CLOEXEC,
+            0,
+        )))?;
         let mut request: libc::ifreq = std::mem::zeroed();
         request.ifr_name[0] = b'l' as libc::c_char;
         request.ifr_name[1] = b'o' as libc::c_char;
         request.ifr_ifru.ifru_flags = (libc::IFF_UP | libc::IFF_RUNNING) as libc::c_short;
-        check(c_long::from(libc::ioctl(socket.as_fd().as_raw_fd(), libc::SIOCSIFFLAGS, &raw const request)))
-            .map(drop)
-            .context(|| "bring the loopback up".to_owned())
+        check(c_long::from(libc::ioctl(
+            socket.as_fd().as_raw_fd(),
+            libc::SIOCSIFFLAGS,
+            &raw const request,
+        )))
+        .map(drop)
+        .context(|| "bring the loopback up".to_owned())
     }
 }

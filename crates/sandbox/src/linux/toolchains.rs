@@ -68,7 +68,15 @@ const CREDENTIAL_FILES: &[&str] = &[
     "id_ed25519",
 ];
 /// Folders that hold many people's or many programs' things: never shown as a whole.
-const SHARED: &[&str] = &["", ".local", ".local/share", ".local/lib", ".cargo", ".cache", "Library"];
+const SHARED: &[&str] = &[
+    "",
+    ".local",
+    ".local/share",
+    ".local/lib",
+    ".cargo",
+    ".cache",
+    "Library",
+];
 /// What a folder of programs may be called if its parent is the tool.
 const PROGRAM_FOLDERS: &[&str] = &["bin", "sbin", "shims"];
 /// How many entries of one folder of programs are looked at.
@@ -80,10 +88,18 @@ const FIRST_LINE_BYTES_MAX: u64 = 256;
 
 /// What to show of what is `hidden`: parents before children.
 pub(super) fn exposed(host: &Host, homes: &[PathBuf], hidden: &[PathBuf]) -> Vec<Bind> {
-    let mut search = Search { homes, hidden, found: BTreeMap::new(), to_scan: Vec::new() };
+    let mut search = Search {
+        homes,
+        hidden,
+        found: BTreeMap::new(),
+        to_scan: Vec::new(),
+    };
     for (variable, default) in MANAGERS {
         let named = host.place(variable);
-        for place in named.into_iter().chain(host.home().map(|home| home.join(default))) {
+        for place in named
+            .into_iter()
+            .chain(host.home().map(|home| home.join(default)))
+        {
             if place.is_dir() && !search.holds_credentials(&place) {
                 search.add(&place);
             }
@@ -98,7 +114,10 @@ pub(super) fn exposed(host: &Host, homes: &[PathBuf], hidden: &[PathBuf]) -> Vec
     // The order of paths puts parents first; what lies in a shown folder is shown with it.
     let mut binds: Vec<Bind> = Vec::new();
     for (at, from) in search.found {
-        let covered = binds.iter().any(|bind| at.strip_prefix(&bind.at).is_ok_and(|rest| bind.from.join(rest) == from));
+        let covered = binds.iter().any(|bind| {
+            at.strip_prefix(&bind.at)
+                .is_ok_and(|rest| bind.from.join(rest) == from)
+        });
         if !covered {
             binds.push(Bind { from, at });
         }
@@ -121,17 +140,24 @@ impl Search<'_> {
     }
 
     fn is_shown(&self, path: &Path) -> bool {
-        path.ancestors().any(|ancestor| self.found.contains_key(ancestor))
+        path.ancestors()
+            .any(|ancestor| self.found.contains_key(ancestor))
     }
 
     fn is_secret(&self, path: &Path) -> bool {
-        self.homes.iter().any(|home| SECRETS.iter().any(|secret| path.starts_with(home.join(secret))))
+        self.homes.iter().any(|home| {
+            SECRETS
+                .iter()
+                .any(|secret| path.starts_with(home.join(secret)))
+        })
     }
 
     /// Whether it holds more than one tool: a home or what contains one, or a place where many programs keep things.
     fn is_shared(&self, path: &Path) -> bool {
         self.hidden.iter().any(|hidden| hidden.starts_with(path))
-            || self.homes.iter().any(|home| home.starts_with(path) || SHARED.iter().any(|name| path == home.join(name)))
+            || self.homes.iter().any(|home| {
+                home.starts_with(path) || SHARED.iter().any(|name| path == home.join(name))
+            })
     }
 
     fn holds_credentials(&self, path: &Path) -> bool {
@@ -140,12 +166,16 @@ impl Search<'_> {
 
     /// Shows a place under its name, and under its real one if that is hidden as well.
     fn add(&mut self, place: &Path) {
-        let Ok(real) = place.canonicalize() else { return };
+        let Ok(real) = place.canonicalize() else {
+            return;
+        };
         for at in [place, real.as_path()] {
-            let refused = self.is_secret(at) || self.is_shared(at) || self.found.len() >= PLACES_MAX;
+            let refused =
+                self.is_secret(at) || self.is_shared(at) || self.found.len() >= PLACES_MAX;
             if self.is_hidden(at) && !refused && !self.is_secret(&real) && !self.is_shared(&real) {
                 self.found.insert(at.to_owned(), real.clone());
-                self.to_scan.extend(PROGRAM_FOLDERS.iter().map(|name| at.join(name)));
+                self.to_scan
+                    .extend(PROGRAM_FOLDERS.iter().map(|name| at.join(name)));
                 self.to_scan.push(at.to_owned());
             }
         }
@@ -154,11 +184,15 @@ impl Search<'_> {
     /// Shows a folder of programs, and if it is part of a tool's own folder, that.
     fn add_program_folder(&mut self, folder: &Path) {
         let real = folder.canonicalize();
-        if !folder.is_dir() || !(self.is_hidden(folder) || real.is_ok_and(|real| self.is_hidden(&real))) {
+        if !folder.is_dir()
+            || !(self.is_hidden(folder) || real.is_ok_and(|real| self.is_hidden(&real)))
+        {
             return;
         }
         let tool = folder.parent().filter(|parent| {
-            folder.file_name().is_some_and(|name| PROGRAM_FOLDERS.iter().any(|known| name == *known))
+            folder
+                .file_name()
+                .is_some_and(|name| PROGRAM_FOLDERS.iter().any(|known| name == *known))
                 && !self.is_shared(parent)
                 && !self.holds_credentials(parent)
         });
@@ -167,9 +201,13 @@ impl Search<'_> {
 
     /// Follows the programs of a shown folder into other hidden places: links, and the interpreters of scripts.
     fn scan(&mut self, folder: &Path) {
-        let Ok(entries) = fs::read_dir(folder) else { return };
+        let Ok(entries) = fs::read_dir(folder) else {
+            return;
+        };
         for entry in entries.flatten().take(PROGRAMS_MAX) {
-            let Ok(kind) = entry.file_type() else { continue };
+            let Ok(kind) = entry.file_type() else {
+                continue;
+            };
             let target = if kind.is_symlink() {
                 entry.path().canonicalize().ok()
             } else if kind.is_file() {
@@ -177,12 +215,17 @@ impl Search<'_> {
             } else {
                 None
             };
-            let Some(target) = target.filter(|target| self.is_hidden(target) && !self.is_shown(target)) else {
+            let Some(target) =
+                target.filter(|target| self.is_hidden(target) && !self.is_shown(target))
+            else {
                 continue;
             };
-            let is_program = target.parent().and_then(Path::file_name).is_some_and(|name| name == "bin");
+            let is_program = target
+                .parent()
+                .and_then(Path::file_name)
+                .is_some_and(|name| name == "bin");
             match target.parent().filter(|_| is_program) {
-                Some(bin) => self.add_program_folder(&bin.to_owned()),
+                Some(bin) => self.add_program_folder(bin),
                 None if target.is_file() => self.add(&target),
                 None => {}
             }
@@ -193,8 +236,15 @@ impl Search<'_> {
 /// The interpreter that a script's first line names, if it does so by a path.
 fn interpreter(script: &Path) -> Option<PathBuf> {
     let mut start = Vec::new();
-    File::open(script).ok()?.take(FIRST_LINE_BYTES_MAX).read_to_end(&mut start).ok()?;
-    let line = start.strip_prefix(b"#!")?.split(|byte| *byte == b'\n').next()?;
+    File::open(script)
+        .ok()?
+        .take(FIRST_LINE_BYTES_MAX)
+        .read_to_end(&mut start)
+        .ok()?;
+    let line = start
+        .strip_prefix(b"#!")?
+        .split(|byte| *byte == b'\n')
+        .next()?;
     let name = std::str::from_utf8(line).ok()?.split_whitespace().next()?;
     Some(PathBuf::from(name)).filter(|path| path.is_absolute())
 }
@@ -211,7 +261,9 @@ mod tests {
 
     impl Home {
         fn new(files: &[&str]) -> Home {
-            let home = Home { dir: tempfile::tempdir().unwrap() };
+            let home = Home {
+                dir: tempfile::tempdir().unwrap(),
+            };
             for file in files {
                 let path = home.path(file);
                 fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -227,22 +279,37 @@ mod tests {
         /// What is shown for a `PATH` of folders below this home, relative to it.
         fn shown(&self, path: &[&str]) -> Vec<String> {
             let home = self.path("");
-            let folders: Vec<String> = path.iter().map(|p| self.path(p).display().to_string()).collect();
+            let folders: Vec<String> = path
+                .iter()
+                .map(|p| self.path(p).display().to_string())
+                .collect();
             let host = Host::from_variables([
                 ("HOME".to_owned(), home.display().to_string()),
                 ("PATH".to_owned(), folders.join(":")),
             ]);
-            exposed(&host, &[home.clone()], &[home.clone()])
-                .into_iter()
-                .map(|bind| bind.at.strip_prefix(&home).unwrap().display().to_string())
-                .collect()
+            exposed(
+                &host,
+                std::slice::from_ref(&home),
+                std::slice::from_ref(&home),
+            )
+            .into_iter()
+            .map(|bind| bind.at.strip_prefix(&home).unwrap().display().to_string())
+            .collect()
         }
     }
 
     #[test]
     fn a_tool_is_shown_whole_and_cargo_only_its_programs() {
-        let home = Home::new(&["go/bin/gopls", ".cargo/bin/cargo", ".cargo/credentials.toml", ".ssh/id_rsa"]);
-        assert_eq!(home.shown(&["go/bin", ".cargo/bin", ".ssh"]), [".cargo/bin", "go"]);
+        let home = Home::new(&[
+            "go/bin/gopls",
+            ".cargo/bin/cargo",
+            ".cargo/credentials.toml",
+            ".ssh/id_rsa",
+        ]);
+        assert_eq!(
+            home.shown(&["go/bin", ".cargo/bin", ".ssh"]),
+            [".cargo/bin", "go"]
+        );
     }
 
     #[test]
@@ -259,8 +326,16 @@ mod tests {
             ".local/share/py/bin/python",
         ]);
         fs::create_dir_all(home.path(".local/bin")).unwrap();
-        symlink(home.path(".local/share/uv/tools/ruff/bin/ruff"), home.path(".local/bin/ruff")).unwrap();
-        symlink(home.path(".local/share/claude/versions/1.0"), home.path(".local/bin/claude")).unwrap();
+        symlink(
+            home.path(".local/share/uv/tools/ruff/bin/ruff"),
+            home.path(".local/bin/ruff"),
+        )
+        .unwrap();
+        symlink(
+            home.path(".local/share/claude/versions/1.0"),
+            home.path(".local/bin/claude"),
+        )
+        .unwrap();
         let script = format!("#!{}\n", home.path(".local/share/py/bin/python").display());
         fs::write(home.path(".local/bin/script"), script).unwrap();
         assert_eq!(

@@ -119,9 +119,12 @@ pub(super) enum Request {
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Reply {
     /// The cell is open.
-    Ready { path: Vec<PathBuf>, listeners: Vec<Listener> },
-    /// It could not be opened.
-    Failed { what: String },
+    Ready {
+        path: Vec<PathBuf>,
+        listeners: Vec<Listener>,
+    },
+    /// It could not be opened; `refused` if the kernel does not offer, or not allow, what is needed.
+    Failed { what: String, refused: bool },
     /// A command has ended.
     Ended { id: u64, end: End },
 }
@@ -138,16 +141,29 @@ pub(super) enum End {
 }
 
 /// Sends one packet.
-pub(super) fn send(socket: BorrowedFd<'_>, message: &impl Serialize, fds: &[BorrowedFd<'_>]) -> io::Result<()> {
+pub(super) fn send(
+    socket: BorrowedFd<'_>,
+    message: &impl Serialize,
+    fds: &[BorrowedFd<'_>],
+) -> io::Result<()> {
     let bytes = serde_json::to_vec(message)?;
     if bytes.len() > PACKET_BYTES_MAX || fds.len() > DESCRIPTORS_MAX {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "a packet to or from the cell is too large"));
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "a packet to or from the cell is too large",
+        ));
     }
     let raw: Vec<RawFd> = fds.iter().map(AsRawFd::as_raw_fd).collect();
     let rights = [ControlMessage::ScmRights(&raw)];
     let control: &[ControlMessage] = if raw.is_empty() { &[] } else { &rights };
     loop {
-        match sendmsg::<()>(socket.as_raw_fd(), &[IoSlice::new(&bytes)], control, MsgFlags::MSG_NOSIGNAL, None) {
+        match sendmsg::<()>(
+            socket.as_raw_fd(),
+            &[IoSlice::new(&bytes)],
+            control,
+            MsgFlags::MSG_NOSIGNAL,
+            None,
+        ) {
             Err(nix::Error::EINTR) => {}
             Err(error) => return Err(error.into()),
             Ok(_) => return Ok(()),
@@ -156,13 +172,20 @@ pub(super) fn send(socket: BorrowedFd<'_>, message: &impl Serialize, fds: &[Borr
 }
 
 /// Receives one packet; `None` when the other side is gone.
-pub(super) fn receive<T: DeserializeOwned>(socket: BorrowedFd<'_>) -> io::Result<Option<(T, Vec<OwnedFd>)>> {
+pub(super) fn receive<T: DeserializeOwned>(
+    socket: BorrowedFd<'_>,
+) -> io::Result<Option<(T, Vec<OwnedFd>)>> {
     let mut bytes = vec![0; PACKET_BYTES_MAX];
     let mut space = cmsg_space!([RawFd; DESCRIPTORS_MAX]);
     let (length, fds) = {
         let mut slices = [IoSliceMut::new(&mut bytes)];
         let message = loop {
-            match recvmsg::<()>(socket.as_raw_fd(), &mut slices, Some(&mut space), MsgFlags::MSG_CMSG_CLOEXEC) {
+            match recvmsg::<()>(
+                socket.as_raw_fd(),
+                &mut slices,
+                Some(&mut space),
+                MsgFlags::MSG_CMSG_CLOEXEC,
+            ) {
                 Err(nix::Error::EINTR) => {}
                 Err(nix::Error::ECONNRESET) => return Ok(None),
                 Err(error) => return Err(error.into()),
@@ -173,7 +196,10 @@ pub(super) fn receive<T: DeserializeOwned>(socket: BorrowedFd<'_>) -> io::Result
         for control in message.cmsgs()? {
             if let ControlMessageOwned::ScmRights(raw) = control {
                 // SAFETY: the kernel has just made these descriptors for this process.
-                fds.extend(raw.into_iter().map(|fd| unsafe { OwnedFd::from_raw_fd(fd) }));
+                fds.extend(
+                    raw.into_iter()
+                        .map(|fd| unsafe { OwnedFd::from_raw_fd(fd) }),
+                );
             }
         }
         (message.bytes, fds)
@@ -195,7 +221,9 @@ pub(super) fn memory_file(content: &[u8]) -> io::Result<OwnedFd> {
 /// Reads a message out of a memory file.
 pub(super) fn read_memory_file<T: DeserializeOwned>(fd: OwnedFd) -> io::Result<T> {
     let mut content = Vec::new();
-    File::from(fd).take(MEMORY_FILE_BYTES_MAX).read_to_end(&mut content)?;
+    File::from(fd)
+        .take(MEMORY_FILE_BYTES_MAX)
+        .read_to_end(&mut content)?;
     Ok(serde_json::from_slice(&content)?)
 }
 
@@ -209,8 +237,13 @@ mod tests {
 
     #[test]
     fn packets_keep_their_bounds_and_their_descriptors() {
-        let (here, there) =
-            socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC).unwrap();
+        let (here, there) = socketpair(
+            AddressFamily::Unix,
+            SockType::SeqPacket,
+            None,
+            SockFlag::SOCK_CLOEXEC,
+        )
+        .unwrap();
         let file = memory_file(b"[1,2]").unwrap();
         send(here.as_fd(), &Request::Run { id: 7 }, &[file.as_fd()]).unwrap();
         send(here.as_fd(), &Request::Kill { id: 8 }, &[]).unwrap();

@@ -8,7 +8,12 @@ pub(super) enum Asked {
     /// A tunnel.
     Tunnel { host: String, port: u16 },
     /// A plain request: what goes to the origin, and how long its body is.
-    Plain { host: String, port: u16, head: Vec<u8>, body: u64 },
+    Plain {
+        host: String,
+        port: u16,
+        head: Vec<u8>,
+        body: u64,
+    },
 }
 
 /// Why a request is not passed on: the status line's end, and a sentence.
@@ -21,28 +26,37 @@ pub(super) fn parse(head: &[u8]) -> Result<Asked, Refusal> {
     let text = std::str::from_utf8(head).map_err(|_| MALFORMED)?;
     let mut lines = text.split("\r\n");
     let mut request = lines.next().unwrap_or_default().split(' ');
-    let (Some(method), Some(target), Some(version @ ("HTTP/1.1" | "HTTP/1.0")), None) =
-        (request.next(), request.next(), request.next(), request.next())
-    else {
+    let (Some(method), Some(target), Some(version @ ("HTTP/1.1" | "HTTP/1.0")), None) = (
+        request.next(),
+        request.next(),
+        request.next(),
+        request.next(),
+    ) else {
         return Err(MALFORMED);
     };
     if method == "CONNECT" {
-        let (host, port) = split(target).map_err(|_| MALFORMED)?;
-        return Ok(Asked::Tunnel { host, port: port.ok_or(MALFORMED)? });
+        let (host, port) = split(target).map_err(|()| MALFORMED)?;
+        return Ok(Asked::Tunnel {
+            host,
+            port: port.ok_or(MALFORMED)?,
+        });
     }
     let rest = target.strip_prefix("http://").ok_or((
         "400 Bad Request",
         "only http:// requests and CONNECT are passed on",
     ))?;
-    let (authority, path) = rest.find(['/', '?']).map_or((rest, ""), |at| rest.split_at(at));
+    let (authority, path) = rest
+        .find(['/', '?'])
+        .map_or((rest, ""), |at| rest.split_at(at));
     if authority.contains('@') {
         return Err(MALFORMED);
     }
-    let (host, port) = split(authority).map_err(|_| MALFORMED)?;
+    let (host, port) = split(authority).map_err(|()| MALFORMED)?;
     let slash = if path.starts_with('/') { "" } else { "/" };
     // The origin sees the host of the request's own target: a `Host` that says something else could reach another
     // site behind the same address.
-    let mut out = format!("{method} {slash}{path} {version}\r\nHost: {authority}\r\nConnection: close\r\n");
+    let mut out =
+        format!("{method} {slash}{path} {version}\r\nHost: {authority}\r\nConnection: close\r\n");
     let mut body: Option<u64> = None;
     for line in lines.take_while(|line| !line.is_empty()) {
         let (name, value) = line.split_once(':').ok_or(MALFORMED)?;
@@ -52,7 +66,9 @@ pub(super) fn parse(head: &[u8]) -> Result<Asked, Refusal> {
         match name.to_ascii_lowercase().as_str() {
             "host" | "connection" | "keep-alive" | "upgrade" | "te" | "expect" => continue,
             name if name.starts_with("proxy-") => continue,
-            "transfer-encoding" => return Err(("411 Length Required", "send the body with a Content-Length")),
+            "transfer-encoding" => {
+                return Err(("411 Length Required", "send the body with a Content-Length"));
+            }
             "content-length" => {
                 let length = value.trim().parse().map_err(|_| MALFORMED)?;
                 if body.replace(length).is_some() {
@@ -65,7 +81,12 @@ pub(super) fn parse(head: &[u8]) -> Result<Asked, Refusal> {
         out.push_str("\r\n");
     }
     out.push_str("\r\n");
-    Ok(Asked::Plain { host, port: port.unwrap_or(80), head: out.into_bytes(), body: body.unwrap_or(0) })
+    Ok(Asked::Plain {
+        host,
+        port: port.unwrap_or(80),
+        head: out.into_bytes(),
+        body: body.unwrap_or(0),
+    })
 }
 
 #[cfg(test)]
@@ -74,8 +95,15 @@ mod tests {
 
     #[test]
     fn a_tunnel_needs_a_port() {
-        let asked = parse(b"CONNECT example.org:443 HTTP/1.1\r\nHost: example.org\r\n\r\n").unwrap();
-        assert_eq!(asked, Asked::Tunnel { host: "example.org".to_owned(), port: 443 });
+        let asked =
+            parse(b"CONNECT example.org:443 HTTP/1.1\r\nHost: example.org\r\n\r\n").unwrap();
+        assert_eq!(
+            asked,
+            Asked::Tunnel {
+                host: "example.org".to_owned(),
+                port: 443
+            }
+        );
         assert!(parse(b"CONNECT example.org HTTP/1.1\r\n\r\n").is_err());
     }
 
@@ -85,7 +113,15 @@ mod tests {
             b"POST http://a.example:8080/x?y HTTP/1.1\r\nHost: b.example\r\nProxy-Authorization: k\r\nContent-Length: 3\r\nX: 1\r\n\r\n",
         )
         .unwrap();
-        let Asked::Plain { host, port, head, body } = asked else { panic!("a plain request") };
+        let Asked::Plain {
+            host,
+            port,
+            head,
+            body,
+        } = asked
+        else {
+            panic!("a plain request")
+        };
         assert_eq!((host.as_str(), port, body), ("a.example", 8080, 3));
         assert_eq!(
             String::from_utf8(head).unwrap(),

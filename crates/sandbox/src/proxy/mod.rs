@@ -40,6 +40,12 @@ impl DeniedLog {
 
     pub(crate) fn list(&self) -> Vec<Denied> {
         let log = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        log.iter().map(|((host, port), attempts)| Denied { host: host.clone(), port: *port, attempts: *attempts }).collect()
+        log.iter()
+            .map(|((host, port), attempts)| Denied {
+                host: host.clone(),
+                port: *port,
+                attempts: *attempts,
+            })
+            .collect()
     }
 }

@@ -49,9 +49,11 @@ impl Rules {
         }
         let mut rules = Rules::default();
         for entry in list {
-            let (host, port) = split(entry)?;
+            let (host, port) = split(entry).map_err(|()| not_a_host(entry))?;
             if is_localhost(&host) {
-                let port = port.ok_or_else(|| format!("use.network: {entry}: name the port, as in localhost:5432"))?;
+                let port = port.ok_or_else(|| {
+                    format!("use.network: {entry}: name the port, as in localhost:5432")
+                })?;
                 if !rules.forwards.contains(&port) {
                     rules.forwards.push(port);
                 }
@@ -67,7 +69,9 @@ impl Rules {
             rules.hosts.push(Rule { host, port });
         }
         if rules.forwards.len() > FORWARDS_MAX {
-            return Err(format!("use.network names more than {FORWARDS_MAX} ports of localhost"));
+            return Err(format!(
+                "use.network names more than {FORWARDS_MAX} ports of localhost"
+            ));
         }
         Ok(rules)
     }
@@ -91,12 +95,19 @@ impl Rules {
     pub(crate) fn permit(&self, host: &str, port: u16) -> Option<Permit> {
         let host = normal(host);
         let address: Option<IpAddr> = host.parse().ok();
-        let fits = self.hosts.iter().filter(|rule| rule.port.is_none_or(|allowed| allowed == port));
+        let fits = self
+            .hosts
+            .iter()
+            .filter(|rule| rule.port.is_none_or(|allowed| allowed == port));
         let permits = fits.filter_map(|rule| match (&rule.host, address) {
-            (Pattern::Address(named), Some(asked)) if *named == asked => Some(Permit::Address(asked)),
+            (Pattern::Address(named), Some(asked)) if *named == asked => {
+                Some(Permit::Address(asked))
+            }
             (Pattern::Exactly(named), None) if *named == host => Some(Permit::Named),
             (Pattern::Below(parent), None)
-                if host.strip_suffix(parent.as_str()).is_some_and(|rest| rest.len() > 1 && rest.ends_with('.')) =>
+                if host
+                    .strip_suffix(parent.as_str())
+                    .is_some_and(|rest| rest.len() > 1 && rest.ends_with('.')) =>
             {
                 Some(Permit::Matched)
             }
@@ -119,9 +130,13 @@ impl Rules {
                 Pattern::Address(IpAddr::V6(address)) => format!("[{address}]"),
                 Pattern::Address(address) => address.to_string(),
             };
-            rule.port.map_or(host.clone(), |port| format!("{host}:{port}"))
+            rule.port
+                .map_or(host.clone(), |port| format!("{host}:{port}"))
         });
-        hosts.chain(self.forwards.iter().map(|port| format!("localhost:{port}"))).collect::<Vec<_>>().join(", ")
+        hosts
+            .chain(self.forwards.iter().map(|port| format!("localhost:{port}")))
+            .collect::<Vec<_>>()
+            .join(", ")
     }
 }
 
@@ -175,9 +190,13 @@ fn reach_v6(address: Ipv6Addr) -> Reach {
         return reach_v4(embedded);
     }
     match segments[0] {
-        _ if address.is_loopback() || address.is_unspecified() || address.is_multicast() => Reach::Never,
+        _ if address.is_loopback() || address.is_unspecified() || address.is_multicast() => {
+            Reach::Never
+        }
         // Link-local, site-local, 6to4 and Teredo, which hide an IPv4 address.
-        first if first & 0xffc0 == 0xfe80 || first & 0xffc0 == 0xfec0 || first == 0x2002 => Reach::Never,
+        first if first & 0xffc0 == 0xfe80 || first & 0xffc0 == 0xfec0 || first == 0x2002 => {
+            Reach::Never
+        }
         0x2001 if segments[1] == 0 => Reach::Never,
         // NAT64.
         0x0064 if segments[1] == 0xff9b => {
@@ -191,37 +210,53 @@ fn reach_v6(address: Ipv6Addr) -> Reach {
 }
 
 fn is_localhost(host: &str) -> bool {
-    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+    host == "localhost"
+        || host
+            .parse::<IpAddr>()
+            .is_ok_and(|address| address.is_loopback())
 }
 
 fn normal(host: &str) -> String {
-    host.trim_end_matches('.').trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase()
+    host.trim_end_matches('.')
+        .trim_start_matches('[')
+        .trim_end_matches(']')
+        .to_ascii_lowercase()
 }
 
 fn name(host: &str, entry: &str) -> Result<String, String> {
     let is_name = !host.is_empty()
         && host.len() <= 253
         && host.split('.').all(|label| {
-            !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+            !label.is_empty()
+                && label
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
         });
     if is_name {
         Ok(host.to_owned())
     } else {
-        Err(format!("use.network: {entry:?} is not a host: write example.org, example.org:443 or *.example.org"))
+        Err(not_a_host(entry))
     }
 }
 
+fn not_a_host(entry: &str) -> String {
+    format!(
+        "use.network: {entry:?} is not a host: write example.org, example.org:443 or *.example.org"
+    )
+}
+
 /// `host`, `host:port`, `[v6]:port`, or a bare IPv6 address.
-pub(super) fn split(entry: &str) -> Result<(String, Option<u16>), String> {
-    let bad_port = || format!("{entry:?} has no such port");
+pub(super) fn split(entry: &str) -> Result<(String, Option<u16>), ()> {
     let (host, port) = match entry.rsplit_once(':') {
-        Some((host, port)) if !host.contains(':') || (host.starts_with('[') && host.ends_with(']')) => {
-            (host, Some(port.parse().map_err(|_| bad_port())?))
+        Some((host, port))
+            if !host.contains(':') || (host.starts_with('[') && host.ends_with(']')) =>
+        {
+            (host, Some(port.parse().map_err(|_| ())?))
         }
         _ => (entry, None),
     };
     if port == Some(0) {
-        return Err(bad_port());
+        return Err(());
     }
     Ok((normal(host), port))
 }
@@ -266,13 +301,34 @@ mod tests {
     #[test]
     fn names_do_not_lead_to_this_machine() {
         let ip = |text: &str| text.parse::<IpAddr>().unwrap();
-        for address in ["127.0.0.1", "169.254.169.254", "0.0.0.0", "::1", "::ffff:127.0.0.1", "fe80::1", "64:ff9b::7f00:1"] {
+        for address in [
+            "127.0.0.1",
+            "169.254.169.254",
+            "0.0.0.0",
+            "::1",
+            "::ffff:127.0.0.1",
+            "fe80::1",
+            "64:ff9b::7f00:1",
+        ] {
             assert!(!Permit::Named.reaches(ip(address)), "{address}");
         }
-        for address in ["10.0.0.1", "192.168.1.1", "172.16.0.1", "100.64.0.1", "fd00::1", "::ffff:10.0.0.1"] {
-            assert!(Permit::Named.reaches(ip(address)) && !Permit::Matched.reaches(ip(address)), "{address}");
+        for address in [
+            "10.0.0.1",
+            "192.168.1.1",
+            "172.16.0.1",
+            "100.64.0.1",
+            "fd00::1",
+            "::ffff:10.0.0.1",
+        ] {
+            assert!(
+                Permit::Named.reaches(ip(address)) && !Permit::Matched.reaches(ip(address)),
+                "{address}"
+            );
         }
-        assert!(Permit::Matched.reaches(ip("93.184.216.34")) && Permit::Matched.reaches(ip("2606:4700::1111")));
+        assert!(
+            Permit::Matched.reaches(ip("93.184.216.34"))
+                && Permit::Matched.reaches(ip("2606:4700::1111"))
+        );
     }
 
     #[test]
@@ -280,12 +336,25 @@ mod tests {
         let rules = rules(&["localhost:5432", "127.0.0.1:5432", "[::1]:6379"]);
         assert_eq!(rules.forwards(), [5432, 6379]);
         assert!(!rules.needs_proxy());
-        assert!(Rules::parse(&["localhost".to_owned()]).unwrap_err().contains("name the port"));
+        assert!(
+            Rules::parse(&["localhost".to_owned()])
+                .unwrap_err()
+                .contains("name the port")
+        );
     }
 
     #[test]
     fn what_is_no_host_is_refused() {
-        for entry in ["", "*", "*.*", "a b", "https://example.org", "example.org:http", "example.org:0", "a..b"] {
+        for entry in [
+            "",
+            "*",
+            "*.*",
+            "a b",
+            "https://example.org",
+            "example.org:http",
+            "example.org:0",
+            "a..b",
+        ] {
             assert!(Rules::parse(&[entry.to_owned()]).is_err(), "{entry:?}");
         }
     }

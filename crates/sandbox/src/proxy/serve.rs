@@ -39,7 +39,9 @@ pub(crate) async fn forward(listener: TcpListener, port: u16) {
         let v4 = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let v6 = SocketAddr::from((Ipv6Addr::LOCALHOST, port));
         let mut service = timeout(CONNECT_TIMEOUT, TcpStream::connect(&[v4, v6][..])).await??;
-        copy_bidirectional(&mut client, &mut service).await.map(drop)
+        copy_bidirectional(&mut client, &mut service)
+            .await
+            .map(drop)
     })
     .await;
 }
@@ -52,7 +54,9 @@ where
     // Dropped, and with it every connection, when this is aborted.
     let mut connections = tokio::task::JoinSet::new();
     loop {
-        let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
+        let Ok(slot) = Arc::clone(&slots).acquire_owned().await else {
+            return;
+        };
         while connections.try_join_next().is_some() {}
         match listener.accept().await {
             Ok((client, _)) => {
@@ -70,7 +74,12 @@ where
 
 async fn proxy(mut client: TcpStream, rules: &Rules, denied: &DeniedLog) -> io::Result<()> {
     let Some((head, early)) = timeout(HEAD_TIMEOUT, read_head(&mut client)).await?? else {
-        return refuse(&mut client, "431 Request Header Fields Too Large", "the request's head is too long").await;
+        return refuse(
+            &mut client,
+            "431 Request Header Fields Too Large",
+            "the request's head is too long",
+        )
+        .await;
     };
     let asked = match http::parse(&head) {
         Ok(asked) => asked,
@@ -84,19 +93,38 @@ async fn proxy(mut client: TcpStream, rules: &Rules, denied: &DeniedLog) -> io::
             return refuse(&mut client, "403 Forbidden", &why).await;
         }
         Err(No::Unknown(error)) => {
-            return refuse(&mut client, "502 Bad Gateway", &format!("{host} cannot be resolved: {error}")).await;
+            return refuse(
+                &mut client,
+                "502 Bad Gateway",
+                &format!("{host} cannot be resolved: {error}"),
+            )
+            .await;
         }
     };
     let mut origin = match timeout(CONNECT_TIMEOUT, TcpStream::connect(&addresses[..])).await {
         Ok(Ok(origin)) => origin,
         Ok(Err(error)) => {
-            return refuse(&mut client, "502 Bad Gateway", &format!("{host}:{port} cannot be reached: {error}")).await;
+            return refuse(
+                &mut client,
+                "502 Bad Gateway",
+                &format!("{host}:{port} cannot be reached: {error}"),
+            )
+            .await;
         }
-        Err(_) => return refuse(&mut client, "504 Gateway Timeout", &format!("{host}:{port} does not answer")).await,
+        Err(_) => {
+            return refuse(
+                &mut client,
+                "504 Gateway Timeout",
+                &format!("{host}:{port} does not answer"),
+            )
+            .await;
+        }
     };
     match asked {
         Asked::Tunnel { .. } => {
-            client.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n").await?;
+            client
+                .write_all(b"HTTP/1.1 200 Connection established\r\n\r\n")
+                .await?;
             origin.write_all(&early).await?;
             copy_bidirectional(&mut client, &mut origin).await.map(drop)
         }
@@ -106,7 +134,13 @@ async fn proxy(mut client: TcpStream, rules: &Rules, denied: &DeniedLog) -> io::
 
 /// One request and its answer. No more of the client's bytes than the request's are passed on: a second request on
 /// the same connection would not have been checked.
-async fn exchange(client: TcpStream, origin: TcpStream, head: &[u8], early: &[u8], body: u64) -> io::Result<()> {
+async fn exchange(
+    client: TcpStream,
+    origin: TcpStream,
+    head: &[u8],
+    early: &[u8],
+    body: u64,
+) -> io::Result<()> {
     let (client_read, mut client_write) = client.into_split();
     let (mut origin_read, mut origin_write) = origin.into_split();
     let now = early.len().min(usize::try_from(body).unwrap_or(usize::MAX));
@@ -146,9 +180,15 @@ async fn resolve(rules: &Rules, host: &str, port: u16) -> Result<Vec<SocketAddr>
     };
     let found: Vec<SocketAddr> = match host.parse::<IpAddr>() {
         Ok(address) => vec![SocketAddr::new(address, port)],
-        Err(_) => lookup_host((host, port)).await.map_err(No::Unknown)?.collect(),
+        Err(_) => lookup_host((host, port))
+            .await
+            .map_err(No::Unknown)?
+            .collect(),
     };
-    let allowed: Vec<SocketAddr> = found.into_iter().filter(|address| permit.reaches(address.ip())).collect();
+    let allowed: Vec<SocketAddr> = found
+        .into_iter()
+        .filter(|address| permit.reaches(address.ip()))
+        .collect();
     if allowed.is_empty() {
         return Err(No::Denied(format!(
             "{host} leads to this machine or a private network, which is not meant by its name (use.network: {list})"
@@ -163,7 +203,10 @@ async fn read_head(client: &mut TcpStream) -> io::Result<Option<(Vec<u8>, Vec<u8
     let mut bytes = Vec::new();
     let mut searched = 0;
     loop {
-        if let Some(at) = bytes[searched..].windows(END.len()).position(|window| window == END) {
+        if let Some(at) = bytes[searched..]
+            .windows(END.len())
+            .position(|window| window == END)
+        {
             let early = bytes.split_off(searched + at + END.len());
             return Ok(Some((bytes, early)));
         }

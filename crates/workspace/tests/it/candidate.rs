@@ -8,8 +8,12 @@ use crate::world::{World, changes, executable, git, link, put, trap};
 fn gits_own(world: &World) -> String {
     let copy = world.temp.path().join("oracle");
     let _ = std::fs::remove_dir_all(&copy);
-    let status =
-        std::process::Command::new("cp").arg("-a").arg(world.dir()).arg(&copy).status().expect("copies");
+    let status = std::process::Command::new("cp")
+        .arg("-a")
+        .arg(world.dir())
+        .arg(&copy)
+        .status()
+        .expect("copies");
     assert!(status.success());
     git(&copy, &["add", "-A"]);
     git(&copy, &["write-tree"])
@@ -26,7 +30,13 @@ fn nothing_done_is_the_base() {
 
 #[test]
 fn the_tree_is_what_git_would_make_of_it_turn_by_turn() {
-    let world = World::new(&[("a", "1\n"), ("d/b", "2\n"), ("d/c", "3\n"), ("f", "4\n"), (".gitattributes", "*.t eol=crlf\n")]);
+    let world = World::new(&[
+        ("a", "1\n"),
+        ("d/b", "2\n"),
+        ("d/c", "3\n"),
+        ("f", "4\n"),
+        (".gitattributes", "*.t eol=crlf\n"),
+    ]);
     let mut workspace = world.prepare();
     let dir = world.dir();
     let turns: [&dyn Fn(); 9] = [
@@ -52,7 +62,11 @@ fn the_tree_is_what_git_would_make_of_it_turn_by_turn() {
     ];
     for (n, turn) in turns.iter().enumerate() {
         turn();
-        assert_eq!(world.candidate(&mut workspace).tree.as_str(), gits_own(&world), "turn {n}");
+        assert_eq!(
+            world.candidate(&mut workspace).tree.as_str(),
+            gits_own(&world),
+            "turn {n}"
+        );
     }
 }
 
@@ -65,10 +79,19 @@ fn changes_are_counted() {
     put(&world.dir(), "new", "1\n2\n");
     put(&world.dir(), "bin", "a\0c");
     let candidate = world.candidate(&mut workspace);
-    let counted: Vec<_> = candidate.changes.iter().map(|c| (c.path.as_str(), c.how, c.added, c.removed)).collect();
+    let counted: Vec<_> = candidate
+        .changes
+        .iter()
+        .map(|c| (c.path.as_str(), c.how, c.added, c.removed))
+        .collect();
     assert_eq!(
         counted,
-        [("a", How::Modified, 2, 1), ("bin", How::Modified, 0, 0), ("gone", How::Deleted, 0, 1), ("new", How::Added, 2, 0)]
+        [
+            ("a", How::Modified, 2, 1),
+            ("bin", How::Modified, 0, 0),
+            ("gone", How::Deleted, 0, 1),
+            ("new", How::Added, 2, 0)
+        ]
     );
     assert_eq!(world.candidate(&mut workspace), candidate);
     for path in ["a", "gone", "new", "bin"] {
@@ -101,30 +124,63 @@ fn nothing_that_the_agent_configures_is_run() {
     let dir = world.dir();
     let (script, marker) = trap(&world, "trap");
     let script = script.to_string_lossy().into_owned();
-    for key in ["core.fsmonitor", "filter.evil.clean", "filter.evil.smudge", "filter.evil.process", "diff.evil.command", "diff.evil.textconv", "core.sshCommand", "core.pager", "core.editor"] {
+    for key in [
+        "core.fsmonitor",
+        "filter.evil.clean",
+        "filter.evil.smudge",
+        "filter.evil.process",
+        "diff.evil.command",
+        "diff.evil.textconv",
+        "core.sshCommand",
+        "core.pager",
+        "core.editor",
+    ] {
         git(&dir, &["config", key, &script]);
     }
     git(&dir, &["config", "core.hooksPath", "hooks"]);
-    for hook in ["pre-commit", "post-checkout", "post-index-change", "reference-transaction", "post-commit"] {
+    for hook in [
+        "pre-commit",
+        "post-checkout",
+        "post-index-change",
+        "reference-transaction",
+        "post-commit",
+    ] {
         for folder in ["hooks", ".git/hooks"] {
-            put(&dir, &format!("{folder}/{hook}"), format!("#!/bin/sh\nexec '{script}'\n"));
+            put(
+                &dir,
+                &format!("{folder}/{hook}"),
+                format!("#!/bin/sh\nexec '{script}'\n"),
+            );
             executable(&dir, &format!("{folder}/{hook}"));
         }
     }
     put(&dir, ".gitattributes", "*.txt filter=evil diff=evil\n");
-    put(&dir, ".git/info/attributes", "*.txt filter=evil diff=evil\n");
+    put(
+        &dir,
+        ".git/info/attributes",
+        "*.txt filter=evil diff=evil\n",
+    );
     put(&dir, ".git/objects/info/alternates", "/nowhere\n");
     put(&dir, "a.txt", "2\n");
     let candidate = world.candidate(&mut workspace);
     assert!(changes(&candidate).contains(&"M a.txt".to_owned()));
     let out = world.temp.path().join("out");
-    workspace.checkouts().checkout(&candidate.tree, &out).expect("checks out");
+    workspace
+        .checkouts()
+        .checkout(&candidate.tree, &out)
+        .expect("checks out");
     workspace.revert(&["a.txt".into()]).expect("reverts");
     put(&dir, "b.txt", "x");
     workspace.restore(&world.blobs).expect("restores");
     let delivery = crate::deliver::delivery(&workspace, &candidate.tree);
-    overnight_workspace::deliver_branch(&world.repo, &workspace.store(), &delivery).expect("delivers");
+    overnight_workspace::deliver_branch(&world.repo, &workspace.store(), &delivery)
+        .expect("delivers");
     assert!(!marker.exists(), "the harness ran the agent's script");
+    git(&dir, &["status"]);
+    assert!(
+        marker.exists(),
+        "the trap works: the agent's own git springs it"
+    );
 }
 
 #[test]
@@ -132,7 +188,12 @@ fn what_would_be_taken_for_a_git_directory_is_left_out_and_listed() {
     let world = World::new(&[("a", "1")]);
     let mut workspace = world.prepare();
     let dir = world.dir();
-    let tricks = ["x/.GIT/config", "git~1/hooks/pre-commit", "y/.g\u{200c}it/config", ".git /config"];
+    let tricks = [
+        "x/.GIT/config",
+        "git~1/hooks/pre-commit",
+        "y/.g\u{200c}it/config",
+        ".git /config",
+    ];
     for path in tricks {
         put(&dir, path, "[core]\n");
     }
@@ -142,7 +203,11 @@ fn what_would_be_taken_for_a_git_directory_is_left_out_and_listed() {
     let candidate = world.candidate(&mut workspace);
     assert_eq!(changes(&candidate), ["A .github/workflows/x.yml", "M a"]);
     for path in tricks {
-        assert!(candidate.artefacts.contains(&path.to_owned()), "{path}: {:?}", candidate.artefacts);
+        assert!(
+            candidate.artefacts.contains(&path.to_owned()),
+            "{path}: {:?}",
+            candidate.artefacts
+        );
     }
 }
 
@@ -150,11 +215,23 @@ fn what_would_be_taken_for_a_git_directory_is_left_out_and_listed() {
 fn names_that_look_like_options_are_paths() {
     let world = World::new(&[("a", "1")]);
     let mut workspace = world.prepare();
-    for name in ["-n", "--help", "--", "@", ":(glob)**", "*", "new\nline", "-rf/x"] {
+    for name in [
+        "-n",
+        "--help",
+        "--",
+        "@",
+        ":(glob)**",
+        "*",
+        "new\nline",
+        "-rf/x",
+    ] {
         put(&world.dir(), name, "x\n");
     }
     assert_eq!(world.candidate(&mut workspace).changes.len(), 8);
-    assert_eq!(world.candidate(&mut workspace).tree.as_str(), gits_own(&world));
+    assert_eq!(
+        world.candidate(&mut workspace).tree.as_str(),
+        gits_own(&world)
+    );
 }
 
 #[test]

@@ -11,6 +11,7 @@ pub fn delivery(workspace: &GitWorkspace, tree: &TreeId) -> Delivery {
     Delivery {
         branch: "overnight/fix-cart-0123abcd".into(),
         base: workspace.base().commit.clone(),
+        replaces: None,
         tree: tree.clone(),
         message: "Fix the cart\n\nIt was off by one.\n\nOvernight-Run: 0123abcd".into(),
         identity: "Ann Ode <ann@example.org>".into(),
@@ -41,12 +42,20 @@ fn a_branch_appears_and_nothing_else_changes() {
     let (workspace, delivery) = changed(&world);
     let before = picture(&world.repo);
     let delivered = deliver_branch(&world.repo, &workspace.store(), &delivery).expect("delivers");
-    let Delivered::Branch { name, commit } = &delivered else { panic!("{delivered:?}") };
+    let Delivered::Branch { name, commit } = &delivered else {
+        panic!("{delivered:?}")
+    };
     assert_eq!(git(&world.repo, &["rev-parse", name]), commit.as_str());
     assert_eq!(git(&world.repo, &["show", &format!("{name}:a")]), "2");
     assert_eq!(
-        git(&world.repo, &["log", "-1", "--format=%an <%ae> %cn %at %P%n%B", name]),
-        format!("Ann Ode <ann@example.org> Ann Ode 1700000000 {}\n{}", delivery.base, delivery.message)
+        git(
+            &world.repo,
+            &["log", "-1", "--format=%an <%ae> %cn %at %P%n%B", name]
+        ),
+        format!(
+            "Ann Ode <ann@example.org> Ann Ode 1700000000 {}\n{}",
+            delivery.base, delivery.message
+        )
     );
     let mut after = picture(&world.repo);
     assert!(after.remove(&format!(".git/refs/heads/{name}")).is_some());
@@ -56,7 +65,10 @@ fn a_branch_appears_and_nothing_else_changes() {
 
     // Once more is the same as once, even if the harness's store was made anew.
     let whole = picture(&world.repo);
-    assert_eq!(deliver_branch(&world.repo, &workspace.store(), &delivery).expect("delivers"), delivered);
+    assert_eq!(
+        deliver_branch(&world.repo, &workspace.store(), &delivery).expect("delivers"),
+        delivered
+    );
     assert_eq!(picture(&world.repo), whole);
     git(&world.repo, &["fsck", "--strict"]);
 }
@@ -72,7 +84,13 @@ fn many_changes_arrive_as_one_pack() {
     let delivery = delivery(&workspace, &tree);
     deliver_branch(&world.repo, &workspace.store(), &delivery).expect("delivers");
     std::fs::remove_dir_all(&world.run).expect("removed");
-    assert_eq!(git(&world.repo, &["show", &format!("{}:many/149", delivery.branch)]), "149");
+    assert_eq!(
+        git(
+            &world.repo,
+            &["show", &format!("{}:many/149", delivery.branch)]
+        ),
+        "149"
+    );
     git(&world.repo, &["fsck", "--strict"]);
 }
 
@@ -86,8 +104,14 @@ fn a_branch_that_is_something_else_is_not_touched() {
     assert!(error.to_string().contains("exists already"), "{error}");
     assert_eq!(picture(&world.repo), before);
     for branch in ["..", "-x y", "a..b", ""] {
-        let bad = Delivery { branch: branch.into(), ..delivery.clone() };
-        assert!(deliver_branch(&world.repo, &workspace.store(), &bad).is_err(), "{branch}");
+        let bad = Delivery {
+            branch: branch.into(),
+            ..delivery.clone()
+        };
+        assert!(
+            deliver_branch(&world.repo, &workspace.store(), &bad).is_err(),
+            "{branch}"
+        );
     }
 }
 
@@ -97,9 +121,15 @@ fn nothing_changed_is_nothing_delivered() {
     let workspace = world.prepare();
     let delivery = delivery(&workspace, &workspace.base().tree);
     let before = picture(&world.repo);
-    assert_eq!(deliver_branch(&world.repo, &workspace.store(), &delivery).expect("asked"), Delivered::Nothing);
+    assert_eq!(
+        deliver_branch(&world.repo, &workspace.store(), &delivery).expect("asked"),
+        Delivered::Nothing
+    );
     let folder = world.temp.path().join("patches");
-    assert_eq!(deliver_patch(&folder, &workspace.store(), &delivery).expect("asked"), Delivered::Nothing);
+    assert_eq!(
+        deliver_patch(&folder, &workspace.store(), &delivery).expect("asked"),
+        Delivered::Nothing
+    );
     assert!(!folder.exists());
     assert_eq!(picture(&world.repo), before);
 }
@@ -116,12 +146,23 @@ fn a_patch_series_is_what_git_am_takes() {
     let folder = world.temp.path().join("patches");
     for _ in 0..2 {
         let delivered = deliver_patch(&folder, &workspace.store(), &delivery).expect("delivers");
-        assert_eq!(delivered, Delivered::Patch { folder: folder.to_string_lossy().into_owned() });
+        assert_eq!(
+            delivered,
+            Delivered::Patch {
+                folder: folder.to_string_lossy().into_owned()
+            }
+        );
     }
     let names: Vec<_> = picture(&folder).into_keys().collect();
     assert_eq!(names, ["0001-Fix-the-cart.patch"]);
-    git(&world.repo, &["am", "-q", &folder.join(&names[0]).to_string_lossy()]);
-    assert_eq!(git(&world.repo, &["rev-parse", "HEAD^{tree}"]), tree.as_str());
+    git(
+        &world.repo,
+        &["am", "-q", &folder.join(&names[0]).to_string_lossy()],
+    );
+    assert_eq!(
+        git(&world.repo, &["rev-parse", "HEAD^{tree}"]),
+        tree.as_str()
+    );
     assert_eq!(read(&world.repo, "a"), "2\n");
     assert!(git_output(&world.repo, &["log", "-1"]).status.success());
 }
@@ -134,8 +175,47 @@ fn large_objects_are_delivered_beside_the_branch() {
     let tree = world.candidate(&mut workspace).tree;
     let delivery = delivery(&workspace, &tree);
     deliver_branch(&world.repo, &workspace.store(), &delivery).expect("delivers");
-    let pointer = git(&world.repo, &["show", &format!("{}:x.bin", delivery.branch)]);
-    let oid = pointer.lines().find_map(|l| l.strip_prefix("oid sha256:")).expect("a pointer");
+    let pointer = git(
+        &world.repo,
+        &["show", &format!("{}:x.bin", delivery.branch)],
+    );
+    let oid = pointer
+        .lines()
+        .find_map(|l| l.strip_prefix("oid sha256:"))
+        .expect("a pointer");
     let path = format!(".git/lfs/objects/{}/{}/{oid}", &oid[..2], &oid[2..4]);
     assert_eq!(read(&world.repo, &path), "content of a large file");
+}
+
+#[test]
+fn a_resumed_run_replaces_what_it_delivered_and_nothing_else() {
+    let world = World::new(&[("a", "1\n")]);
+    let (mut workspace, first) = changed(&world);
+    let Delivered::Branch { name, commit } =
+        deliver_branch(&world.repo, &workspace.store(), &first).expect("delivers")
+    else {
+        panic!("a branch")
+    };
+    put(&world.dir(), "a", "3\n");
+    let tree = world.candidate(&mut workspace).tree;
+    let second = Delivery {
+        tree,
+        replaces: Some(commit.clone()),
+        ..first
+    };
+    git(&world.repo, &["checkout", "-q", &name]);
+    let error = deliver_branch(&world.repo, &workspace.store(), &second).expect_err("checked out");
+    assert!(error.to_string().contains("checked out"), "{error}");
+    git(&world.repo, &["checkout", "-q", "main"]);
+    let delivered = deliver_branch(&world.repo, &workspace.store(), &second).expect("delivers");
+    assert_eq!(git(&world.repo, &["show", &format!("{name}:a")]), "3");
+    assert_eq!(
+        deliver_branch(&world.repo, &workspace.store(), &second).expect("delivers"),
+        delivered
+    );
+
+    git(&world.repo, &["branch", "-f", &name, "main"]);
+    let error =
+        deliver_branch(&world.repo, &workspace.store(), &second).expect_err("somebody moved it");
+    assert!(error.to_string().contains("exists already"), "{error}");
 }

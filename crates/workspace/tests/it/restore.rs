@@ -7,7 +7,14 @@ use crate::world::{World, executable, files_of, git, link, picture, put, read};
 
 #[test]
 fn the_folder_comes_back_as_it_was_scanned() {
-    let world = World::new(&[("a", "1"), ("d/b", "2"), ("d/e/f", "3"), ("run", "x"), ("kind", "k"), (".gitignore", "out\n")]);
+    let world = World::new(&[
+        ("a", "1"),
+        ("d/b", "2"),
+        ("d/e/f", "3"),
+        ("run", "x"),
+        ("kind", "k"),
+        (".gitignore", "out\n"),
+    ]);
     let mut workspace = world.prepare();
     let dir = world.dir();
     put(&dir, "a", "scanned");
@@ -32,7 +39,10 @@ fn the_folder_comes_back_as_it_was_scanned() {
     put(&dir, "out", "ignored stays");
     workspace.restore(&world.blobs).expect("restores");
     let mut after = files_of(&dir);
-    assert_eq!(after.remove("out").map(|(_, content)| content), Some(b"ignored stays".to_vec()));
+    assert_eq!(
+        after.remove("out").map(|(_, content)| content),
+        Some(b"ignored stays".to_vec())
+    );
     assert_eq!(after, before);
     assert!(world.scan(&mut workspace).is_empty());
 }
@@ -88,11 +98,20 @@ fn paths_are_reverted_to_the_base() {
     world.scan(&mut workspace);
     let paths = ["a", "d/b", "d/c", "run", "new/file", "never/was"].map(String::from);
     workspace.revert(&paths).expect("reverts");
-    assert_eq!((read(&dir, "a"), read(&dir, "d/b"), read(&dir, "run")), ("1".into(), "2".into(), "x".into()));
+    assert_eq!(
+        (read(&dir, "a"), read(&dir, "d/b"), read(&dir, "run")),
+        ("1".into(), "2".into(), "x".into())
+    );
     assert!(!dir.join("new").exists());
     // The next delta tells the journal about it.
-    assert_eq!(world.scan(&mut workspace), ["a", "d/b", "d/c", "-new/file", "run"]);
-    assert_eq!(crate::world::changes(&workspace.candidate().expect("a candidate")), ["A stays"]);
+    assert_eq!(
+        world.scan(&mut workspace),
+        ["a", "d/b", "d/c", "-new/file", "run"]
+    );
+    assert_eq!(
+        crate::world::changes(&workspace.candidate().expect("a candidate")),
+        ["A stays"]
+    );
 }
 
 #[test]
@@ -112,7 +131,9 @@ fn nothing_is_written_or_deleted_outside_through_a_planted_link() {
         std::fs::remove_dir_all(dir.join(name)).expect("removed");
         link(&dir, name, &outside);
     }
-    workspace.revert(&["d/b".into(), "d/new".into(), "e/f/g".into()]).expect("reverts");
+    workspace
+        .revert(&["d/b".into(), "d/new".into(), "e/f/g".into()])
+        .expect("reverts");
     assert_eq!(picture(&outside), before);
     assert_eq!(read(&dir, "d/b"), "base");
     assert_eq!(read(&dir, "e/f/g"), "base");
@@ -125,7 +146,10 @@ fn nothing_is_written_or_deleted_outside_through_a_planted_link() {
     link(&dir, ".git", &outside);
     workspace.restore(&world.blobs).expect("restores");
     assert_eq!(picture(&outside), before);
-    assert_eq!((read(&dir, "d/b"), read(&dir, "d/new"), read(&dir, "e/f/g")), ("base".into(), "agent".into(), "base".into()));
+    assert_eq!(
+        (read(&dir, "d/b"), read(&dir, "d/new"), read(&dir, "e/f/g")),
+        ("base".into(), "agent".into(), "base".into())
+    );
     assert!(dir.join(".git").symlink_metadata().expect("there").is_dir());
 }
 
@@ -140,7 +164,10 @@ fn what_is_behind_a_planted_link_is_neither_scanned_nor_delivered() {
     assert_eq!(world.scan(&mut workspace), ["d", "-d/b"]);
     let candidate = workspace.candidate().expect("a candidate");
     assert_eq!(crate::world::changes(&candidate), ["A d", "D d/b"]);
-    let target = git(&world.run.join("harness.git"), &["cat-file", "blob", &format!("{}:d", candidate.tree)]);
+    let target = git(
+        &world.run.join("harness.git"),
+        &["cat-file", "blob", &format!("{}:d", candidate.tree)],
+    );
     assert_eq!(target, outside.to_string_lossy());
 }
 
@@ -149,7 +176,14 @@ fn paths_that_leave_the_workspace_are_refused() {
     let world = World::new(&[("a", "1")]);
     let mut workspace = world.prepare();
     put(world.temp.path(), "victim", "theirs");
-    for path in ["../victim", "/etc/hostname", "a/../../victim", "", "\"\\q\"", ".git/../../victim"] {
+    for path in [
+        "../victim",
+        "/etc/hostname",
+        "a/../../victim",
+        "",
+        "\"\\q\"",
+        ".git/../../victim",
+    ] {
         assert!(workspace.revert(&[path.into()]).is_err(), "{path}");
     }
     assert_eq!(read(world.temp.path(), "victim"), "theirs");
@@ -160,13 +194,20 @@ fn a_file_too_large_to_be_kept_is_said_to_be_lost_and_the_rest_comes_back() {
     let world = World::new(&[("a", "1")]);
     let mut workspace = world.prepare();
     let huge = world.dir().join("huge");
-    std::fs::File::create(&huge).and_then(|f| f.set_len(SNAPSHOT_FILE_BYTES_MAX + 1)).expect("made");
+    std::fs::File::create(&huge)
+        .and_then(|f| f.set_len(SNAPSHOT_FILE_BYTES_MAX + 1))
+        .expect("made");
     world.scan(&mut workspace);
-    workspace.restore(&world.blobs).expect("unchanged, so there is nothing to restore");
+    workspace
+        .restore(&world.blobs)
+        .expect("unchanged, so there is nothing to restore");
     std::fs::remove_file(&huge).expect("removed");
     put(&world.dir(), "a", "2");
     let result = workspace.restore(&world.blobs);
-    assert!(matches!(&result, Err(WorkspaceError::NotKept(path)) if path == "huge"), "{result:?}");
+    assert!(
+        matches!(&result, Err(WorkspaceError::NotKept(path)) if path == "huge"),
+        "{result:?}"
+    );
     assert_eq!(read(&world.dir(), "a"), "1");
 }
 

@@ -12,13 +12,23 @@ use crate::world::{World, executable, git, link, put, read, tick};
 fn a_fresh_clone_has_not_changed() {
     let world = World::new(&[("a", "1"), ("d/b", "2"), ("run.sh", "#!/bin/sh\n")]);
     let mut workspace = world.prepare();
-    assert_eq!(workspace.scan(&world.blobs).expect("scans"), Delta::default());
+    assert_eq!(
+        workspace.scan(&world.blobs).expect("scans"),
+        Delta::default()
+    );
     assert_eq!(world.blobs.count(), 0);
 }
 
 #[test]
 fn every_kind_of_change_is_seen_once() {
-    let world = World::new(&[("a", "1"), ("gone", "2"), ("run.sh", "x"), ("to-link", "y"), ("dir/f", "z"), ("same", "s")]);
+    let world = World::new(&[
+        ("a", "1"),
+        ("gone", "2"),
+        ("run.sh", "x"),
+        ("to-link", "y"),
+        ("dir/f", "z"),
+        ("same", "s"),
+    ]);
     let mut workspace = world.prepare();
     let dir = world.dir();
     put(&dir, "a", "changed");
@@ -32,7 +42,10 @@ fn every_kind_of_change_is_seen_once() {
     put(&dir, "same", "s");
     put(&dir, "n/e/w", "new");
     std::fs::create_dir(dir.join("empty")).expect("made");
-    assert_eq!(world.scan(&mut workspace), ["a", "dir", "-dir/f", "-gone", "n/e/w", "run.sh", "to-link"]);
+    assert_eq!(
+        world.scan(&mut workspace),
+        ["a", "dir", "-dir/f", "-gone", "n/e/w", "run.sh", "to-link"]
+    );
     assert_eq!(world.scan(&mut workspace), Vec::<String>::new());
     let modes = workspace.scan(&world.blobs).expect("scans");
     assert!(modes.changes.is_empty());
@@ -46,11 +59,27 @@ fn a_delta_says_mode_content_and_size() {
     executable(&world.dir(), "run");
     link(&world.dir(), "to", "run");
     let delta = workspace.scan(&world.blobs).expect("scans");
-    let entry = |path: &str| delta.changes.iter().find(|c| c.path == path).and_then(|c| c.now.clone()).expect("seen");
-    assert_eq!((entry("run").mode, entry("run").size), (Mode::Executable, 2));
+    let entry = |path: &str| {
+        delta
+            .changes
+            .iter()
+            .find(|c| c.path == path)
+            .and_then(|c| c.now.clone())
+            .expect("seen")
+    };
+    assert_eq!(
+        (entry("run").mode, entry("run").size),
+        (Mode::Executable, 2)
+    );
     assert_eq!(entry("to").mode, Mode::Link);
     use overnight_ports::workspace::BlobSink;
-    assert_eq!(world.blobs.get(&entry("to").content.expect("kept")).expect("there"), b"run");
+    assert_eq!(
+        world
+            .blobs
+            .get(&entry("to").content.expect("kept"))
+            .expect("there"),
+        b"run"
+    );
 }
 
 #[test]
@@ -70,9 +99,15 @@ fn a_forged_time_stamp_hides_nothing() {
     tick();
     assert!(world.scan(&mut workspace).is_empty());
     let path = world.dir().join("a");
-    let before = std::fs::metadata(&path).expect("there").modified().expect("known");
+    let before = std::fs::metadata(&path)
+        .expect("there")
+        .modified()
+        .expect("known");
     std::fs::write(&path, "2222").expect("written");
-    let file = std::fs::File::options().write(true).open(&path).expect("opened");
+    let file = std::fs::File::options()
+        .write(true)
+        .open(&path)
+        .expect("opened");
     file.set_modified(before).expect("forged");
     assert_eq!(world.scan(&mut workspace), ["a"]);
 }
@@ -82,7 +117,16 @@ fn names_of_every_sort_are_told_apart() {
     let world = World::new(&[("a", "1")]);
     let mut workspace = world.prepare();
     let dir = world.dir();
-    for name in ["-n", "--help", "new\nline", "ümläut 漢字", "\"quoted\"", "back\\slash", " blank ", "tab\t"] {
+    for name in [
+        "-n",
+        "--help",
+        "new\nline",
+        "ümläut 漢字",
+        "\"quoted\"",
+        "back\\slash",
+        " blank ",
+        "tab\t",
+    ] {
         put(&dir, name, name);
     }
     std::fs::write(dir.join(OsStr::from_bytes(b"not\xffutf8")), "x").expect("written");
@@ -93,7 +137,10 @@ fn names_of_every_sort_are_told_apart() {
     let candidate = workspace.candidate().expect("a candidate");
     assert_eq!(candidate.changes.len(), 9);
     let out = world.temp.path().join("out");
-    workspace.checkouts().checkout(&candidate.tree, &out).expect("checks out");
+    workspace
+        .checkouts()
+        .checkout(&candidate.tree, &out)
+        .expect("checks out");
     assert_eq!(read(&out, "--help"), "--help");
     assert!(out.join(OsStr::from_bytes(b"not\xffutf8")).exists());
 }
@@ -109,10 +156,21 @@ fn ignored_files_are_not_looked_at_but_tracked_ones_are() {
     let mut workspace = world.prepare();
     let dir = world.dir();
     put(&dir, "build/kept", "changed");
-    for path in ["build/other", "x.log", "src/keep.log", "src/y.log", "src/local", "root-only", "src/root-only"] {
+    for path in [
+        "build/other",
+        "x.log",
+        "src/keep.log",
+        "src/y.log",
+        "src/local",
+        "root-only",
+        "src/root-only",
+    ] {
         put(&dir, path, "x");
     }
-    assert_eq!(world.scan(&mut workspace), ["build/kept", "src/keep.log", "src/root-only"]);
+    assert_eq!(
+        world.scan(&mut workspace),
+        ["build/kept", "src/keep.log", "src/root-only"]
+    );
     // The workspace's own current rules count.
     tick();
     put(&dir, ".gitignore", "build/\n");
@@ -140,15 +198,37 @@ fn build_artefacts_are_left_out_and_listed() {
     let world = World::new(&[("Cargo.toml", ""), ("pkg/m.py", ""), ("target.txt", "")]);
     let mut workspace = world.prepare();
     let dir = world.dir();
-    for path in ["target/debug/x", "pkg/__pycache__/m.pyc", "sub/target/x", "pkg/node_modules/a/b", "coverage/index.html", "Cargo.lock"] {
+    for path in [
+        "target/debug/x",
+        "pkg/__pycache__/m.pyc",
+        "sub/target/x",
+        "pkg/node_modules/a/b",
+        "coverage/index.html",
+        "Cargo.lock",
+    ] {
         put(&dir, path, "x");
     }
-    assert_eq!(world.scan(&mut workspace), ["Cargo.lock", "coverage/index.html", "sub/target/x"]);
+    assert_eq!(
+        world.scan(&mut workspace),
+        ["Cargo.lock", "coverage/index.html", "sub/target/x"]
+    );
     workspace.artefacts(&["coverage/".into(), "Cargo.lock".into()]);
-    assert_eq!(world.scan(&mut workspace), ["-Cargo.lock", "-coverage/index.html"]);
+    assert_eq!(
+        world.scan(&mut workspace),
+        ["-Cargo.lock", "-coverage/index.html"]
+    );
     let candidate = workspace.candidate().expect("a candidate");
     assert_eq!(crate::world::changes(&candidate), ["A sub/target/x"]);
-    assert_eq!(candidate.artefacts, ["Cargo.lock", "coverage/", "pkg/__pycache__/", "pkg/node_modules/", "target/"]);
+    assert_eq!(
+        candidate.artefacts,
+        [
+            "Cargo.lock",
+            "coverage/",
+            "pkg/__pycache__/",
+            "pkg/node_modules/",
+            "target/"
+        ]
+    );
 }
 
 #[test]
@@ -167,23 +247,43 @@ fn a_huge_file_is_noticed_without_its_content() {
     let file = std::fs::File::create(world.dir().join("huge")).expect("made");
     file.set_len(SNAPSHOT_FILE_BYTES_MAX + 1).expect("grown");
     let delta = workspace.scan(&world.blobs).expect("scans");
-    let [change] = delta.changes.as_slice() else { panic!("{delta:?}") };
+    let [change] = delta.changes.as_slice() else {
+        panic!("{delta:?}")
+    };
     let now = change.now.as_ref().expect("there");
-    assert_eq!((now.content.as_ref(), now.size), (None, SNAPSHOT_FILE_BYTES_MAX + 1));
-    assert!(workspace.scan(&world.blobs).expect("scans").changes.is_empty());
+    assert_eq!(
+        (now.content.as_ref(), now.size),
+        (None, SNAPSHOT_FILE_BYTES_MAX + 1)
+    );
+    assert!(
+        workspace
+            .scan(&world.blobs)
+            .expect("scans")
+            .changes
+            .is_empty()
+    );
     // It is delivered all the same.
-    assert_eq!(crate::world::changes(&workspace.candidate().expect("a candidate")), ["A huge"]);
+    assert_eq!(
+        crate::world::changes(&workspace.candidate().expect("a candidate")),
+        ["A huge"]
+    );
 }
 
 #[test]
 fn what_is_no_file_is_not_looked_at_and_waited_for() {
     let world = World::new(&[("a", "1")]);
     let mut workspace = world.prepare();
-    let made = std::process::Command::new("mkfifo").arg(world.dir().join("pipe")).status().expect("runs");
+    let made = std::process::Command::new("mkfifo")
+        .arg(world.dir().join("pipe"))
+        .status()
+        .expect("runs");
     assert!(made.success());
     let _socket = std::os::unix::net::UnixListener::bind(world.dir().join("s")).expect("bound");
     std::fs::remove_file(world.dir().join("a")).expect("removed");
-    let made = std::process::Command::new("mkfifo").arg(world.dir().join("a")).status().expect("runs");
+    let made = std::process::Command::new("mkfifo")
+        .arg(world.dir().join("a"))
+        .status()
+        .expect("runs");
     assert!(made.success());
     assert_eq!(world.scan(&mut workspace), ["-a"]);
     workspace.restore(&world.blobs).expect("restores");
@@ -202,7 +302,10 @@ fn a_repository_inside_counts_as_plain_files() {
     git(&inner, &["add", "-A"]);
     git(&inner, &["commit", "-q", "-m", "Inner"]);
     assert_eq!(world.scan(&mut workspace), ["inner/f"]);
-    assert_eq!(crate::world::changes(&workspace.candidate().expect("a candidate")), ["A inner/f"]);
+    assert_eq!(
+        crate::world::changes(&workspace.candidate().expect("a candidate")),
+        ["A inner/f"]
+    );
 }
 
 #[test]
@@ -214,7 +317,10 @@ fn the_agents_own_git_directory_is_part_of_the_snapshot() {
     let delta = workspace.scan(&world.blobs).expect("scans");
     let seen: Vec<&str> = delta.changes.iter().map(|c| c.path.as_str()).collect();
     assert!(seen.contains(&".git/refs/heads/overnight/work"), "{seen:?}");
-    assert!(!seen.iter().any(|p| p.starts_with(".git/objects")), "{seen:?}");
+    assert!(
+        !seen.iter().any(|p| p.starts_with(".git/objects")),
+        "{seen:?}"
+    );
 }
 
 #[test]
@@ -247,7 +353,10 @@ fn a_replayed_journal_gives_the_same_snapshot() {
 
 #[test]
 fn line_ends_that_git_converts_are_no_change() {
-    let world = World::new(&[(".gitattributes", "*.txt text eol=crlf\n*.sh text eol=lf\n"), ("a.txt", "one\ntwo\n")]);
+    let world = World::new(&[
+        (".gitattributes", "*.txt text eol=crlf\n*.sh text eol=lf\n"),
+        ("a.txt", "one\ntwo\n"),
+    ]);
     let mut workspace = world.prepare();
     assert_eq!(read(&world.dir(), "a.txt"), "one\r\ntwo\r\n");
     assert!(world.scan(&mut workspace).is_empty());
@@ -256,10 +365,19 @@ fn line_ends_that_git_converts_are_no_change() {
     assert!(world.scan(&mut workspace).is_empty());
     put(&world.dir(), "a.txt", "one\ntwo\n");
     assert_eq!(world.scan(&mut workspace), ["a.txt"]);
-    assert!(workspace.candidate().expect("a candidate").changes.is_empty());
+    assert!(
+        workspace
+            .candidate()
+            .expect("a candidate")
+            .changes
+            .is_empty()
+    );
     put(&world.dir(), "b.txt", "new\r\n");
     let candidate = world.candidate(&mut workspace);
-    let blob = git(&world.run.join("harness.git"), &["cat-file", "-s", &format!("{}:b.txt", candidate.tree)]);
+    let blob = git(
+        &world.run.join("harness.git"),
+        &["cat-file", "-s", &format!("{}:b.txt", candidate.tree)],
+    );
     assert_eq!(blob, "4");
 }
 
@@ -269,8 +387,16 @@ fn unreadable_and_deep_things_stop_nothing() {
     let world = World::new(&[("a", "1"), ("d/b", "2")]);
     let mut workspace = world.prepare();
     put(&world.dir(), "d/b", "3");
-    std::fs::set_permissions(world.dir().join("d/b"), std::fs::Permissions::from_mode(0)).expect("set");
-    std::fs::set_permissions(world.dir().join("d"), std::fs::Permissions::from_mode(0)).expect("set");
+    std::fs::set_permissions(
+        world.dir().join("d/b"),
+        std::fs::Permissions::from_mode(0o000),
+    )
+    .expect("set");
+    std::fs::set_permissions(
+        world.dir().join("d"),
+        std::fs::Permissions::from_mode(0o000),
+    )
+    .expect("set");
     let deep = "x/".repeat(230);
     std::fs::create_dir_all(world.dir().join(&deep)).expect("made");
     put(&world.dir(), &format!("{deep}f"), "deep");

@@ -19,14 +19,22 @@ pub struct Blobs {
 
 impl BlobSink for Blobs {
     fn put(&self, content: &[u8]) -> std::io::Result<BlobId> {
-        let id = Sha256::digest(content).iter().map(|b| format!("{b:02x}")).collect::<String>();
-        self.kept.lock().expect("no test panics with it").insert(id.clone(), content.to_vec());
+        let id = Sha256::digest(content)
+            .iter()
+            .map(|b| format!("{b:02x}"))
+            .collect::<String>();
+        self.kept
+            .lock()
+            .expect("no test panics with it")
+            .insert(id.clone(), content.to_vec());
         Ok(BlobId(id))
     }
 
     fn get(&self, id: &BlobId) -> std::io::Result<Vec<u8>> {
         let kept = self.kept.lock().expect("no test panics with it");
-        kept.get(id.as_str()).cloned().ok_or_else(|| std::io::Error::other(format!("no blob {id}")))
+        kept.get(id.as_str())
+            .cloned()
+            .ok_or_else(|| std::io::Error::other(format!("no blob {id}")))
     }
 }
 
@@ -62,12 +70,20 @@ impl World {
         let repo = temp.path().join("repo");
         std::fs::create_dir(&repo).expect("made");
         let run = temp.path().join("run");
-        World { temp, repo, run, blobs: Blobs::default() }
+        World {
+            temp,
+            repo,
+            run,
+            blobs: Blobs::default(),
+        }
     }
 
     pub fn commit(&self, message: &str) {
         git(&self.repo, &["add", "-A"]);
-        git(&self.repo, &["commit", "-q", "--allow-empty", "-m", message]);
+        git(
+            &self.repo,
+            &["commit", "-q", "--allow-empty", "-m", message],
+        );
     }
 
     pub fn prepare(&self) -> GitWorkspace {
@@ -76,7 +92,10 @@ impl World {
 
     pub fn prepare_with(&self, files: &[&str], licensed: &[&str]) -> GitWorkspace {
         let owned = |texts: &[&str]| texts.iter().map(|t| (*t).to_owned()).collect();
-        let options = Options { files: owned(files), licensed: owned(licensed) };
+        let options = Options {
+            files: owned(files),
+            licensed: owned(licensed),
+        };
         GitWorkspace::prepare(&self.repo, &self.run, &options).expect("prepares")
     }
 
@@ -91,7 +110,12 @@ impl World {
             Some(_) => c.path,
             None => format!("-{}", c.path),
         };
-        delta.changes.into_iter().map(line).filter(|p| !p.trim_start_matches('-').starts_with(".git/")).collect()
+        delta
+            .changes
+            .into_iter()
+            .map(line)
+            .filter(|p| !p.trim_start_matches('-').starts_with(".git/"))
+            .collect()
     }
 
     /// Scans, and fixes a candidate.
@@ -108,20 +132,37 @@ pub fn changes(candidate: &Candidate) -> Vec<String> {
         How::Modified => 'M',
         How::Deleted => 'D',
     };
-    candidate.changes.iter().map(|c| format!("{} {}", letter(c.how), c.path)).collect()
+    candidate
+        .changes
+        .iter()
+        .map(|c| format!("{} {}", letter(c.how), c.path))
+        .collect()
 }
 
 /// git as a person runs it, with a configuration of its own.
 pub fn git(dir: &Path, args: &[&str]) -> String {
     let output = git_output(dir, args);
-    assert!(output.status.success(), "git {args:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
+    assert!(
+        output.status.success(),
+        "git {args:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8_lossy(&output.stdout)
+        .trim_end()
+        .to_owned()
 }
 
 pub fn git_output(dir: &Path, args: &[&str]) -> std::process::Output {
     let mut command = Command::new("git");
     command
-        .args(["-c", "user.name=Ann Ode", "-c", "user.email=ann@example.org", "-c", "protocol.file.allow=always"])
+        .args([
+            "-c",
+            "user.name=Ann Ode",
+            "-c",
+            "user.email=ann@example.org",
+            "-c",
+            "protocol.file.allow=always",
+        ])
         .args(args)
         .current_dir(dir)
         .env("GIT_CONFIG_GLOBAL", "/dev/null")
@@ -163,13 +204,21 @@ pub fn picture(dir: &Path) -> BTreeMap<String, (u32, Vec<u8>)> {
                 continue;
             }
             let content = if kind.is_symlink() {
-                std::fs::read_link(&path).expect("a link").to_string_lossy().into_owned().into_bytes()
+                std::fs::read_link(&path)
+                    .expect("a link")
+                    .to_string_lossy()
+                    .into_owned()
+                    .into_bytes()
             } else if kind.is_file() {
                 std::fs::read(&path).expect("read")
             } else {
                 Vec::new()
             };
-            let name = path.strip_prefix(dir).expect("below").to_string_lossy().into_owned();
+            let name = path
+                .strip_prefix(dir)
+                .expect("below")
+                .to_string_lossy()
+                .into_owned();
             found.insert(name, (kind.permissions().mode(), content));
         }
     }
@@ -187,7 +236,11 @@ pub fn files_of(dir: &Path) -> BTreeMap<String, (u32, Vec<u8>)> {
 pub fn trap(world: &World, name: &str) -> (PathBuf, PathBuf) {
     let marker = world.temp.path().join(format!("{name}.sprung"));
     let script = world.temp.path().join(format!("{name}.sh"));
-    std::fs::write(&script, format!("#!/bin/sh\ntouch '{}'\ncat\n", marker.display())).expect("written");
+    std::fs::write(
+        &script,
+        format!("#!/bin/sh\ntouch '{}'\ncat\n", marker.display()),
+    )
+    .expect("written");
     std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).expect("set");
     (script, marker)
 }
@@ -196,4 +249,3 @@ pub fn trap(world: &World, name: &str) -> (PathBuf, PathBuf) {
 pub fn tick() {
     std::thread::sleep(std::time::Duration::from_millis(25));
 }
-

@@ -31,20 +31,44 @@ pub(super) struct Prepared {
 impl Prepared {
     pub(super) fn new(job: Job) -> io::Result<Prepared> {
         let long = job.script.len() > SCRIPT_ARGUMENT_BYTES_MAX;
-        let script = if long { Some(memory_file(job.script.as_bytes())?) } else { None };
-        let arguments = if long {
-            vec![c"sh".to_owned(), CString::new(format!("/proc/self/fd/{SCRIPT_FD}"))?]
+        let script = if long {
+            Some(memory_file(job.script.as_bytes())?)
         } else {
-            vec![c"sh".to_owned(), c"-c".to_owned(), CString::new(job.script)?]
+            None
         };
-        let environment =
-            job.env.into_iter().map(|(name, value)| CString::new(format!("{name}={value}"))).collect::<Result<_, _>>()?;
-        Ok(Prepared { dir: CString::new(job.dir)?, arguments, environment, script })
+        let arguments = if long {
+            vec![
+                c"sh".to_owned(),
+                CString::new(format!("/proc/self/fd/{SCRIPT_FD}"))?,
+            ]
+        } else {
+            vec![
+                c"sh".to_owned(),
+                c"-c".to_owned(),
+                CString::new(job.script)?,
+            ]
+        };
+        let environment = job
+            .env
+            .into_iter()
+            .map(|(name, value)| CString::new(format!("{name}={value}")))
+            .collect::<Result<_, _>>()?;
+        Ok(Prepared {
+            dir: CString::new(job.dir)?,
+            arguments,
+            environment,
+            script,
+        })
     }
 }
 
 /// The first process of a command's PID namespace.
-pub(super) fn first_process(job: &Prepared, stdio: [OwnedFd; 3], report: OwnedFd, confinement: &Confinement) -> ! {
+pub(super) fn first_process(
+    job: &Prepared,
+    stdio: [OwnedFd; 3],
+    report: OwnedFd,
+    confinement: &Confinement,
+) -> ! {
     let end = arrange_descriptors(stdio, &report, job.script.as_ref())
         .and_then(|()| confinement.enter())
         .and_then(|()| run(job));
@@ -78,7 +102,9 @@ fn write_report(report: &[u8]) {
 /// The word of a command's first process, or of its second if that could not become the shell: the first one
 /// that was written counts.
 pub(super) fn parse_report(report: &[u8]) -> End {
-    let Some((kind, rest)) = report.split_first() else { return End::Killed };
+    let Some((kind, rest)) = report.split_first() else {
+        return End::Killed;
+    };
     let value = rest.first_chunk().map(|bytes| i32::from_le_bytes(*bytes));
     match (kind, value) {
         (b'D', _) => End::NoDirectory,
@@ -89,20 +115,29 @@ pub(super) fn parse_report(report: &[u8]) -> End {
 }
 
 /// Puts the descriptors where they belong and closes all others, the control socket among them.
-fn arrange_descriptors(stdio: [OwnedFd; 3], report: &OwnedFd, script: Option<&OwnedFd>) -> io::Result<()> {
+fn arrange_descriptors(
+    stdio: [OwnedFd; 3],
+    report: &OwnedFd,
+    script: Option<&OwnedFd>,
+) -> io::Result<()> {
     let [stdin, stdout, stderr] = &stdio;
-    let mut wanted =
-        vec![(stdin.as_raw_fd(), 0), (stdout.as_raw_fd(), 1), (stderr.as_raw_fd(), 2), (report.as_raw_fd(), REPORT_FD)];
+    let mut wanted = vec![
+        (stdin.as_raw_fd(), 0),
+        (stdout.as_raw_fd(), 1),
+        (stderr.as_raw_fd(), 2),
+        (report.as_raw_fd(), REPORT_FD),
+    ];
     wanted.extend(script.map(|script| (script.as_raw_fd(), SCRIPT_FD)));
     // First out of the way of each other, then into place.
-    let high: Vec<_> = wanted
-        .iter()
-        // SAFETY: the descriptors are open.
-        .map(|(fd, _)| match unsafe { libc::fcntl(*fd, libc::F_DUPFD, super::OWN_DESCRIPTORS) } {
-            -1 => Err(io::Error::last_os_error()),
-            fd => Ok(fd),
-        })
-        .collect::<io::Result<_>>()?;
+    let mut high = Vec::new();
+    for (fd, _) in &wanted {
+        // SAFETY: the descriptor is open.
+        let copy = unsafe { libc::fcntl(*fd, libc::F_DUPFD, super::OWN_DESCRIPTORS) };
+        if copy < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        high.push(copy);
+    }
     for (from, (_, to)) in high.iter().zip(&wanted) {
         // SAFETY: whatever `to` was open on belongs to this process alone, and is not used any more.
         if unsafe { libc::dup2(*from, *to) } < 0 {
@@ -142,7 +177,11 @@ fn run(job: &Prepared) -> io::Result<Ended> {
 
 fn become_shell(job: &Prepared) -> ! {
     let pointers = |strings: &[CString]| -> Vec<*const c_char> {
-        strings.iter().map(|string| string.as_ptr()).chain([std::ptr::null()]).collect()
+        strings
+            .iter()
+            .map(|string| string.as_ptr())
+            .chain([std::ptr::null()])
+            .collect()
     };
     let (arguments, environment) = (pointers(&job.arguments), pointers(&job.environment));
     // SAFETY: calls on this process alone, with valid C strings and null-terminated arrays of them that live on.
@@ -161,7 +200,11 @@ fn become_shell(job: &Prepared) -> ! {
             write_report(b"D");
             libc::_exit(CANNOT_START);
         }
-        libc::execve(c"/bin/sh".as_ptr(), arguments.as_ptr(), environment.as_ptr());
+        libc::execve(
+            c"/bin/sh".as_ptr(),
+            arguments.as_ptr(),
+            environment.as_ptr(),
+        );
         write_report(&text(b'F', &io::Error::last_os_error()));
         libc::_exit(CANNOT_START)
     }

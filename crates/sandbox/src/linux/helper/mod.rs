@@ -17,8 +17,8 @@ use nix::sys::stat::Mode;
 use nix::unistd::{ForkResult, fork, getgid, getuid, setsid};
 
 use super::sys::Context;
-pub(super) use confine::landlock_version;
 use super::wire::{self, Reply, Setup};
+pub(super) use confine::landlock_version;
 
 /// How much sooner than the harness the kernel kills what runs in a cell, when memory is short (0 to 1000).
 const OOM_SCORE: &str = "500";
@@ -31,8 +31,7 @@ pub(super) fn main() -> i32 {
         Ok(control) => match enter(&control) {
             Ok(()) => 0,
             Err(error) => {
-                // If nobody listens any more there is nobody to tell.
-                let _ = wire::send(control.as_fd(), &Reply::Failed { what: error.to_string() }, &[]);
+                tell_failure(&control, &error);
                 1
             }
         },
@@ -72,7 +71,9 @@ fn enter(control: &OwnedFd) -> io::Result<()> {
     if setup.network.own {
         flags |= CloneFlags::CLONE_NEWNET;
     }
-    unshare(flags).map_err(io::Error::from).context(|| "new namespaces".to_owned())?;
+    unshare(flags)
+        .map_err(io::Error::from)
+        .context(|| "new namespaces".to_owned())?;
     // The kernel demands that an unprivileged process gives up setgroups before it maps its group.
     fs::write("/proc/self/setgroups", "deny").context(|| "setgroups".to_owned())?;
     fs::write("/proc/self/uid_map", format!("{uid} {uid} 1")).context(|| "uid_map".to_owned())?;
@@ -86,7 +87,7 @@ fn enter(control: &OwnedFd) -> io::Result<()> {
         ForkResult::Child => {
             let end = first_process(control, &setup);
             if let Err(error) = end {
-                let _ = wire::send(control.as_fd(), &Reply::Failed { what: error.to_string() }, &[]);
+                tell_failure(control, &error);
             }
             // SAFETY: plain exit; with it, the kernel ends everything in this PID namespace.
             unsafe { libc::_exit(0) }
@@ -94,10 +95,29 @@ fn enter(control: &OwnedFd) -> io::Result<()> {
     }
 }
 
+fn tell_failure(control: &OwnedFd, error: &io::Error) {
+    let refused = matches!(
+        error.kind(),
+        io::ErrorKind::PermissionDenied | io::ErrorKind::Unsupported
+    );
+    // If nobody listens any more there is nobody to tell.
+    let _ = wire::send(
+        control.as_fd(),
+        &Reply::Failed {
+            what: error.to_string(),
+            refused,
+        },
+        &[],
+    );
+}
+
 fn receive_setup(control: &OwnedFd) -> io::Result<Setup> {
     let (_, fds) = wire::receive::<()>(control.as_fd())?
         .ok_or_else(|| io::Error::new(io::ErrorKind::UnexpectedEof, "the harness is gone"))?;
-    let file = fds.into_iter().next().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "no set-up"))?;
+    let file = fds
+        .into_iter()
+        .next()
+        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "no set-up"))?;
     wire::read_memory_file(file)
 }
 
@@ -107,9 +127,24 @@ fn first_process(control: &OwnedFd, setup: &Setup) -> io::Result<()> {
     let confinement = confine::Confinement::prepare(&setup.home, !setup.network.own)?;
     // From here on nobody may look into this process, which is privileged in the cell's user namespace.
     confine::hide_from_debuggers()?;
-    let fds: Vec<_> = world.listeners.iter().map(|(_, socket)| socket.as_fd()).collect();
-    let listeners = world.listeners.iter().map(|(listener, _)| *listener).collect();
-    wire::send(control.as_fd(), &Reply::Ready { path: world.path, listeners }, &fds)?;
+    let fds: Vec<_> = world
+        .listeners
+        .iter()
+        .map(|(_, socket)| socket.as_fd())
+        .collect();
+    let listeners = world
+        .listeners
+        .iter()
+        .map(|(listener, _)| *listener)
+        .collect();
+    wire::send(
+        control.as_fd(),
+        &Reply::Ready {
+            path: world.path,
+            listeners,
+        },
+        &fds,
+    )?;
     drop(world.listeners);
     serve::serve(control, &confinement)
 }

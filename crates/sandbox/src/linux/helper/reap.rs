@@ -22,7 +22,9 @@ pub(super) fn wait_as_first_process(child: Pid) -> io::Result<Ended> {
     loop {
         match waitpid(None, None) {
             Ok(WaitStatus::Exited(pid, code)) if pid == child => return Ok(Ended::Code(code)),
-            Ok(WaitStatus::Signaled(pid, signal, _)) if pid == child => return Ok(Ended::Signal(signal as i32)),
+            Ok(WaitStatus::Signaled(pid, signal, _)) if pid == child => {
+                return Ok(Ended::Signal(signal as i32));
+            }
             Ok(_) | Err(Errno::EINTR) => {}
             Err(error) => return Err(error.into()),
         }

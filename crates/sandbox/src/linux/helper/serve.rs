@@ -35,7 +35,10 @@ pub(super) fn serve(control: &OwnedFd, confinement: &Confinement) -> io::Result<
         // From the last to the first, so that taking one out leaves the others where they are.
         for index in (0..running.len()).rev().filter(|index| ready[index + 1]) {
             let ended = running.swap_remove(index);
-            let reply = Reply::Ended { id: ended.id, end: end_of(&ended) };
+            let reply = Reply::Ended {
+                id: ended.id,
+                end: end_of(&ended),
+            };
             wire::send(control.as_fd(), &reply, &[])?;
         }
         if ready[0] {
@@ -61,7 +64,11 @@ pub(super) fn serve(control: &OwnedFd, confinement: &Confinement) -> io::Result<
 /// Which are ready: the control socket, then each running command's end.
 fn wait(control: &OwnedFd, running: &[Running]) -> io::Result<Vec<bool>> {
     let mut waiting = vec![PollFd::new(control.as_fd(), PollFlags::POLLIN)];
-    waiting.extend(running.iter().map(|job| PollFd::new(job.pidfd.as_fd(), PollFlags::POLLIN)));
+    waiting.extend(
+        running
+            .iter()
+            .map(|job| PollFd::new(job.pidfd.as_fd(), PollFlags::POLLIN)),
+    );
     loop {
         match poll(&mut waiting, PollTimeout::NONE) {
             Err(Errno::EINTR) => {}
@@ -72,10 +79,17 @@ fn wait(control: &OwnedFd, running: &[Running]) -> io::Result<Vec<bool>> {
     Ok(waiting.iter().map(|fd| fd.any().unwrap_or(true)).collect())
 }
 
-fn start(id: u64, fds: Vec<OwnedFd>, running: &[Running], confinement: &Confinement) -> io::Result<Running> {
+fn start(
+    id: u64,
+    fds: Vec<OwnedFd>,
+    running: &[Running],
+    confinement: &Confinement,
+) -> io::Result<Running> {
     let invalid = |what: &str| io::Error::new(io::ErrorKind::InvalidInput, what.to_owned());
     if running.len() >= COMMANDS_MAX {
-        return Err(invalid("too many commands run in this cell at once; end some of those in the background"));
+        return Err(invalid(
+            "too many commands run in this cell at once; end some of those in the background",
+        ));
     }
     let [job, stdin, stdout, stderr] =
         <[OwnedFd; 4]>::try_from(fds).map_err(|_| invalid("a command without its descriptors"))?;
@@ -90,14 +104,25 @@ fn start(id: u64, fds: Vec<OwnedFd>, running: &[Running], confinement: &Confinem
     };
     // SAFETY: without a stack of its own the call is a fork; this process is single-threaded. The arguments have
     // the kernel's layout (CLONE_ARGS_SIZE_VER0), and their size is given.
-    let pid = unsafe { libc::syscall(libc::SYS_clone3, &raw mut arguments, size_of::<CloneArguments>()) };
+    let pid = unsafe {
+        libc::syscall(
+            libc::SYS_clone3,
+            &raw mut arguments,
+            size_of::<CloneArguments>(),
+        )
+    };
     match pid {
         0 => command::first_process(&job, [stdin, stdout, stderr], report_end, confinement),
         pid if pid < 0 => Err(io::Error::last_os_error()),
         pid => {
             // SAFETY: the kernel has just made this descriptor and stored it there.
             let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
-            Ok(Running { id, pid: Pid::from_raw(pid as i32), pidfd, report })
+            Ok(Running {
+                id,
+                pid: Pid::from_raw(pid as i32),
+                pidfd,
+                report,
+            })
         }
     }
 }
@@ -133,7 +158,11 @@ fn end_of(job: &Running) -> End {
     reap::wait(job.pid);
     let mut report = Vec::new();
     // The write end is closed, so this neither waits nor fails but for a broken kernel, which counts as killed.
-    let read = job.report.try_clone().and_then(|fd| File::from(fd).take(REPORT_BYTES_MAX).read_to_end(&mut report));
+    let read = job.report.try_clone().and_then(|fd| {
+        File::from(fd)
+            .take(REPORT_BYTES_MAX)
+            .read_to_end(&mut report)
+    });
     if read.is_err() {
         return End::Killed;
     }

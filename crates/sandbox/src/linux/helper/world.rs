@@ -11,7 +11,8 @@ use std::path::{Component, Path, PathBuf};
 use overnight_ports::sandbox::WORKSPACE_INSIDE;
 
 use super::super::sys::{
-    self, Context, NODEV, NOEXEC, NOSUID, RDONLY, RESOLVE_BENEATH, RESOLVE_IN_ROOT, RESOLVE_NO_SYMLINKS,
+    self, Context, NODEV, NOEXEC, NOSUID, RDONLY, RESOLVE_BENEATH, RESOLVE_IN_ROOT,
+    RESOLVE_NO_SYMLINKS,
 };
 use super::super::wire::{Bind, Cache, Listener, NetworkSetup, Setup, WorkspaceLayer};
 use crate::copy;
@@ -29,7 +30,12 @@ const DEVICE_LINKS: &[(&str, &str)] = &[
     ("ptmx", "pts/ptmx"),
 ];
 /// What of a host's `/sys`, where it has to be shown as it is, is of no use to anybody but its administrator.
-const HIDDEN_SYSTEM: &[&str] = &["/sys/kernel/debug", "/sys/kernel/tracing", "/sys/kernel/security", "/sys/firmware"];
+const HIDDEN_SYSTEM: &[&str] = &[
+    "/sys/kernel/debug",
+    "/sys/kernel/tracing",
+    "/sys/kernel/security",
+    "/sys/firmware",
+];
 /// How large the file systems are that hold nothing but mount points.
 const SCAFFOLD: &[(&str, &str)] = &[("size", "16m"), ("mode", "0755")];
 /// The empty things that lie over what must not be read.
@@ -73,18 +79,25 @@ pub(super) fn build(setup: &Setup) -> io::Result<World> {
     root.finish()?;
     // A second lock on what the filter denies already: no user namespace can be made below this one.
     let _ = fs::write("/proc/sys/user/max_user_namespaces", "0");
-    let path = setup.path.iter().filter(|folder| folder.is_dir()).cloned().collect();
+    let path = setup
+        .path
+        .iter()
+        .filter(|folder| folder.is_dir())
+        .cloned()
+        .collect();
     Ok(World { path, listeners })
 }
 
 fn listen(network: &NetworkSetup) -> io::Result<Vec<(Listener, OwnedFd)>> {
     let mut listeners = Vec::new();
     if network.proxy {
-        let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context(|| "the proxy's socket".to_owned())?;
+        let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+            .context(|| "the proxy's socket".to_owned())?;
         listeners.push((Listener::Proxy(socket.local_addr()?.port()), socket.into()));
     }
     for port in &network.forward {
-        let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).context(|| format!("localhost:{port}"))?;
+        let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, *port))
+            .context(|| format!("localhost:{port}"))?;
         listeners.push((Listener::Forward(*port), socket.into()));
         // A machine without IPv6 has none inside either.
         if let Ok(socket) = TcpListener::bind((Ipv6Addr::LOCALHOST, *port)) {
@@ -113,16 +126,26 @@ struct Parts {
 
 impl Parts {
     fn gather(setup: &Setup) -> io::Result<Parts> {
-        let devices = DEVICES.iter().filter(|name| Path::new("/dev").join(name).exists());
+        let devices = DEVICES
+            .iter()
+            .filter(|name| Path::new("/dev").join(name).exists());
         let unified = Path::new("/sys/fs/cgroup/cgroup.controllers").exists();
         Ok(Parts {
             top: top_level(&setup.hide)?,
             system: sys::clone_tree(Path::new("/sys")).ok(),
-            cgroups: if unified { sys::clone_tree(Path::new("/sys/fs/cgroup")).ok() } else { None },
+            cgroups: if unified {
+                sys::clone_tree(Path::new("/sys/fs/cgroup")).ok()
+            } else {
+                None
+            },
             devices: devices
                 .map(|name| Ok((*name, sys::clone_tree(&Path::new("/dev").join(name))?)))
                 .collect::<io::Result<_>>()?,
-            exposed: setup.expose.iter().map(|bind| sys::clone_tree(&bind.from)).collect::<io::Result<_>>()?,
+            exposed: setup
+                .expose
+                .iter()
+                .map(|bind| sys::clone_tree(&bind.from))
+                .collect::<io::Result<_>>()?,
             workspace: sys::clone_tree(&setup.workspace)?,
         })
     }
@@ -141,7 +164,11 @@ fn top_level(hidden: &[PathBuf]) -> io::Result<Vec<(PathBuf, Top)>> {
             Top::Link(fs::read_link(&path)?)
         } else if kind.is_dir() {
             // What cannot be copied (a mount of another user's, say) cannot be read by the caller either.
-            Top::Dir(if hide { None } else { sys::clone_tree(&path).ok() })
+            Top::Dir(if hide {
+                None
+            } else {
+                sys::clone_tree(&path).ok()
+            })
         } else if kind.is_file() && !hide {
             Top::File(sys::clone_tree(&path)?)
         } else {
@@ -165,11 +192,14 @@ impl Root {
         make_host_dir(at)?;
         let mount = sys::new_filesystem(c"tmpfs", SCAFFOLD, NOSUID | NODEV)?;
         sys::attach(mount.as_fd(), sys::open_path(at)?.as_fd())?;
-        let root = Root { fd: sys::open_path(at)?, scaffolds: vec![mount] };
+        let root = Root {
+            fd: sys::open_path(at)?,
+            scaffolds: vec![mount],
+        };
         root.dir(Path::new(DENIED_DIR))?;
         root.file(Path::new(DENIED_FILE), b"", 0)?;
         let denied = root.open(Path::new(DENIED_DIR), libc::O_RDONLY)?;
-        File::from(denied).set_permissions(fs::Permissions::from_mode(0))?;
+        File::from(denied).set_permissions(fs::Permissions::from_mode(0o000))?;
         Ok(root)
     }
 
@@ -179,7 +209,8 @@ impl Root {
 
     /// Opens a folder, made with all above it if it is absent.
     fn dir(&self, path: &Path) -> io::Result<OwnedFd> {
-        make_dirs(&self.fd, path, RESOLVE_IN_ROOT).context(|| format!("make {} in the cell", path.display()))
+        make_dirs(&self.fd, path, RESOLVE_IN_ROOT)
+            .context(|| format!("make {} in the cell", path.display()))
     }
 
     /// Makes a file, if there is none, and opens it as a mount point.
@@ -194,13 +225,17 @@ impl Root {
                 file.set_permissions(fs::Permissions::from_mode(mode))?;
             }
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(error).context(|| format!("make {} in the cell", path.display())),
+            Err(error) => {
+                return Err(error).context(|| format!("make {} in the cell", path.display()));
+            }
         }
-        self.open(path, libc::O_PATH).context(|| format!("{} in the cell", path.display()))
+        self.open(path, libc::O_PATH)
+            .context(|| format!("{} in the cell", path.display()))
     }
 
     fn attach(&self, mount: &OwnedFd, target: &OwnedFd, path: &Path) -> io::Result<()> {
-        sys::attach(mount.as_fd(), target.as_fd()).context(|| format!("mount {} in the cell", path.display()))
+        sys::attach(mount.as_fd(), target.as_fd())
+            .context(|| format!("mount {} in the cell", path.display()))
     }
 
     /// Puts an empty file system for mount points somewhere.
@@ -232,7 +267,12 @@ impl Root {
         Ok(())
     }
 
-    fn place_system(&self, host: Option<OwnedFd>, cgroups: Option<OwnedFd>, own_network: bool) -> io::Result<()> {
+    fn place_system(
+        &self,
+        host: Option<OwnedFd>,
+        cgroups: Option<OwnedFd>,
+        own_network: bool,
+    ) -> io::Result<()> {
         let proc = Path::new("/proc");
         let mount = sys::new_filesystem(c"proc", &[], NOSUID | NODEV | NOEXEC)?;
         self.attach(&mount, &self.dir(proc)?, proc)?;
@@ -240,7 +280,10 @@ impl Root {
         let target = self.dir(system)?;
         // A new one shows only this network namespace's devices; but it is to be had only by the namespace's owner,
         // and not where the host's is covered in part.
-        if let Some(mount) = own_network.then(|| sys::new_filesystem(c"sysfs", &[], attributes).ok()).flatten() {
+        if let Some(mount) = own_network
+            .then(|| sys::new_filesystem(c"sysfs", &[], attributes).ok())
+            .flatten()
+        {
             self.attach(&mount, &target, system)?;
             let at = Path::new("/sys/fs/cgroup");
             if let (Some(tree), Ok(target)) = (cgroups, self.open(at, libc::O_PATH)) {
@@ -274,7 +317,11 @@ impl Root {
         let (shm, pts) = (dev.join("shm"), dev.join("pts"));
         let memory = sys::new_filesystem(c"tmpfs", &[("mode", "1777")], NOSUID | NODEV)?;
         self.attach(&memory, &self.dir(&shm)?, &shm)?;
-        let terminals = sys::new_filesystem(c"devpts", &[("ptmxmode", "0666"), ("mode", "0620")], NOSUID | NOEXEC)?;
+        let terminals = sys::new_filesystem(
+            c"devpts",
+            &[("ptmxmode", "0666"), ("mode", "0620")],
+            NOSUID | NOEXEC,
+        )?;
         self.attach(&terminals, &self.dir(&pts)?, &pts)
     }
 
@@ -355,13 +402,22 @@ impl Root {
 
     /// Lays something over `path` that nobody may read.
     fn deny(&self, path: &Path) -> io::Result<()> {
-        let Some(target) = self.hideable(path)? else { return Ok(()) };
+        let Some(target) = self.hideable(path)? else {
+            return Ok(());
+        };
         let kind = File::from(target.try_clone()?).metadata()?.file_type();
         if kind.is_symlink() {
             // What it leads to is hidden by its own name, or open to everybody.
             return Ok(());
         }
-        let cover = self.open(Path::new(if kind.is_dir() { DENIED_DIR } else { DENIED_FILE }), libc::O_PATH)?;
+        let cover = self.open(
+            Path::new(if kind.is_dir() {
+                DENIED_DIR
+            } else {
+                DENIED_FILE
+            }),
+            libc::O_PATH,
+        )?;
         let mount = sys::clone_tree_of(cover.as_fd())?;
         sys::set_attributes(mount.as_fd(), false, RDONLY | NOSUID | NODEV | NOEXEC)?;
         self.attach(&mount, &target, path)
@@ -371,8 +427,14 @@ impl Root {
         let own = setup.private.join("home");
         make_host_dir(&own)?;
         let target = self.dir(&setup.home)?;
-        let base = setup.base.as_ref().map(|base| base.join("home")).filter(|home| home.is_dir());
-        let Some(base) = base else { return self.bind_own(&own, &target, &setup.home) };
+        let base = setup
+            .base
+            .as_ref()
+            .map(|base| base.join("home"))
+            .filter(|home| home.is_dir());
+        let Some(base) = base else {
+            return self.bind_own(&own, &target, &setup.home);
+        };
         match overlay(&[&base], &own, &setup.private.join("work/home")) {
             Ok(mount) => self.attach(&mount, &target, &setup.home),
             Err(_) => {
@@ -385,15 +447,27 @@ impl Root {
 
     fn expose(&self, bind: &Bind, tree: OwnedFd) -> io::Result<()> {
         let directory = File::from(tree.try_clone()?).metadata()?.is_dir();
-        let target = if directory { self.dir(&bind.at)? } else { self.file(&bind.at, b"", 0o600)? };
+        let target = if directory {
+            self.dir(&bind.at)?
+        } else {
+            self.file(&bind.at, b"", 0o600)?
+        };
         sys::set_attributes(tree.as_fd(), true, RDONLY | NOSUID | NODEV)?;
         self.attach(&tree, &target, &bind.at)
     }
 
     fn place_cache(&self, cache: &Cache, setup: &Setup) -> io::Result<()> {
         let own = setup.private.join("cache").join(&cache.key);
-        let base = setup.base.as_ref().map(|base| base.join("cache").join(&cache.key).join("upper"));
-        let lowers: Vec<&Path> = base.as_deref().filter(|base| base.is_dir()).into_iter().chain([&*cache.host]).collect();
+        let base = setup
+            .base
+            .as_ref()
+            .map(|base| base.join("cache").join(&cache.key).join("upper"));
+        let lowers: Vec<&Path> = base
+            .as_deref()
+            .filter(|base| base.is_dir())
+            .into_iter()
+            .chain([&*cache.host])
+            .collect();
         let target = match self.dir(&cache.at) {
             Ok(target) => target,
             // Below something that is shown read-only and has no such folder: then there is no use for a cache.
@@ -419,16 +493,30 @@ impl Root {
         for layer in &setup.layers {
             layer_target(&workspace, layer)?;
         }
+        // The folders above a read-only one can still be renamed, and another put in their place: that changes the
+        // path and not the content, and it is the gate on the result that sees it. Mounting those as well would
+        // hold them, but every rename across their edge would fail, which breaks builds.
         for folder in &setup.readonly {
-            let target = match sys::open_in(workspace.as_fd(), folder, libc::O_PATH, RESOLVE_BENEATH) {
-                Ok(target) => target,
-                Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => continue,
-                Err(error) => {
-                    return Err(error).context(|| {
-                        format!("{} cannot be made read-only (a link that leads out of the workspace?)", folder.display())
+            let target =
+                match sys::open_in(workspace.as_fd(), folder, libc::O_PATH, RESOLVE_BENEATH) {
+                    Ok(target) => target,
+                    Err(error)
+                        if matches!(
+                            error.kind(),
+                            ErrorKind::NotFound | ErrorKind::NotADirectory
+                        ) =>
+                    {
+                        continue;
+                    }
+                    Err(error) => {
+                        return Err(error).context(|| {
+                        format!(
+                            "{} cannot be made read-only (a link that leads out of the workspace?)",
+                            folder.display()
+                        )
                     });
-                }
-            };
+                    }
+                };
             let tree = sys::clone_tree_of(target.as_fd())?;
             sys::set_attributes(tree.as_fd(), true, RDONLY | NOSUID | NODEV)?;
             self.attach(&tree, &target, &at.join(folder))?;
@@ -440,14 +528,23 @@ impl Root {
         Ok(())
     }
 
-    fn place_layer(&self, layer: &WorkspaceLayer, target: &OwnedFd, setup: &Setup) -> io::Result<()> {
-        let (own, path) = (setup.private.join("layer").join(&layer.key), Path::new(WORKSPACE_INSIDE).join(&layer.at));
+    fn place_layer(
+        &self,
+        layer: &WorkspaceLayer,
+        target: &OwnedFd,
+        setup: &Setup,
+    ) -> io::Result<()> {
+        let (own, path) = (
+            setup.private.join("layer").join(&layer.key),
+            Path::new(WORKSPACE_INSIDE).join(&layer.at),
+        );
         match overlay(&[&layer.from], &own.join("upper"), &own.join("work")) {
             Ok(mount) => self.attach(&mount, target, &path),
             Err(_) => {
                 make_host_dir(&own)?;
                 let copied = own.join("copy");
-                copy::tree_once(&layer.from, &copied).context(|| format!("copy {}", layer.from.display()))?;
+                copy::tree_once(&layer.from, &copied)
+                    .context(|| format!("copy {}", layer.from.display()))?;
                 self.bind_own(&copied, target, &path)
             }
         }
@@ -464,8 +561,12 @@ impl Root {
 
 /// Where a layer goes. No link on the way: the workspace is the agent's, and a link would lead elsewhere.
 fn layer_target(workspace: &OwnedFd, layer: &WorkspaceLayer) -> io::Result<OwnedFd> {
-    make_dirs(workspace, &layer.at, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS)
-        .context(|| format!("{} in the workspace cannot be a mount point", layer.at.display()))
+    make_dirs(workspace, &layer.at, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS).context(|| {
+        format!(
+            "{} in the workspace cannot be a mount point",
+            layer.at.display()
+        )
+    })
 }
 
 /// Opens a folder below `base`, made with all above it if absent.
@@ -474,7 +575,9 @@ fn make_dirs(base: &OwnedFd, path: &Path, resolve: u64) -> io::Result<OwnedFd> {
     let mut folder = sys::open_in(base.as_fd(), Path::new("."), flags, resolve)?;
     let mut so_far = PathBuf::new();
     for component in path.components() {
-        let Component::Normal(name) = component else { continue };
+        let Component::Normal(name) = component else {
+            continue;
+        };
         so_far.push(name);
         folder = match sys::open_in(base.as_fd(), &so_far, flags, resolve) {
             Ok(folder) => folder,
@@ -499,12 +602,20 @@ fn overlay(lowers: &[&Path], upper: &Path, work: &Path) -> io::Result<OwnedFd> {
     make_host_dir(upper)?;
     make_host_dir(work)?;
     let name = |fd: &OwnedFd| format!("/proc/self/fd/{}", fd.as_raw_fd());
-    let lowers: Vec<OwnedFd> = lowers.iter().map(|lower| sys::open_path(lower)).collect::<io::Result<_>>()?;
+    let lowers: Vec<OwnedFd> = lowers
+        .iter()
+        .map(|lower| sys::open_path(lower))
+        .collect::<io::Result<_>>()?;
     let (upper, work) = (sys::open_path(upper)?, sys::open_path(work)?);
     let lower = lowers.iter().map(name).collect::<Vec<_>>().join(":");
     sys::new_filesystem(
         c"overlay",
-        &[("lowerdir", &lower), ("upperdir", &name(&upper)), ("workdir", &name(&work)), ("userxattr", "")],
+        &[
+            ("lowerdir", &lower),
+            ("upperdir", &name(&upper)),
+            ("workdir", &name(&work)),
+            ("userxattr", ""),
+        ],
         NOSUID | NODEV,
     )
 }

@@ -1,0 +1,1 @@
+CREATE TABLE receipts (id INTEGER PRIMARY KEY, total_cents INTEGER NOT NULL);

@@ -1,0 +1,53 @@
+//! One file a command.
+
+mod check;
+mod demo;
+mod lint;
+mod log;
+mod report;
+mod resume;
+mod run;
+mod runs;
+mod show;
+mod steer;
+mod verify;
+
+use std::path::PathBuf;
+
+use overnight_store::RunStore;
+
+use crate::args::Command;
+
+/// Carries out a command; the exit code.
+pub async fn dispatch(command: Command) -> anyhow::Result<u8> {
+    match command {
+        Command::Demo(args) => demo::demo(args).await,
+        Command::Lint(args) => lint::lint(&args),
+        Command::Check(args) => check::check(args).await,
+        Command::Run(args) => run::run(args).await,
+        Command::Runs(args) => runs::runs(args.json),
+        Command::Show(args) => show::show(&args),
+        Command::Log(args) => log::log(&args).await,
+        Command::Report(args) => report::report(&args),
+        Command::Resume(args) => resume::resume(args, None).await,
+        Command::Pause(args) => steer::pause(&args.run).await,
+        Command::Stop(args) => steer::stop(args).await,
+        Command::Answer(args) => steer::answer(args).await,
+        Command::Verify(args) => verify::verify(&args).await,
+    }
+}
+
+/// A run that somebody wants to look at.
+fn look(name: &str) -> anyhow::Result<(PathBuf, RunStore)> {
+    let dir = overnight_store::find(&crate::home::home()?, name).map_err(not_found)?;
+    let store = RunStore::look(&dir)?;
+    Ok((dir, store))
+}
+
+/// A wrong name is the person's mistake, not a failure.
+fn not_found(error: overnight_ports::journal::JournalError) -> anyhow::Error {
+    match error {
+        overnight_ports::journal::JournalError::NoRun(_) => crate::problem::usage(error.to_string()),
+        other => other.into(),
+    }
+}

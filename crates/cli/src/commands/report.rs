@@ -1,0 +1,21 @@
+//! `overnight report`: rendered from the journal, at any time.
+
+use overnight_core::report::{Report, to_markdown};
+use overnight_ports::journal::Journal;
+
+use crate::args::OneRun;
+use crate::clock::local_time;
+
+/// Prints it.
+pub fn report(args: &OneRun) -> anyhow::Result<u8> {
+    let (_, store) = super::look(&args.run)?;
+    let mut events = Vec::new();
+    store.read(1, &mut |stored| events.push(stored.event))?;
+    let report = Report::fold(events)?;
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&report)?);
+    } else {
+        print!("{}", to_markdown(&report, &local_time));
+    }
+    Ok(0)
+}

@@ -1,0 +1,57 @@
+//! `overnight resume`: goes on where a run was.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Context;
+use overnight_core::step::Command;
+use overnight_engine::Engine;
+use overnight_ports::journal::{BlobSink, Journal};
+use overnight_store::RunStore;
+
+use super::run::{see_through, watcher};
+use crate::args::ResumeArgs;
+use crate::assembly::{self, Parts};
+use crate::goalfile;
+use crate::home::{FileShelf, home};
+use crate::lines::farewell;
+
+/// Goes on, after a word of the person if there is one.
+pub async fn resume(args: ResumeArgs, word: Option<Command>) -> anyhow::Result<u8> {
+    let home = home()?;
+    let dir = overnight_store::find(&home, &args.run).map_err(super::not_found)?;
+    let store = Arc::new(RunStore::own(&dir)?);
+    let state = overnight_engine::load(store.as_ref())?;
+    let over = state.ended()
+        && overnight_core::step::decide(&state, word.as_ref().unwrap_or(&Command::Resume)).is_err()
+        && store.commands()?.is_empty();
+    if over {
+        if args.json {
+            println!("{}", serde_json::to_string(&store.summary()?)?);
+        } else {
+            farewell(&state).iter().skip(1).for_each(|line| println!("{line}"));
+        }
+        return Ok(state.stop.as_ref().map_or(0, |s| s.exit_code() as u8));
+    }
+    let text = store.get(&state.goal_file).context("the goal file in the journal")?;
+    let text = String::from_utf8(text).context("the goal file in the journal")?;
+    let goal = goalfile::parse(&text).with_context(|| format!("the goal of run {}", state.run.short()))?;
+    let spec = args.model.unwrap_or_else(|| state.model.clone());
+    let model = assembly::model(&spec)?;
+    let sandbox = assembly::sandbox(state.sandbox == "none").await?;
+    let started_at = state.created_at;
+    let ports = assembly::ports(Parts {
+        shelf: Arc::new(FileShelf::new(&home)),
+        home,
+        store: store.clone(),
+        goal,
+        goal_file: text,
+        repo: state.repo.clone().map(PathBuf::from),
+        model,
+        sandbox,
+    })?;
+    let mut watcher = watcher(args.json, Some(started_at));
+    let mut engine = Engine::resume(ports, watcher.as_mut()).await?;
+    engine.command(&word.unwrap_or(Command::Resume), watcher.as_mut())?;
+    see_through(engine, watcher, &store, args.json).await
+}

@@ -1,0 +1,191 @@
+//! `overnight run`: a goal, from the file to the report.
+
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context;
+use overnight_core::event::{Created, EVENT_VERSION, Price};
+use overnight_core::goal::Goal;
+use overnight_core::ids::RunId;
+use overnight_engine::{Ended, Engine, Shelf, Watcher};
+use overnight_ports::journal::BlobSink;
+use overnight_ports::model::Model;
+use overnight_ports::sandbox::Sandbox;
+use overnight_store::RunStore;
+use tokio::sync::mpsc;
+
+use crate::args::RunArgs;
+use crate::assembly::{self, Parts};
+use crate::goalfile::{self, Loaded};
+use crate::home::{FileShelf, home};
+use crate::lines::{JsonLines, PlainLines, farewell};
+use crate::problem::usage;
+
+/// What `run` and `demo` have in common once everything is known.
+pub struct Start {
+    pub goal: Loaded,
+    pub folder: PathBuf,
+    pub model: Arc<dyn Model>,
+    pub price: Option<Price>,
+    pub sandbox: Arc<dyn Sandbox>,
+    pub shelf: Arc<dyn Shelf>,
+    pub json: bool,
+}
+
+/// Runs a goal.
+pub async fn run(args: RunArgs) -> anyhow::Result<u8> {
+    let goal = goalfile::load(&args.file)?;
+    let folder = std::env::current_dir().context("the current folder")?;
+    let home = home()?;
+    if !args.yes && let Some(unfinished) = offer(&home, &goal)? {
+        let resume = crate::args::ResumeArgs { run: unfinished, model: args.model, json: args.json, yes: false };
+        return super::resume::resume(resume, None).await;
+    }
+    let spec = model_name(args.model.as_deref(), &goal.goal)?;
+    let model = assembly::model(&spec)?;
+    let price = args.price.as_deref().map(price).transpose()?;
+    if goal.goal.stop.usd.is_some() && price.is_none() && !model.scripted() {
+        return Err(usage(format!(
+            "the goal limits the cost (`stop.usd`), and the price of `{spec}` is not known: give it with \
+             `--price INPUT,CACHED,OUTPUT`, in US dollars per million tokens"
+        )));
+    }
+    let sandbox = assembly::sandbox(args.unsafe_no_sandbox).await?;
+    let shelf = Arc::new(FileShelf::new(&home));
+    start(Start { goal, folder, model, price, sandbox, shelf, json: args.json }).await
+}
+
+/// Begins the run and sees it to its end.
+pub async fn start(start: Start) -> anyhow::Result<u8> {
+    let Start { goal, folder, model, price, sandbox, shelf, json } = start;
+    let home = home()?;
+    let repo = assembly::repository(&goal.goal, &folder)?;
+    if let Some(repo) = &repo {
+        overnight_workspace::ready(repo).map_err(|e| usage(e.to_string()))?;
+    }
+    let id = uuid::Uuid::now_v7().simple().to_string();
+    let store = Arc::new(RunStore::create(&overnight_store::runs_dir(&home).join(&id))?);
+    let created = Created {
+        version: EVENT_VERSION,
+        run: RunId(id),
+        goal: Goal { brief: String::new(), ..goal.goal.clone() },
+        goal_file: store.put(goal.text.as_bytes()).context("the goal file")?,
+        goal_name: goal.name.clone(),
+        model: model.name().to_owned(),
+        scripted: model.scripted(),
+        price,
+        sandbox: sandbox.describe(),
+        repo: repo.as_ref().map(|r| r.display().to_string()),
+        overnight: env!("CARGO_PKG_VERSION").to_owned(),
+    };
+    let parts = Parts {
+        home,
+        store: store.clone(),
+        goal: goal.goal,
+        goal_file: goal.text,
+        repo,
+        model,
+        sandbox,
+        shelf,
+    };
+    let ports = assembly::ports(parts)?;
+    let mut watcher = watcher(json, None);
+    let engine = Engine::create(ports, created, watcher.as_mut())?;
+    see_through(engine, watcher, &store, json).await
+}
+
+/// Who watches: JSON lines or plain ones.
+pub fn watcher(json: bool, started_at: Option<u64>) -> Box<dyn Watcher> {
+    if json { Box::new(JsonLines) } else { Box::new(PlainLines::new(started_at)) }
+}
+
+/// Works until the end and says how it ended.
+pub async fn see_through(
+    mut engine: Engine,
+    mut watcher: Box<dyn Watcher>,
+    store: &RunStore,
+    json: bool,
+) -> anyhow::Result<u8> {
+    let mut interrupt = interrupts();
+    let ended = engine.run(watcher.as_mut(), &mut interrupt).await?;
+    if json {
+        println!("{}", serde_json::to_string(&store.summary()?)?);
+    }
+    let run = engine.state().run.short().to_owned();
+    match ended {
+        Ended::Stopped(reason) => {
+            if !json {
+                for line in farewell(engine.state()) {
+                    println!("{line}");
+                }
+            }
+            Ok(reason.exit_code() as u8)
+        }
+        Ended::Paused => {
+            if !json {
+                println!("\npaused; `overnight resume {run}` goes on");
+            }
+            Ok(overnight_core::stop::ExitCode::Stopped as u8)
+        }
+    }
+}
+
+/// Ctrl-C and a polite kill, as often as they come.
+fn interrupts() -> mpsc::UnboundedReceiver<()> {
+    let (send, receive) = mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        let terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate());
+        let Ok(mut terminate) = terminate else { return };
+        loop {
+            tokio::select! {
+                pressed = tokio::signal::ctrl_c() => if pressed.is_err() { return },
+                asked = terminate.recv() => if asked.is_none() { return },
+            }
+            if send.send(()).is_err() {
+                return;
+            }
+        }
+    });
+    receive
+}
+
+fn model_name(given: Option<&str>, goal: &Goal) -> anyhow::Result<String> {
+    let from_env = || std::env::var("OVERNIGHT_MODEL").ok().filter(|m| !m.is_empty());
+    given.map(str::to_owned).or_else(|| goal.uses.model.clone()).or_else(from_env).ok_or_else(|| {
+        usage("no model: give `--model openai/NAME` (with OPENAI_API_KEY set) or `--model scripted/FILE`, set `use.model` in the goal, or OVERNIGHT_MODEL")
+    })
+}
+
+/// `INPUT,OUTPUT` or `INPUT,CACHED,OUTPUT`.
+fn price(text: &str) -> anyhow::Result<Price> {
+    let bad = || usage(format!("`--price {text}`: write INPUT,OUTPUT or INPUT,CACHED,OUTPUT in US dollars per million tokens"));
+    let numbers: Result<Vec<f64>, _> = text.split(',').map(|n| n.trim().parse::<f64>()).collect();
+    let numbers = numbers.map_err(|_| bad())?;
+    if numbers.iter().any(|n| !n.is_finite() || *n < 0.0) {
+        return Err(bad());
+    }
+    match numbers.as_slice() {
+        [input, output] => Ok(Price { input: *input, cached: *input, output: *output }),
+        [input, cached, output] => Ok(Price { input: *input, cached: *cached, output: *output }),
+        _ => Err(bad()),
+    }
+}
+
+/// On a terminal: an unfinished run of the same goal may be taken up again. Its short id if the person wants to.
+fn offer(home: &Path, goal: &Loaded) -> anyhow::Result<Option<String>> {
+    if !(std::io::stdin().is_terminal() && std::io::stdout().is_terminal()) {
+        return Ok(None);
+    }
+    let hash = overnight_core::ids::BlobId::of(goal.text.as_bytes()).to_string();
+    let unfinished = overnight_store::list(home)?
+        .into_iter()
+        .find(|run| run.goal_file == hash && run.exit_code.is_none() && !run.id.is_empty());
+    let Some(run) = unfinished else { return Ok(None) };
+    print!("Run {} of this goal is unfinished ({}, {} turns). Go on with it? [Y/n] ", &run.id[run.id.len() - 8..], run.status, run.turns);
+    std::io::stdout().flush()?;
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer)?;
+    let no = answer.trim().to_lowercase().starts_with('n');
+    Ok((!no).then_some(run.id))
+}

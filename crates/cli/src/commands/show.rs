@@ -1,0 +1,78 @@
+//! `overnight show`: what a run is doing, its checks, what it has used, what it waits for.
+
+use overnight_core::check::Verdict;
+use overnight_core::ids::Scope;
+use overnight_core::state::State;
+use overnight_ports::clock::Clock;
+
+use crate::args::OneRun;
+use crate::clock::{SystemClock, length, local_time};
+use crate::lines::{clean, farewell};
+
+/// Shows it.
+pub fn show(args: &OneRun) -> anyhow::Result<u8> {
+    let (_, store) = super::look(&args.run)?;
+    let state = overnight_engine::load(&store)?;
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&state)?);
+        return Ok(0);
+    }
+    for line in screen(&state, SystemClock.now()) {
+        println!("{line}");
+    }
+    Ok(0)
+}
+
+fn screen(state: &State, now: u64) -> Vec<String> {
+    let mut text = vec![
+        format!("{} · {}", state.run.short(), clean(&state.goal.outcome)),
+        format!("{} since {} · began {}", state.status(), local_time(state.last_at), local_time(state.created_at)),
+        format!("model {} · sandbox {}", state.model, state.sandbox),
+    ];
+    if let Some(lane) = state.lanes.get(&Scope::Run) {
+        if let Some(wait) = &lane.wait {
+            let left = length(wait.until.saturating_sub(now));
+            text.push(format!("waits until {} ({left}): {}", local_time(wait.until), clean(&wait.why)));
+        }
+        if let Some(call) = lane.calls.iter().rev().find(|c| c.progress != overnight_core::state::CallProgress::Pending) {
+            text.push(format!("last action: {}", clean(&call.head.line)));
+        }
+    }
+    let progress = state.progress.last_at.map_or_else(|| "none yet".to_owned(), local_time);
+    text.push(format!(
+        "{} turns · {} tokens · {} active · {} waiting · last verified progress: {progress}",
+        state.spent.turns,
+        state.spent.usage.total(),
+        length(state.spent.active_ms),
+        length(state.spent.waiting_ms),
+    ));
+    text.push(String::new());
+    for id in &state.order {
+        let Some(check) = state.checks.get(id) else { continue };
+        let current = state.candidate.as_ref().map(|c| &c.tree);
+        let (mark, words) = match (&check.latest, &check.base) {
+            (Some(found), _) => {
+                let old = if Some(&found.tree) == current { "" } else { " (an earlier state)" };
+                (mark(found.verdict), format!("{}: {}{old}", found.verdict.word(), clean(&found.reason)))
+            }
+            (None, Some(base)) => (' ', format!("on the base {}: {}", base.verdict.word(), clean(&base.reason))),
+            (None, None) => (' ', "not run yet".to_owned()),
+        };
+        text.push(format!("{mark} {id} — {words}"));
+    }
+    if state.denials > 0 {
+        text.push(format!("{} actions were denied", state.denials));
+    }
+    if state.ended() {
+        text.extend(farewell(state));
+    }
+    text
+}
+
+fn mark(verdict: Verdict) -> char {
+    match verdict {
+        Verdict::Pass => '✓',
+        Verdict::Fail => '✗',
+        Verdict::CannotTell => '?',
+    }
+}

@@ -1,0 +1,88 @@
+//! `pause`, `stop`, `answer`: a person's word for a run, from any terminal.
+
+use std::time::{Duration, Instant};
+
+use overnight_core::step::{Command, decide};
+use overnight_ports::clock::Clock;
+use overnight_ports::journal::{Journal, JournalError};
+use overnight_store::RunStore;
+
+use crate::args::{AnswerArgs, ResumeArgs};
+use crate::clock::SystemClock;
+use crate::problem::usage;
+
+/// How long a running process gets to take a command up before we say so and leave.
+const TAKEN_UP_WITHIN: Duration = Duration::from_secs(5);
+
+/// Asks a run to rest.
+pub async fn pause(name: &str) -> anyhow::Result<u8> {
+    let (dir, _) = super::look(name)?;
+    match RunStore::own(&dir) {
+        Ok(store) => {
+            apply(&store, &Command::Pause)?;
+            println!("paused; `overnight resume {name}` goes on");
+            Ok(0)
+        }
+        Err(JournalError::Held { .. }) => leave(&RunStore::look(&dir)?, &Command::Pause, "paused").await,
+        Err(e) => Err(e.into()),
+    }
+}
+
+/// Ends a run. If no process works on it, this one does what ending takes: the report.
+pub async fn stop(args: ResumeArgs) -> anyhow::Result<u8> {
+    let (dir, _) = super::look(&args.run)?;
+    match RunStore::own(&dir) {
+        Ok(store) => {
+            drop(store);
+            super::resume::resume(args, Some(Command::Stop)).await
+        }
+        Err(JournalError::Held { .. }) => leave(&RunStore::look(&dir)?, &Command::Stop, "stopped").await,
+        Err(e) => Err(e.into()),
+    }
+}
+
+/// Answers the question of a blocked run.
+pub async fn answer(args: AnswerArgs) -> anyhow::Result<u8> {
+    let (dir, _) = super::look(&args.run)?;
+    let command = Command::Answer { text: args.text };
+    match RunStore::own(&dir) {
+        Ok(store) => {
+            apply(&store, &command)?;
+            println!("answered; `overnight resume {}` goes on", args.run);
+            Ok(0)
+        }
+        Err(JournalError::Held { .. }) => leave(&RunStore::look(&dir)?, &command, "answered").await,
+        Err(e) => Err(e.into()),
+    }
+}
+
+/// Carries a command out on a run that no process works on.
+fn apply(store: &RunStore, command: &Command) -> anyhow::Result<()> {
+    let mut state = overnight_engine::load(store)?;
+    let now = SystemClock.now();
+    let facts = decide(&state, command).map_err(|refusal| usage(refusal.to_string()))?;
+    let events: Vec<_> = facts.into_iter().map(|fact| overnight_core::event::Event::run(now, fact)).collect();
+    for event in &events {
+        state = overnight_core::step::step(state, event)?.0;
+    }
+    store.append(&events, &[], &overnight_engine::summary(&state))?;
+    Ok(())
+}
+
+/// Leaves a command for the process that works on the run, and waits until it was taken up.
+async fn leave(store: &RunStore, command: &Command, done: &str) -> anyhow::Result<u8> {
+    // What cannot be done is said here, where the person is.
+    let state = overnight_engine::load(store)?;
+    decide(&state, command).map_err(|refusal| usage(refusal.to_string()))?;
+    store.submit(command, SystemClock.now())?;
+    let since = Instant::now();
+    while !store.commands()?.is_empty() {
+        if since.elapsed() > TAKEN_UP_WITHIN {
+            println!("asked; the run has not taken it up yet");
+            return Ok(0);
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    println!("{done}");
+    Ok(0)
+}

@@ -1,0 +1,97 @@
+//! What this version reads and cannot run yet, each said plainly.
+
+use super::super::diagnostic::{Diagnostic, Findings, Severity, quoted};
+use super::super::parse::Parsed;
+use super::super::position::Span;
+use super::super::{CheckKind, Deliver};
+use super::evidence::located;
+
+/// Everything in the goal that this version cannot run, the worst first: an error is a condition that would not be
+/// enforced, so nothing may run; a warning is a convenience that the run does without.
+pub fn unsupported(parsed: &Parsed) -> Vec<Diagnostic> {
+    let goal = &parsed.goal;
+    let mut findings = Findings::new(parsed.positions.lines());
+    let at = |path: &str| parsed.positions.span(path);
+    let mut cannot = |path: &str, what: String, help: &str| {
+        findings.error(
+            "not-yet",
+            at(path),
+            format!("this version cannot run {what} yet"),
+            help,
+        );
+    };
+    if let Some(items) = &goal.items {
+        let help = match items.from.as_str() {
+            "mail" => {
+                "a mailbox cannot be worked on yet; the goal is sound and will run in a later version"
+            }
+            _ => "name the items in the brief and verify them in `done`, one check each",
+        };
+        cannot(
+            "items",
+            format!("a worklist (from {})", quoted(&items.from)),
+            help,
+        );
+    }
+    if !goal.categories.is_empty() {
+        cannot(
+            "categories",
+            "`categories`".to_owned(),
+            "they go with a mailbox, which a later version works on",
+        );
+    }
+    for (path, check) in located(parsed) {
+        if let CheckKind::Later { kind, .. } = &check.kind {
+            cannot(
+                &format!("{path}.{kind}"),
+                format!("`{kind}` checks"),
+                "until then: - run: COMMAND, or - tests: COMMAND, that finds out the same",
+            );
+        }
+    }
+    if goal.deliver == Deliver::PullRequest {
+        cannot(
+            "deliver",
+            "`deliver: pull-request`".to_owned(),
+            "deliver: branch, and open the pull request from the branch",
+        );
+    }
+    if !goal.uses.mcp.is_empty() {
+        cannot(
+            "use.mcp",
+            "MCP servers (`use.mcp`)".to_owned(),
+            "remove the line; programs can be called through `shell`",
+        );
+    }
+    for key in &parsed.later {
+        let span = Span::new(key.at.offset, key.at.offset + key.at.length);
+        match key.key {
+            "notify" => findings.add(
+                Severity::Warning,
+                "not-yet",
+                span,
+                "this version cannot notify anybody yet: the run goes on without",
+                "look at it with `overnight runs`",
+            ),
+            "feedback" => findings.error(
+                "not-yet",
+                span,
+                "this version cannot withhold feedback yet: the model would see the full evidence",
+                "remove the line",
+            ),
+            "hidden" => findings.error(
+                "not-yet",
+                span,
+                "this version cannot run hidden checks yet",
+                "remove the line, and verify the branch with the hidden tests afterwards",
+            ),
+            other => findings.error(
+                "not-yet",
+                span,
+                format!("this version does nothing with `{other}` yet"),
+                "remove the line",
+            ),
+        }
+    }
+    findings.finish()
+}
