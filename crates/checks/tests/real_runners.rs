@@ -241,7 +241,7 @@ const NODE: [(&str, &str); 4] = [
         "package.json",
         r#"{"name": "x", "scripts": {"test": "node --test", "unit": "npm run --silent inner", "inner": "node --test --test-reporter=dot test/"}}"#,
     ),
-    ("Makefile", "test:\n\tnpm test --silent\n"),
+    ("Makefile", ".PHONY: test\ntest:\n\tnpm test --silent\n"),
 ];
 const NODE_TABLE: [&str; 4] = [
     "+ test/cart.test.js::adds",

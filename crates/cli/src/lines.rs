@@ -3,11 +3,13 @@
 use std::io::Write;
 
 use overnight_core::check::{Target, Verdict};
-use overnight_core::event::{Event, Fact};
+use overnight_core::event::{Event, Fact, Notice};
+use overnight_core::ids::CheckId;
 use overnight_core::judge::{clip, plain};
 use overnight_core::repo::Delivered;
 use overnight_core::state::{Phase, SCOPE_CHECK, State, Treatment, Why};
 use overnight_core::stop::StopReason;
+use overnight_core::turn::{Denial, Said};
 use overnight_engine::Watcher;
 
 use crate::clock::length;
@@ -43,7 +45,7 @@ pub fn lines(event: &Event, state: &State) -> Vec<String> {
             text
         }
         Fact::CheckReported { report } => {
-            let on = if report.target == Target::Base { "base" } else { "now" };
+            let on = if report.target == Target::Base { " on the base" } else { "" };
             if report.check.as_str() == SCOPE_CHECK && report.verdict == Verdict::Pass {
                 return Vec::new();
             }
@@ -54,7 +56,7 @@ pub fn lines(event: &Event, state: &State) -> Vec<String> {
                 _ => "",
             };
             one(format!(
-                "{} {} on the {on}: {} — {}{treatment} ({})",
+                "{} {}{on}: {} — {}{treatment} ({})",
                 mark(report.verdict),
                 report.check,
                 report.verdict.word(),
@@ -65,10 +67,13 @@ pub fn lines(event: &Event, state: &State) -> Vec<String> {
         Fact::BaselineEnded { reused, .. } => {
             if *reused { one("results on the base are those of the last preflight".into()) } else { Vec::new() }
         }
-        Fact::TurnRequested { attempt, turn, .. } if *attempt > 1 => {
-            one(format!("turn {turn}, attempt {attempt}"))
+        Fact::TurnRequested { attempt, turn, told } => {
+            let mut text: Vec<String> = told.iter().filter_map(|notice| told_line(notice, state)).collect();
+            if *attempt > 1 {
+                text.push(format!("turn {turn}, attempt {attempt}"));
+            }
+            text
         }
-        Fact::TurnRequested { .. } => Vec::new(),
         Fact::ModelAnswered { turn, text, calls, .. } => {
             let said = clean(text);
             if said.is_empty() && !calls.is_empty() { Vec::new() } else { one(format!("turn {turn}: “{said}”")) }
@@ -80,6 +85,9 @@ pub fn lines(event: &Event, state: &State) -> Vec<String> {
         }
         Fact::CallStarted { .. } => Vec::new(),
         Fact::CallEnded { turn, index, result } => {
+            if let Some(Said::Claim { summary }) = &result.said {
+                return one(format!("turn {turn}: claims to be done: “{}”", clean(summary)));
+            }
             let lane = state.lanes.get(&event.scope);
             let line = lane.and_then(|l| l.calls.get(*index)).map(|c| clean(&c.head.line)).unwrap_or_default();
             let how = match (result.exit, result.ok) {
@@ -88,22 +96,26 @@ pub fn lines(event: &Event, state: &State) -> Vec<String> {
                 (None, false) => format!(" → {}", clean(&result.shown)),
             };
             let mut text = vec![format!("turn {turn}: {line}{how} ({})", length(result.duration_ms))];
-            text.extend(result.denials.iter().map(|d| format!("✗ denied by `{}`: {}", d.rule, clean(&d.what))));
+            text.extend(result.denials.iter().map(denied));
             text
         }
         Fact::CandidateFixed { candidate, denials, .. } => {
             let why = match &state.phase {
                 Phase::Checking(c) => match c.why {
-                    Why::Claim => "the model claims to be done; the harness checks",
-                    Why::Routine => "checkpoint",
-                    Why::Silence => "the model has stopped calling tools; the harness checks",
-                    Why::Ending => "last look before the end",
-                    Why::Stopping => "stopped",
+                    Why::Claim => Some("the harness checks the claim"),
+                    Why::Routine => Some("checkpoint"),
+                    Why::Silence => Some("the model has stopped calling tools; the harness checks"),
+                    Why::Ending => Some("last look before the end"),
+                    Why::Stopping => None,
                 },
-                _ => "checked: nothing to run again",
+                // All verdicts were known: nothing had changed.
+                _ => None,
             };
-            let mut text = vec![format!("{why} · {} changed files", candidate.changes.len())];
-            text.extend(denials.iter().map(|d| format!("✗ denied by `{}`: {}", d.rule, clean(&d.what))));
+            let mut text: Vec<String> = why
+                .map(|why| format!("{why} in a clean checkout · {} changed files", candidate.changes.len()))
+                .into_iter()
+                .collect();
+            text.extend(denials.iter().map(denied));
             text
         }
         Fact::Woken => Vec::new(),
@@ -123,6 +135,34 @@ pub fn lines(event: &Event, state: &State) -> Vec<String> {
         Fact::DeliveryFailed { message } => one(format!("not delivered: {}", clean(message))),
         Fact::ReportWritten { path } => one(format!("report {path}")),
         Fact::HarnessFailed { message, .. } => one(format!("failed: {}", clean(message))),
+    }
+}
+
+fn denied(denial: &Denial) -> String {
+    format!("✗ denied by `{}`: {}", denial.rule, clean(&denial.what))
+}
+
+/// What the harness tells the model, where a person wants to know it too.
+fn told_line(notice: &Notice, state: &State) -> Option<String> {
+    let because = |open: &[CheckId]| {
+        let reason = |id: &CheckId| {
+            let found = state.checks.get(id).and_then(|c| c.latest.as_ref());
+            found.map_or_else(|| id.to_string(), |f| format!("{id} — {}: {}", f.verdict.word(), clean(&f.reason)))
+        };
+        open.iter().map(reason).collect::<Vec<_>>().join("; ")
+    };
+    match notice {
+        Notice::ClaimRejected { open, same_tree } => {
+            let same = if *same_tree { " (nothing has changed since these verdicts)" } else { "" };
+            Some(format!("✗ claim rejected: {}{same}", because(open)))
+        }
+        Notice::Checkpoint { open, .. } if open.is_empty() => Some("✓ checkpoint: every check passes".into()),
+        Notice::Checkpoint { open, .. } => Some(format!("checkpoint: {}", because(open))),
+        Notice::NoProgress { without, limit } => Some(format!("no progress in {without} of {limit} checkpoints")),
+        Notice::BudgetLow { budget, percent } => Some(format!("{percent} % of the budget `{budget}` is used")),
+        Notice::Silent => Some("the model called no tool; it is told what is open".into()),
+        Notice::HistoryCut => Some("the history was too long for the model and is cut".into()),
+        Notice::Restarted | Notice::Answer { .. } => None,
     }
 }
 

@@ -4,6 +4,8 @@
 //! blobs are files beside it. Whoever works on a run holds its lock; anybody may look.
 
 mod blobs;
+#[cfg(debug_assertions)]
+mod faults;
 mod lock;
 mod runs;
 mod schema;
@@ -141,7 +143,11 @@ impl Journal for RunStore {
         tx.prepare_cached("INSERT OR REPLACE INTO meta (key, value) VALUES ('summary', ?1)")
             .and_then(|mut s| s.execute(params![to_json(summary)]))
             .map_err(|e| self.sql(&e))?;
+        #[cfg(debug_assertions)]
+        faults::before_append();
         tx.commit().map_err(|e| self.sql(&e))?;
+        #[cfg(debug_assertions)]
+        faults::after_append();
         blobs.written();
         Ok(())
     }

@@ -61,6 +61,10 @@ struct Section {
     /// The names listed under the last `failures:`.
     failures: BTreeSet<String>,
     listing: bool,
+    /// Whether `failures:` was seen: what follows is what failing tests printed, and no result.
+    told: bool,
+    /// Whether more tests were named than planned: one of the lines is not libtest's.
+    surplus: bool,
     /// What the last `test result:` line that did not fit said.
     misfit: Option<String>,
 }
@@ -85,6 +89,7 @@ impl Output {
         if line == "failures:" {
             section.failures.clear();
             section.listing = true;
+            section.told = true;
             return Ok(());
         }
         if section.listing {
@@ -97,19 +102,18 @@ impl Output {
             }
             return Ok(());
         }
-        if section.tests.len() < section.planned
-            && let Some((name, rest)) = named(line)
-            && !section.awaits()
-        {
-            section.tests.push((name.to_owned(), status(rest)));
-        } else if let Some(found) = status(line)
-            && let Some((_, open @ None)) = section.tests.last_mut()
+        if section.told {
+            return Ok(());
+        }
+        if let Some((_, open @ None)) = section.tests.last_mut()
+            && let Some(found) = status(line)
         {
             *open = Some(found);
-        } else if section.tests.len() < section.planned
-            && let Some((name, rest)) = named(line)
-        {
-            section.tests.push((name.to_owned(), status(rest)));
+        } else if let Some((name, rest)) = named(line) {
+            section.surplus |= section.tests.len() >= section.planned;
+            if !section.surplus {
+                section.tests.push((name.to_owned(), status(rest)));
+            }
         }
         Ok(())
     }
@@ -148,14 +152,9 @@ impl Output {
 }
 
 impl Section {
-    /// Whether the last test's status is still to come, on a line of its own.
-    fn awaits(&self) -> bool {
-        matches!(self.tests.last(), Some((_, None)))
-    }
-
     /// The section's results, if they agree with its last line.
     fn settle(&self, counts: &Counts) -> Option<Vec<(String, TestStatus)>> {
-        if self.tests.len() != self.planned || counts.total() != self.planned {
+        if self.surplus || self.tests.len() != self.planned || counts.total() != self.planned {
             return None;
         }
         let mut seen = Counts::default();

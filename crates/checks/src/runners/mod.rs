@@ -74,6 +74,8 @@ impl Plan {
         env.insert(EVIDENCE.to_owned(), evidence.to_owned());
         // `term.quiet` in a repository's own configuration would have the same effect as `-q`.
         env.insert("CARGO_TERM_QUIET".to_owned(), "false".to_owned());
+        // For libtest "0" is the same as `--nocapture` not being given.
+        env.insert("RUST_TEST_NOCAPTURE".to_owned(), "0".to_owned());
         if self.package_shell {
             for name in packages::SHELL_VARIABLES {
                 env.insert(name.to_owned(), format!("{evidence}/{}", packages::SHELL));

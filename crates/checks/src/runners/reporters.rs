@@ -107,7 +107,7 @@ pub(crate) fn rewrite(simple: &Simple, runner: Runner, at: usize) -> Option<Stri
         }
         Runner::Node => node(words, at),
         Runner::Cargo => {
-            loud(words, at);
+            readable(words, at);
             return Some(kept(&command, "libtest", "2>&1", true));
         }
         Runner::Go => {
@@ -175,8 +175,9 @@ fn node(words: &mut Vec<Word>, at: usize) {
     insert(words, at + 1, added.iter().map(String::as_str));
 }
 
-/// Takes from a `cargo test` what makes it name no tests: `-q`, before and behind `--`, and the terse format.
-fn loud(words: &mut Vec<Word>, test: usize) {
+/// Takes from a `cargo test` what keeps its output from being read: `-q`, before and behind `--`, the terse format,
+/// and `--nocapture`, by which the tests' own prints get between the results.
+fn readable(words: &mut Vec<Word>, test: usize) {
     let mut behind_dashes = false;
     let mut at = 0;
     while at < words.len() {
@@ -192,7 +193,12 @@ fn loud(words: &mut Vec<Word>, test: usize) {
                 continue;
             }
             words[at] = Word::raw(format!("-{verbose}"));
-        } else if behind_dashes && text == "--format=terse" {
+        } else if behind_dashes
+            && matches!(
+                text.as_str(),
+                "--format=terse" | "--nocapture" | "--no-capture"
+            )
+        {
             words.remove(at);
             continue;
         } else if behind_dashes

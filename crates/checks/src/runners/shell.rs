@@ -213,6 +213,14 @@ impl Parser<'_> {
             ) {
                 return None;
             }
+            if word.raw == "[[" {
+                // bash's test has operators of its own; it ends with its `]]`.
+                let length = self.rest().find(" ]]")? + 3;
+                let test = self.rest().get(..length)?.to_owned();
+                self.at += length;
+                self.current.words.push(Word::raw(format!("[[{test}")));
+                return Some(());
+            }
             if self.current.assignments.is_empty() && RESERVED.contains(&word.raw.as_str()) {
                 self.current.reserved.push(word.raw);
                 return Some(());
@@ -410,6 +418,14 @@ mod test {
         assert_eq!(
             commands("pytest \\\n  -k \"a \\\" b\" $X \"$(ls | wc -l)\""),
             [vec!["pytest", "-k", "a \" b", "", ""]]
+        );
+    }
+
+    #[test]
+    fn the_test_of_bash_is_one_command() {
+        assert_eq!(
+            commands("[[ -f a && $b < c ]] && pytest"),
+            [vec![""], vec!["pytest"]]
         );
     }
 

@@ -1,7 +1,8 @@
 //! Cobertura XML (coverage.py, gcovr, jest, coverlet, cargo-llvm-cov …).
 //!
-//! Rates are computed from the `<line>` elements of the classes; the rates in attributes are used only where a report
-//! has no lines at all.
+//! Rates are computed from the `<line>` elements of the classes, each counted as the tools themselves count them (a
+//! line of a C++ template may stand there once for each instance); the rates in attributes are used only where a
+//! report has no lines at all.
 
 use std::collections::BTreeMap;
 
@@ -22,27 +23,22 @@ pub fn read(value: &str, bytes: &[u8]) -> Result<f64, ReportError> {
         )
     };
     let from_attribute =
-        |rate: Option<f64>| rate.map(|r| r * 100.0).filter(|_| report.lines.is_empty());
-    let mut sum = Ratio::default();
+        |rate: Option<f64>| rate.map(|r| r * 100.0).filter(|_| report.lines.total == 0);
     match value {
-        "lines" => {
-            report.lines.values().for_each(|line| sum.count(line.hit));
-            sum.percent()
-                .or(from_attribute(report.line_rate))
-                .ok_or_else(absent)
-        }
-        "branches" => {
-            report
-                .lines
-                .values()
-                .for_each(|line| sum.add(line.branches));
-            sum.percent()
-                .or(from_attribute(report.branch_rate))
-                .ok_or_else(absent)
-        }
+        "lines" => report
+            .lines
+            .percent()
+            .or(from_attribute(report.line_rate))
+            .ok_or_else(absent),
+        "branches" => report
+            .branches
+            .percent()
+            .or(from_attribute(report.branch_rate))
+            .ok_or_else(absent),
         "functions" => {
-            report.methods.values().for_each(|hit| sum.count(*hit));
-            sum.percent().ok_or_else(absent)
+            let mut methods = Ratio::default();
+            report.methods.values().for_each(|hit| methods.count(*hit));
+            methods.percent().ok_or_else(absent)
         }
         _ => Err(ReportError::lacks(
             FORMAT,
@@ -53,16 +49,11 @@ pub fn read(value: &str, bytes: &[u8]) -> Result<f64, ReportError> {
 
 #[derive(Default)]
 struct Report {
-    lines: BTreeMap<(String, u64), Line>,
+    lines: Ratio,
+    branches: Ratio,
     methods: BTreeMap<(String, String, String), bool>,
     line_rate: Option<f64>,
     branch_rate: Option<f64>,
-}
-
-#[derive(Default)]
-struct Line {
-    hit: bool,
-    branches: Ratio,
 }
 
 impl Visitor for Report {
@@ -102,19 +93,11 @@ impl Report {
             *self.methods.entry(method(path, owner)).or_default() |= hit;
             return Ok(());
         }
-        let at: u64 = element
-            .text("number")
-            .parse()
-            .map_err(|_| fault("`number`"))?;
-        let file = file(path);
-        let line = self.lines.entry((file.to_owned(), at)).or_default();
-        line.hit |= hit;
+        self.lines.count(hit);
         if element.text("branch").eq_ignore_ascii_case("true") {
-            let ratio = conditions(element.text("condition-coverage"))
-                .ok_or_else(|| fault("`condition-coverage`"))?;
-            // The same line in two classes (partial classes, templates): the better known of both.
-            line.branches.covered = line.branches.covered.max(ratio.covered);
-            line.branches.total = line.branches.total.max(ratio.total);
+            let conditions = conditions(element.text("condition-coverage"));
+            self.branches
+                .add(conditions.ok_or_else(|| fault("`condition-coverage`"))?);
         }
         Ok(())
     }

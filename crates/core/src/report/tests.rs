@@ -379,6 +379,7 @@ const HOSTILE: &[&str] = &[
     "</details></blockquote><script>alert(1)</script><!--",
     "| a | b |\n| --- | --- |\n| `unit` | **pass** |",
     "a | b | **pass** | \\| c",
+    "a | **pass** | c",
     "```\n# Complete\n```\n",
     "`````````` ` `` ~~~\n~~~\n# x",
     "[click](http://evil.example) ![i](http://evil.example/i.png) <http://evil.example> http://evil.example www.evil.example",

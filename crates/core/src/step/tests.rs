@@ -11,7 +11,7 @@ use crate::ids::{CheckId, Scope};
 use crate::report::journal::{BASE, Journal, READY, START, created, goal, reported};
 use crate::state::{Phase, State};
 use crate::step::{Command, StepError, begin, decide, recover, step, wants_answer};
-use crate::stop::{Blocker, StopReason};
+use crate::stop::{Blocker, Completion, StopReason};
 
 fn run() -> Created {
     created(goal(&["unit", "lint"]))
@@ -232,6 +232,21 @@ fn a_change_after_the_checks_passed_needs_all_of_them_again() {
     fix t2                             checking | verify unit lint suite scope on t2
     verify suite=fail                  working | ask 28; tells: rejected [suite]
     ");
+}
+
+#[test]
+fn a_change_after_the_checks_passed_is_checked_before_the_run_ends() {
+    let few = run_with(|goal| goal.stop.turns = 26);
+    insta::assert_snapshot!(transcript(few, &["ready", "turns 25 write", "fix t1", "verify", "turn write", "fix t2", "verify unit=fail"]), @"");
+}
+
+#[test]
+fn only_the_current_tree_proves_a_run_complete() {
+    let passed = ["ready", "turns 25 write", "fix t1", "verify"];
+    let proof = |lines: &[&str]| Completion::prove(&Journal::played(run(), &[&passed, lines].concat()).state);
+    assert_eq!(proof(&[]).unwrap().tree().as_str(), "t1");
+    assert_eq!(proof(&["turn write"]), None, "something was done since");
+    assert_eq!(proof(&["turn claim", "fix t2"]), None, "the verdicts are on another tree");
 }
 
 #[test]
