@@ -207,10 +207,7 @@ impl Parser<'_> {
         ];
         let word = self.word()?;
         if self.current.words.is_empty() {
-            if matches!(
-                word.raw.as_str(),
-                "case" | "function" | "select" | "[[" | "(("
-            ) {
+            if matches!(word.raw.as_str(), "case" | "function" | "select") {
                 return None;
             }
             if word.raw == "[[" {

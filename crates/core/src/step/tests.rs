@@ -237,7 +237,16 @@ fn a_change_after_the_checks_passed_needs_all_of_them_again() {
 #[test]
 fn a_change_after_the_checks_passed_is_checked_before_the_run_ends() {
     let few = run_with(|goal| goal.stop.turns = 26);
-    insta::assert_snapshot!(transcript(few, &["ready", "turns 25 write", "fix t1", "verify", "turn write", "fix t2", "verify unit=fail"]), @"");
+    insta::assert_snapshot!(transcript(few, &["ready", "turns 25 write", "fix t1", "verify", "turn write", "fix t2", "verify unit=fail"]), @r"
+    ready                              working | ask 1
+    turns 25 write                     checking | fix
+    fix t1                             checking | verify unit lint suite scope on t1
+    verify                             working | ask 26; tells: checkpoint []
+    turn write                         checking | fix
+    fix t2                             checking | verify unit lint suite scope on t2
+    verify unit=fail                   delivering | deliver
+    Out of budget: the goal's `stop.turns` is used up.
+    ");
 }
 
 #[test]
