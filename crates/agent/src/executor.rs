@@ -39,15 +39,30 @@ pub(crate) struct Context<'a> {
 impl Context<'_> {
     /// The blob of a kept output.
     pub fn output(&self, turn: u64, index: usize) -> Option<BlobId> {
-        self.past.lock().unwrap_or_else(PoisonError::into_inner).output(turn, index).cloned()
+        self.past
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .output(turn, index)
+            .cloned()
     }
 }
 
 impl BuiltIn {
     /// An executor at the beginning of a run; [`Executor::learn`] tells it what has happened since.
-    pub fn new(model: Arc<dyn Model>, site: Arc<Worksite>, clock: Arc<dyn Clock>, goal_file: String) -> Self {
+    pub fn new(
+        model: Arc<dyn Model>,
+        site: Arc<Worksite>,
+        clock: Arc<dyn Clock>,
+        goal_file: String,
+    ) -> Self {
         let past = Mutex::new(Transcript::new(WINDOW_TURNS_MAX as usize));
-        BuiltIn { model, site, clock, goal_file, past }
+        BuiltIn {
+            model,
+            site,
+            clock,
+            goal_file,
+            past,
+        }
     }
 
     fn request(&self, state: &State) -> Result<Request, String> {
@@ -56,7 +71,10 @@ impl BuiltIn {
         let past = self.past.lock().unwrap_or_else(PoisonError::into_inner);
         let name = self.model.name();
         Ok(Request {
-            model: name.split_once('/').map_or(name, |(_, model)| model).to_owned(),
+            model: name
+                .split_once('/')
+                .map_or(name, |(_, model)| model)
+                .to_owned(),
             instructions: prompt::INSTRUCTIONS.to_owned(),
             tools: tools::specs(state),
             entries: prompt::entries(&prompt::contract(&self.goal_file, &root), &past, state),
@@ -70,7 +88,10 @@ impl BuiltIn {
 impl Executor for BuiltIn {
     fn learn(&self, event: &Event) {
         let blobs = self.site.blobs().clone();
-        self.past.lock().unwrap_or_else(PoisonError::into_inner).learn(event, blobs.as_ref());
+        self.past
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .learn(event, blobs.as_ref());
     }
 
     async fn answer(&self, state: &State) -> Result<Answer, ModelError> {
@@ -84,7 +105,10 @@ impl Executor for BuiltIn {
     }
 
     fn last_answer(&self, turn: u64) -> Option<BlobId> {
-        self.past.lock().unwrap_or_else(PoisonError::into_inner).last_answer(turn)
+        self.past
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .last_answer(turn)
     }
 
     fn line(&self, call: &Call) -> String {
@@ -98,15 +122,26 @@ impl Executor for BuiltIn {
             Err(why) => return failed(why),
         };
         if again && let Err(why) = ready.restore().await {
-            return failed(format!("The workspace could not be put back to its last snapshot: {why}. Look at its state before you go on."));
+            return failed(format!(
+                "The workspace could not be put back to its last snapshot: {why}. Look at its state before you go on."
+            ));
         }
         let blobs = self.site.blobs().clone();
-        let cx = Context { state, ready, blobs: blobs.as_ref(), now: self.clock.now(), past: &self.past };
+        let cx = Context {
+            state,
+            ready,
+            blobs: blobs.as_ref(),
+            now: self.clock.now(),
+            past: &self.past,
+        };
         let outcome = tools::perform(call, &cx).await;
         let turn = state.lanes.get(&Scope::Run).map_or(0, |l| l.turn);
-        let mut result = outcome.into_result(&format!("@out/{turn}.{index}"), |whole| blobs.put(whole).ok());
+        let mut result = outcome.into_result(&format!("@out/{turn}.{index}"), |whole| {
+            blobs.put(whole).ok()
+        });
         // Tools that cannot have touched a file spare the look, unless something else may have.
-        let looks = matches!(call.name.as_str(), "shell" | "write" | "edit" | "wait") || ready.busy();
+        let looks =
+            matches!(call.name.as_str(), "shell" | "write" | "edit" | "wait") || ready.busy();
         if looks {
             match ready.traces() {
                 Ok(traces) => {
@@ -122,15 +157,21 @@ impl Executor for BuiltIn {
                 }
                 Err(why) => {
                     result.ok = false;
-                    result.shown.push_str(&format!("\n[the workspace could not be looked at: {why}]"));
+                    result
+                        .shown
+                        .push_str(&format!("\n[the workspace could not be looked at: {why}]"));
                 }
             }
         }
+        result.denials.extend(ready.denied_hosts().await);
         result.duration_ms = started.elapsed().as_millis() as u64;
         result
     }
 }
 
 fn failed(why: String) -> CallResult {
-    CallResult { shown: why, ..CallResult::default() }
+    CallResult {
+        shown: why,
+        ..CallResult::default()
+    }
 }

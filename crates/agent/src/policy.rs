@@ -16,16 +16,27 @@ pub(crate) struct Policy {
 impl Policy {
     pub fn new(goal: &Goal) -> Result<Policy, String> {
         let (only, keep) = licence(goal).map_err(|e| e.to_string())?;
-        Ok(Policy { only, keep, commands: goal.uses.commands.clone(), tools: goal.uses.tools.clone() })
+        Ok(Policy {
+            only,
+            keep,
+            commands: goal.uses.commands.clone(),
+            tools: goal.uses.tools.clone(),
+        })
     }
 
     /// Whether a path may change; the rule that says no otherwise.
     pub fn path(&self, path: &str) -> Result<(), Denial> {
         if self.keep.matches(path) {
-            return Err(Denial { rule: "keep.paths".into(), what: path.to_owned() });
+            return Err(Denial {
+                rule: "keep.paths".into(),
+                what: path.to_owned(),
+            });
         }
         match &self.only {
-            Some(only) if !only.matches(path) => Err(Denial { rule: "use.paths".into(), what: path.to_owned() }),
+            Some(only) if !only.matches(path) => Err(Denial {
+                rule: "use.paths".into(),
+                what: path.to_owned(),
+            }),
             _ => Ok(()),
         }
     }
@@ -35,7 +46,10 @@ impl Policy {
         const ALWAYS: [&str; 4] = ["claim_done", "ask_for_help", "notes", "plan"];
         match &self.tools {
             Some(tools) if !ALWAYS.contains(&name) && !tools.iter().any(|t| t == name) => {
-                Err(Denial { rule: "use.tools".into(), what: name.to_owned() })
+                Err(Denial {
+                    rule: "use.tools".into(),
+                    what: name.to_owned(),
+                })
             }
             _ => Ok(()),
         }
@@ -44,7 +58,9 @@ impl Policy {
     /// Whether a command line starts only programs that the goal names. Judged by the words in command position; what
     /// those programs start themselves is the sandbox's business.
     pub fn command(&self, script: &str) -> Result<(), Denial> {
-        let Some(allowed) = &self.commands else { return Ok(()) };
+        let Some(allowed) = &self.commands else {
+            return Ok(());
+        };
         for program in programs(script) {
             let name = program.rsplit('/').next().unwrap_or(&program);
             let fits = allowed.iter().any(|a| {
@@ -52,7 +68,10 @@ impl Policy {
                 first == program || first == name
             });
             if !fits {
-                return Err(Denial { rule: "use.commands".into(), what: program });
+                return Err(Denial {
+                    rule: "use.commands".into(),
+                    what: program,
+                });
             }
         }
         Ok(())
@@ -61,11 +80,14 @@ impl Policy {
 
 /// Builtins of the shell that start nothing.
 const BUILTINS: [&str; 26] = [
-    "cd", "echo", "printf", "test", "[", "true", "false", "export", "set", "unset", "pwd", ":", "exit", "read", "if",
-    "then", "else", "elif", "fi", "for", "do", "done", "while", "case", "esac", "!",
+    "cd", "echo", "printf", "test", "[", "true", "false", "export", "set", "unset", "pwd", ":",
+    "exit", "read", "if", "then", "else", "elif", "fi", "for", "do", "done", "while", "case",
+    "esac", "!",
 ];
 /// Words after which another program stands.
-const PREFIXES: [&str; 10] = ["env", "exec", "time", "nice", "nohup", "command", "xargs", "if", "while", "!"];
+const PREFIXES: [&str; 10] = [
+    "env", "exec", "time", "nice", "nohup", "command", "xargs", "if", "while", "!",
+];
 
 /// The words in command position of a command line, as far as they can be told without running it. A word that is
 /// made at run time (`$x`, `` `…` ``, `eval`) is returned as it is, so that no list of names matches it.
@@ -74,10 +96,12 @@ fn programs(script: &str) -> Vec<String> {
     for part in split(script) {
         let mut words = part.split_whitespace().peekable();
         while let Some(word) = words.next() {
-            let assignment = word
-                .split_once('=')
-                .is_some_and(|(name, _)| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'));
-            let word = word.trim_matches(|c| c == '"' || c == '\'' || c == '(' || c == '{' || c == '}' || c == ')');
+            let assignment = word.split_once('=').is_some_and(|(name, _)| {
+                !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+            });
+            let word = word.trim_matches(|c| {
+                c == '"' || c == '\'' || c == '(' || c == '{' || c == '}' || c == ')'
+            });
             if assignment || word.is_empty() || ["then", "else", "do", "elif"].contains(&word) {
                 continue;
             }
@@ -141,10 +165,22 @@ mod tests {
     #[test]
     fn every_program_of_a_command_line_must_be_allowed() {
         let p = policy(&["cargo", "npm test"]);
-        for fine in ["cargo test", "cd x && RUST_LOG=1 cargo test | cargo fmt", "npm run x", "echo 'a; rm -rf /'"] {
+        for fine in [
+            "cargo test",
+            "cd x && RUST_LOG=1 cargo test | cargo fmt",
+            "npm run x",
+            "echo 'a; rm -rf /'",
+        ] {
             assert!(p.command(fine).is_ok(), "{fine}");
         }
-        for bad in ["curl x", "cargo test; rm x", "echo $(curl x)", "FOO=1 $SHELL", "/bin/rm x", "cargo x\nrm y"] {
+        for bad in [
+            "curl x",
+            "cargo test; rm x",
+            "echo $(curl x)",
+            "FOO=1 $SHELL",
+            "/bin/rm x",
+            "cargo x\nrm y",
+        ] {
             assert!(p.command(bad).is_err(), "{bad}");
         }
     }

@@ -24,23 +24,35 @@ pub(crate) fn contract(goal_file: &str, root: &str) -> String {
 
 /// The whole conversation of one request.
 pub(crate) fn entries(contract: &str, past: &Transcript, state: &State) -> Vec<Entry> {
-    let mut entries = vec![Entry::User { text: contract.to_owned() }];
+    let mut entries = vec![Entry::User {
+        text: contract.to_owned(),
+    }];
     if let Some(text) = earlier(past) {
         entries.push(Entry::User { text });
     }
     for turn in &past.turns {
         let told: Vec<String> = turn.told.iter().map(words).collect();
         if !told.is_empty() {
-            entries.push(Entry::User { text: told.join("\n") });
+            entries.push(Entry::User {
+                text: told.join("\n"),
+            });
         }
         if turn.items.is_empty() {
             continue;
         }
-        entries.push(Entry::Answer { items: turn.items.clone() });
+        entries.push(Entry::Answer {
+            items: turn.items.clone(),
+        });
         for call in &turn.calls {
             // Every call has a result in the next request, or the provider refuses it.
-            let text = call.shown.clone().unwrap_or_else(|| "[no result: the call was given up]".into());
-            entries.push(Entry::Result { call: call.id.clone(), text });
+            let text = call
+                .shown
+                .clone()
+                .unwrap_or_else(|| "[no result: the call was given up]".into());
+            entries.push(Entry::Result {
+                call: call.id.clone(),
+                text,
+            });
         }
     }
     entries.push(Entry::User { text: view(state) });
@@ -90,6 +102,9 @@ pub(crate) fn words(notice: &Notice) -> String {
         Notice::BudgetLow { budget, percent } => {
             format!("{percent} % of the budget `{budget}` is used. Finish what matters most.")
         }
+        Notice::BackgroundStopped { names } => {
+            format!("Stopped so that the checks could run: {}. Start them again if you need them.", list(names))
+        }
         Notice::Restarted => {
             "The harness was restarted. Your files are as you left them; commands in the background are gone.".into()
         }
@@ -99,30 +114,44 @@ pub(crate) fn words(notice: &Notice) -> String {
 }
 
 fn list<T: std::fmt::Display>(ids: &[T]) -> String {
-    ids.iter().map(|id| format!("`{id}`")).collect::<Vec<_>>().join(", ")
+    ids.iter()
+        .map(|id| format!("`{id}`"))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// The harness's current view: what is open and why, what is passed, notes, plan, budget.
 pub(crate) fn view(state: &State) -> String {
     let mut text = String::from("The harness's view now\n");
     // The check on the diff is news only once it has something to say.
-    let open: Vec<_> =
-        state.open_checks().filter(|(id, known)| id.as_str() != SCOPE_CHECK || known.latest.is_some()).collect();
+    let open: Vec<_> = state
+        .open_checks()
+        .filter(|(id, known)| id.as_str() != SCOPE_CHECK || known.latest.is_some())
+        .collect();
     let share = EVIDENCE_BYTES_MAX / open.len().max(1);
     for (id, known) in &open {
         let what = state.goal.check(id).map_or_else(String::new, describe);
         let _ = writeln!(text, "- open `{id}`{what}: {}", standing(known, state));
         let found = known.latest.as_ref().or(known.base.as_ref());
-        if let Some(found) = found.filter(|f| f.verdict != Verdict::Pass && !f.evidence.is_empty()) {
+        if let Some(found) = found.filter(|f| f.verdict != Verdict::Pass && !f.evidence.is_empty())
+        {
             for line in clip(&found.evidence, share).lines() {
                 let _ = writeln!(text, "    {line}");
             }
         }
     }
-    let passed: Vec<&str> =
-        state.order.iter().filter(|id| id.as_str() != SCOPE_CHECK && !open.iter().any(|(o, _)| o == id)).map(|id| id.as_str()).collect();
+    let passed: Vec<&str> = state
+        .order
+        .iter()
+        .filter(|id| id.as_str() != SCOPE_CHECK && !open.iter().any(|(o, _)| o == id))
+        .map(|id| id.as_str())
+        .collect();
     if !passed.is_empty() {
-        let _ = writeln!(text, "- passed on your files as last checked: {}", passed.join(", "));
+        let _ = writeln!(
+            text,
+            "- passed on your files as last checked: {}",
+            passed.join(", ")
+        );
     }
     if let Some(lane) = state.lanes.get(&Scope::Run) {
         if !lane.notes.is_empty() {
@@ -139,7 +168,11 @@ pub(crate) fn view(state: &State) -> String {
         }
     }
     let limits = state.goal.stop;
-    let _ = write!(text, "Used: {} of {} turns", state.spent.turns, limits.turns);
+    let _ = write!(
+        text,
+        "Used: {} of {} turns",
+        state.spent.turns, limits.turns
+    );
     if let Some(tokens) = limits.tokens {
         let _ = write!(text, ", {} of {tokens} tokens", state.spent.usage.total());
     }
@@ -149,7 +182,9 @@ pub(crate) fn view(state: &State) -> String {
 
 fn describe(check: &Check) -> String {
     match &check.kind {
-        CheckKind::Run { command } | CheckKind::Tests { command, .. } | CheckKind::Metric { command, .. } => {
+        CheckKind::Run { command }
+        | CheckKind::Tests { command, .. }
+        | CheckKind::Metric { command, .. } => {
             format!(" ({} `{}`)", check.kind.key(), clip(command, 200))
         }
         CheckKind::File { path, .. } => format!(" (file `{path}`)"),
@@ -160,8 +195,14 @@ fn describe(check: &Check) -> String {
 fn standing(known: &CheckState, state: &State) -> String {
     let current = state.candidate.as_ref().map(|c| &c.tree);
     match (&known.latest, &known.base) {
-        (Some(found), _) if Some(&found.tree) == current => format!("{}: {}", found.verdict.word(), found.reason),
-        (Some(found), _) => format!("{} when last checked: {}", found.verdict.word(), found.reason),
+        (Some(found), _) if Some(&found.tree) == current => {
+            format!("{}: {}", found.verdict.word(), found.reason)
+        }
+        (Some(found), _) => format!(
+            "{} when last checked: {}",
+            found.verdict.word(),
+            found.reason
+        ),
         (None, Some(base)) => format!("{} on the base: {}", base.verdict.word(), base.reason),
         (None, None) => "not checked yet".into(),
     }

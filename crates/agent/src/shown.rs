@@ -11,7 +11,10 @@ const HEAD_BYTES: usize = 2 * 1024;
 pub(crate) fn shown(output: &[u8], place: &str) -> (String, bool) {
     let text = String::from_utf8_lossy(output);
     if text.contains('\0') {
-        return (format!("[binary output, {} bytes; whole: {place}]", output.len()), true);
+        return (
+            format!("[binary output, {} bytes; whole: {place}]", output.len()),
+            true,
+        );
     }
     let text = plain(&text);
     if text.len() <= SHOWN_BYTES_MAX {
@@ -26,16 +29,23 @@ pub(crate) fn shown(output: &[u8], place: &str) -> (String, bool) {
     let lines = text.lines().count();
     let left_out = text.len() - head.len() - tail.len();
     let next = head.lines().count() + 1;
-    let note = format!("[… {left_out} bytes left out of {lines} lines; read {{\"path\": \"{place}\", \"from\": {next}}}]");
+    let note = format!(
+        "[… {left_out} bytes left out of {lines} lines; read {{\"path\": \"{place}\", \"from\": {next}}}]"
+    );
     (format!("{head}{note}\n{tail}"), true)
 }
 
 fn floor(text: &str, at: usize) -> usize {
-    (0..=at.min(text.len())).rev().find(|i| text.is_char_boundary(*i)).unwrap_or(0)
+    (0..=at.min(text.len()))
+        .rev()
+        .find(|i| text.is_char_boundary(*i))
+        .unwrap_or(0)
 }
 
 fn ceil(text: &str, at: usize) -> usize {
-    (at..=text.len()).find(|i| text.is_char_boundary(*i)).unwrap_or(text.len())
+    (at..=text.len())
+        .find(|i| text.is_char_boundary(*i))
+        .unwrap_or(text.len())
 }
 
 #[cfg(test)]
@@ -44,7 +54,10 @@ mod tests {
 
     #[test]
     fn a_short_output_is_shown_whole() {
-        assert_eq!(shown(b"one\ntwo\n", "@out/1.0"), ("one\ntwo\n".to_owned(), false));
+        assert_eq!(
+            shown(b"one\ntwo\n", "@out/1.0"),
+            ("one\ntwo\n".to_owned(), false)
+        );
     }
 
     #[test]
@@ -52,7 +65,10 @@ mod tests {
         let output: String = (1..=5000).map(|n| format!("line {n}\n")).collect();
         let (text, cut) = shown(output.as_bytes(), "@out/3.1");
         assert!(cut && text.len() < SHOWN_BYTES_MAX + 200);
-        assert!(text.starts_with("line 1\n") && text.ends_with("line 5000\n"), "{text}");
+        assert!(
+            text.starts_with("line 1\n") && text.ends_with("line 5000\n"),
+            "{text}"
+        );
         assert!(text.contains("@out/3.1"));
     }
 

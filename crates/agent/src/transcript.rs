@@ -56,18 +56,31 @@ pub(crate) struct Transcript {
 
 impl Transcript {
     pub fn new(window: usize) -> Self {
-        Transcript { turns: VecDeque::new(), digests: VecDeque::new(), forgotten: 0, outputs: Vec::new(), window, last: None }
+        Transcript {
+            turns: VecDeque::new(),
+            digests: VecDeque::new(),
+            forgotten: 0,
+            outputs: Vec::new(),
+            window,
+            last: None,
+        }
     }
 
     /// The blob of a whole output.
     pub fn output(&self, turn: u64, index: usize) -> Option<&BlobId> {
-        let at = self.outputs.binary_search_by_key(&(turn, index), |(key, _)| *key).ok()?;
+        let at = self
+            .outputs
+            .binary_search_by_key(&(turn, index), |(key, _)| *key)
+            .ok()?;
         Some(&self.outputs[at].1)
     }
 
     /// The blob of the latest answer, if it is this turn's.
     pub fn last_answer(&self, turn: u64) -> Option<BlobId> {
-        self.last.as_ref().filter(|(t, _)| *t == turn).map(|(_, blob)| blob.clone())
+        self.last
+            .as_ref()
+            .filter(|(t, _)| *t == turn)
+            .map(|(_, blob)| blob.clone())
     }
 
     /// Takes an event in.
@@ -82,33 +95,58 @@ impl Transcript {
                 }
                 match self.turns.back_mut().filter(|t| t.turn == *turn) {
                     Some(open) => open.told.extend(told.iter().cloned()),
-                    None => self.turns.push_back(Turn { turn: *turn, told: told.clone(), ..Turn::default() }),
+                    None => self.turns.push_back(Turn {
+                        turn: *turn,
+                        told: told.clone(),
+                        ..Turn::default()
+                    }),
                 }
             }
-            Fact::ModelAnswered { turn, answer, calls, text, .. } => {
+            Fact::ModelAnswered {
+                turn,
+                answer,
+                calls,
+                text,
+                ..
+            } => {
                 // A blob that cannot be read leaves the turn without its items; the calls' lines still tell of it.
                 let bytes = blobs.get(answer).unwrap_or_default();
                 let whole: Answer = serde_json::from_slice(&bytes).unwrap_or_default();
                 self.last = Some((*turn, answer.clone()));
-                let Some(open) = self.turns.back_mut().filter(|t| t.turn == *turn) else { return };
+                let Some(open) = self.turns.back_mut().filter(|t| t.turn == *turn) else {
+                    return;
+                };
                 open.bytes = bytes.len();
                 open.items = whole.items;
                 open.text.clone_from(text);
                 open.calls = calls
                     .iter()
-                    .map(|c| Called { id: c.id.clone(), line: c.line.clone(), shown: None, outcome: String::new() })
+                    .map(|c| Called {
+                        id: c.id.clone(),
+                        line: c.line.clone(),
+                        shown: None,
+                        outcome: String::new(),
+                    })
                     .collect();
                 let held: usize = self.turns.iter().map(|t| t.bytes).sum();
                 if self.turns.len() > self.window || held > WHOLE_BYTES_MAX {
                     self.shrink(self.window / KEEP_SHARE);
                 }
             }
-            Fact::CallEnded { turn, index, result } => {
+            Fact::CallEnded {
+                turn,
+                index,
+                result,
+            } => {
                 if let Some(blob) = &result.output {
                     self.outputs.push(((*turn, *index), blob.clone()));
                 }
-                let Some(open) = self.turns.iter_mut().rev().find(|t| t.turn == *turn) else { return };
-                let Some(call) = open.calls.get_mut(*index) else { return };
+                let Some(open) = self.turns.iter_mut().rev().find(|t| t.turn == *turn) else {
+                    return;
+                };
+                let Some(call) = open.calls.get_mut(*index) else {
+                    return;
+                };
                 open.bytes += result.shown.len();
                 call.outcome = match (result.ok, result.exit) {
                     (_, Some(code)) => format!("exit {code}"),
@@ -124,8 +162,12 @@ impl Transcript {
     /// Keeps the latest turns whole, fewer if they are large; the one being answered always stays.
     fn shrink(&mut self, keep: usize) {
         let mut held: usize = self.turns.iter().map(|t| t.bytes).sum();
-        while self.turns.len() > 1 && (self.turns.len() > keep.max(1) || held > WHOLE_BYTES_MAX / KEEP_SHARE) {
-            let Some(old) = self.turns.pop_front() else { return };
+        while self.turns.len() > 1
+            && (self.turns.len() > keep.max(1) || held > WHOLE_BYTES_MAX / KEEP_SHARE)
+        {
+            let Some(old) = self.turns.pop_front() else {
+                return;
+            };
             held -= old.bytes.min(held);
             self.digests.push_back(digest(&old));
         }
@@ -137,7 +179,15 @@ impl Transcript {
 }
 
 fn digest(turn: &Turn) -> String {
-    let calls: Vec<String> = turn.calls.iter().map(|c| format!("{} → {}", c.line, c.outcome)).collect();
-    let what = if calls.is_empty() { format!("said: {}", turn.text.replace('\n', " ")) } else { calls.join("; ") };
+    let calls: Vec<String> = turn
+        .calls
+        .iter()
+        .map(|c| format!("{} → {}", c.line, c.outcome))
+        .collect();
+    let what = if calls.is_empty() {
+        format!("said: {}", turn.text.replace('\n', " "))
+    } else {
+        calls.join("; ")
+    };
     clip(&format!("{}: {what}", turn.turn), DIGEST_BYTES_MAX)
 }

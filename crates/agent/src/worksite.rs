@@ -53,6 +53,7 @@ pub(crate) struct Ready {
     pub policy: Policy,
     cell: tokio::sync::Mutex<Option<Arc<dyn Cell>>>,
     pub background: Mutex<BTreeMap<String, Arc<dyn Background>>>,
+    denied_hosts: Mutex<Vec<String>>,
     blobs: Arc<dyn BlobSink>,
     sandbox: Arc<dyn Sandbox>,
 }
@@ -67,12 +68,23 @@ pub(crate) struct Traces {
 
 impl Worksite {
     /// A site that is not prepared yet.
-    pub fn new(ground: Arc<dyn Ground>, sandbox: Arc<dyn Sandbox>, blobs: Arc<dyn BlobSink>) -> Self {
-        Worksite { ground, sandbox, blobs, ready: OnceCell::new() }
+    pub fn new(
+        ground: Arc<dyn Ground>,
+        sandbox: Arc<dyn Sandbox>,
+        blobs: Arc<dyn BlobSink>,
+    ) -> Self {
+        Worksite {
+            ground,
+            sandbox,
+            blobs,
+            ready: OnceCell::new(),
+        }
     }
 
     pub(crate) fn ready(&self) -> Result<&Ready, String> {
-        self.ready.get().ok_or_else(|| "the workspace is not prepared".to_owned())
+        self.ready
+            .get()
+            .ok_or_else(|| "the workspace is not prepared".to_owned())
     }
 
     pub(crate) fn blobs(&self) -> &Arc<dyn BlobSink> {
@@ -88,10 +100,13 @@ impl Worksite {
             policy,
             cell: tokio::sync::Mutex::new(None),
             background: Mutex::new(BTreeMap::new()),
+            denied_hosts: Mutex::default(),
             blobs: self.blobs.clone(),
             sandbox: self.sandbox.clone(),
         };
-        self.ready.set(ready).map_err(|_| "the workspace is prepared already".to_owned())?;
+        self.ready
+            .set(ready)
+            .map_err(|_| "the workspace is prepared already".to_owned())?;
         self.ready()
     }
 }
@@ -110,8 +125,12 @@ impl Site for Worksite {
         let (ground, copy) = (self.ground.clone(), state.clone());
         let mut prepared = blocking(move || ground.reopen(&copy)).await?;
         for id in deltas {
-            let bytes = self.blobs.get(id).map_err(|e| format!("snapshot {id}: {e}"))?;
-            let delta: Delta = serde_json::from_slice(&bytes).map_err(|e| format!("snapshot {id}: {e}"))?;
+            let bytes = self
+                .blobs
+                .get(id)
+                .map_err(|e| format!("snapshot {id}: {e}"))?;
+            let delta: Delta =
+                serde_json::from_slice(&bytes).map_err(|e| format!("snapshot {id}: {e}"))?;
             prepared.workspace.replay(&delta);
         }
         prepared.workspace.artefacts(&state.artefacts);
@@ -120,12 +139,16 @@ impl Site for Worksite {
 
     async fn fix(&self, state: &State) -> Result<Fixed, String> {
         let ready = self.ready()?;
-        // Nothing that the agent started may change the files while they are looked at, or later.
-        ready.close_cell().await;
+        let stopped = ready.stop_background().await;
         ready.workspace().artefacts(&state.artefacts);
         let traces = ready.traces()?;
         let candidate = ready.workspace().candidate().map_err(|e| e.to_string())?;
-        Ok(Fixed { candidate, delta: traces.delta, denials: traces.denials })
+        Ok(Fixed {
+            candidate,
+            delta: traces.delta,
+            denials: traces.denials,
+            stopped,
+        })
     }
 
     async fn close(&self) {
@@ -137,7 +160,9 @@ impl Site for Worksite {
 
 impl Ready {
     fn workspace(&self) -> MutexGuard<'_, Box<dyn Workspace>> {
-        self.workspace.lock().unwrap_or_else(PoisonError::into_inner)
+        self.workspace
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The cell, opened if it is not.
@@ -146,18 +171,66 @@ impl Ready {
         if let Some(cell) = &*slot {
             return Ok(cell.clone());
         }
-        let cell: Arc<dyn Cell> =
-            Arc::from(self.sandbox.open(self.spec.clone()).await.map_err(|e| e.to_string())?);
+        let cell: Arc<dyn Cell> = Arc::from(
+            self.sandbox
+                .open(self.spec.clone())
+                .await
+                .map_err(|e| e.to_string())?,
+        );
         *slot = Some(cell.clone());
         Ok(cell)
     }
 
+    /// Ends what runs in the background, with its cell: a command in the foreground leaves nothing alive, so without
+    /// one there is nothing to end. Their names.
+    pub async fn stop_background(&self) -> Vec<String> {
+        let alive: Vec<String> = self
+            .background
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .iter()
+            .filter(|(_, command)| command.exit().is_none())
+            .map(|(name, _)| name.clone())
+            .collect();
+        if !alive.is_empty() {
+            self.close_cell().await;
+        }
+        alive
+    }
+
     /// Forgets the cell, so that the next command opens a new one.
     pub async fn close_cell(&self) {
-        self.background.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.background
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
         if let Some(cell) = self.cell.lock().await.take() {
             cell.close().await;
         }
+    }
+
+    /// Hosts that the cell's proxy has denied since this was last asked.
+    pub async fn denied_hosts(&self) -> Vec<Denial> {
+        let Some(cell) = self.cell.lock().await.clone() else {
+            return Vec::new();
+        };
+        let mut told = self
+            .denied_hosts
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let fresh: Vec<String> = cell
+            .denied_hosts()
+            .into_iter()
+            .filter(|host| !told.contains(host))
+            .collect();
+        told.extend(fresh.iter().cloned());
+        fresh
+            .into_iter()
+            .map(|what| Denial {
+                rule: "use.network".into(),
+                what,
+            })
+            .collect()
     }
 
     /// Whether commands run in the background, which may change files at any time.
@@ -172,13 +245,17 @@ impl Ready {
     /// Puts the workspace back to its last snapshot.
     pub async fn restore(&self) -> Result<(), String> {
         self.close_cell().await;
-        self.workspace().restore(self.blobs.as_ref()).map_err(|e| e.to_string())
+        self.workspace()
+            .restore(self.blobs.as_ref())
+            .map_err(|e| e.to_string())
     }
 
     /// What has changed since the last look. Changes that the goal does not allow are put back first.
     pub fn traces(&self) -> Result<Traces, String> {
         let mut workspace = self.workspace();
-        let mut delta = workspace.scan(self.blobs.as_ref()).map_err(|e| e.to_string())?;
+        let mut delta = workspace
+            .scan(self.blobs.as_ref())
+            .map_err(|e| e.to_string())?;
         let denials: Vec<Denial> = delta
             .changes
             .iter()
@@ -188,7 +265,9 @@ impl Ready {
         if !denials.is_empty() {
             let paths: Vec<String> = denials.iter().map(|d| d.what.clone()).collect();
             workspace.revert(&paths).map_err(|e| e.to_string())?;
-            let after = workspace.scan(self.blobs.as_ref()).map_err(|e| e.to_string())?;
+            let after = workspace
+                .scan(self.blobs.as_ref())
+                .map_err(|e| e.to_string())?;
             delta = merge(delta, after);
         }
         drop(workspace);
@@ -204,14 +283,24 @@ impl Ready {
             .map(str::to_owned)
             .collect();
         let bytes = serde_json::to_vec(&delta).map_err(|e| e.to_string())?;
-        let delta = Some(self.blobs.put(&bytes).map_err(|e| format!("cannot keep a snapshot: {e}"))?);
-        Ok(Traces { delta, touched, denials })
+        let delta = Some(
+            self.blobs
+                .put(&bytes)
+                .map_err(|e| format!("cannot keep a snapshot: {e}"))?,
+        );
+        Ok(Traces {
+            delta,
+            touched,
+            denials,
+        })
     }
 
     /// The workspace as commands see it.
     pub fn inside(&self) -> &Path {
         match self.sandbox.level() {
-            overnight_ports::sandbox::Level::Full => Path::new(overnight_ports::sandbox::WORKSPACE_INSIDE),
+            overnight_ports::sandbox::Level::Full => {
+                Path::new(overnight_ports::sandbox::WORKSPACE_INSIDE)
+            }
             overnight_ports::sandbox::Level::None => &self.dir,
         }
     }
@@ -219,7 +308,11 @@ impl Ready {
     /// A path as a tool was given it, relative to the workspace; `None` if it leaves it.
     pub fn relative(&self, path: &str) -> Option<String> {
         let given = Path::new(path);
-        let inner = if given.is_absolute() { given.strip_prefix(self.inside()).ok()? } else { given };
+        let inner = if given.is_absolute() {
+            given.strip_prefix(self.inside()).ok()?
+        } else {
+            given
+        };
         let mut parts: Vec<&str> = Vec::new();
         for part in inner.components() {
             match part {
@@ -241,9 +334,15 @@ fn merge(first: Delta, second: Delta) -> Delta {
     for change in first.changes.into_iter().chain(second.changes) {
         by_path.insert(change.path.clone(), change);
     }
-    Delta { changes: by_path.into_values().collect() }
+    Delta {
+        changes: by_path.into_values().collect(),
+    }
 }
 
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, String> + Send + 'static) -> Result<T, String> {
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|e| Err(format!("the work was given up: {e}")))
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, String> + Send + 'static,
+) -> Result<T, String> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or_else(|e| Err(format!("the work was given up: {e}")))
 }

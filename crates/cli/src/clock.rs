@@ -15,7 +15,9 @@ pub struct SystemClock;
 #[async_trait]
 impl Clock for SystemClock {
     fn now(&self) -> u64 {
-        SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as u64)
+        SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |d| d.as_millis() as u64)
     }
 
     async fn sleep_until(&self, until: u64) {
@@ -32,7 +34,10 @@ impl Clock for SystemClock {
 /// A time as people read it: local, to the second.
 pub fn local_time(ms: u64) -> String {
     match jiff::Timestamp::from_millisecond(ms as i64) {
-        Ok(time) => time.to_zoned(jiff::tz::TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string(),
+        Ok(time) => time
+            .to_zoned(jiff::tz::TimeZone::system())
+            .strftime("%Y-%m-%d %H:%M:%S")
+            .to_string(),
         Err(_) => format!("{ms} ms"),
     }
 }

@@ -42,11 +42,19 @@ pub fn judge(path: &Path) -> anyhow::Result<Judged> {
         Ok(text) => text.to_owned(),
         Err(found) => {
             let text = String::from_utf8_lossy(&bytes).into_owned();
-            return Ok(Judged { path: shown, text, found, elements: Vec::new(), goal: None });
+            return Ok(Judged {
+                path: shown,
+                text,
+                found,
+                elements: Vec::new(),
+                goal: None,
+            });
         }
     };
     // The files of the repository, where there is one, so that a pattern that matches nothing yet is noticed.
-    let paths = std::env::current_dir().ok().and_then(|dir| overnight_workspace::tracked(&dir).ok());
+    let paths = std::env::current_dir()
+        .ok()
+        .and_then(|dir| overnight_workspace::tracked(&dir).ok());
     Ok(judge_text(shown, text, &Facts { paths }))
 }
 
@@ -55,9 +63,21 @@ fn judge_text(path: String, text: String, facts: &Facts) -> Judged {
         Ok(parsed) => {
             let found = lint(&parsed, facts);
             let elements = summary(&parsed.goal);
-            Judged { path, text, found, elements, goal: Some(parsed.goal) }
+            Judged {
+                path,
+                text,
+                found,
+                elements,
+                goal: Some(parsed.goal),
+            }
         }
-        Err(found) => Judged { path, text, found, elements: Vec::new(), goal: None },
+        Err(found) => Judged {
+            path,
+            text,
+            found,
+            elements: Vec::new(),
+            goal: None,
+        },
     }
 }
 
@@ -85,7 +105,11 @@ impl Judged {
             println!();
         }
         print_findings(&self.path, &self.text, &self.found);
-        let warnings = self.found.iter().filter(|d| d.severity == Severity::Warning).count();
+        let warnings = self
+            .found
+            .iter()
+            .filter(|d| d.severity == Severity::Warning)
+            .count();
         if self.refused() {
             println!("\nrefused: this cannot run until it is mended");
         } else if warnings > 0 {
@@ -98,7 +122,11 @@ impl Judged {
 
 fn print_findings(path: &str, text: &str, found: &[Diagnostic]) {
     let styled = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let renderer = if styled { Renderer::styled() } else { Renderer::plain() };
+    let renderer = if styled {
+        Renderer::styled()
+    } else {
+        Renderer::plain()
+    };
     let renderer = renderer.decor_style(DecorStyle::Unicode);
     for finding in found {
         println!("{}\n", render(&renderer, path, text, finding));
@@ -119,7 +147,9 @@ fn render(renderer: &Renderer, path: &str, text: &str, finding: &Diagnostic) -> 
         span.start = span.start.min(span.end);
         if text.is_char_boundary(span.start) && text.is_char_boundary(span.end) {
             group = group.element(
-                Snippet::source(text).path(path).annotation(AnnotationKind::Primary.span(span)),
+                Snippet::source(text)
+                    .path(path)
+                    .annotation(AnnotationKind::Primary.span(span)),
             );
         }
     }
@@ -136,26 +166,42 @@ pub fn load(path: &Path) -> anyhow::Result<Loaded> {
         print_errors(&judged);
         return Err(usage(format!("{} is refused", judged.path)));
     }
-    let name = path.file_stem().map_or_else(|| "goal".into(), |n| n.to_string_lossy().into_owned());
-    let Judged { text, goal, path, .. } = judged;
+    let name = path
+        .file_stem()
+        .map_or_else(|| "goal".into(), |n| n.to_string_lossy().into_owned());
+    let Judged {
+        text, goal, path, ..
+    } = judged;
     let goal = goal.context("a goal that is not refused was understood")?;
     refuse_unsupported(&path, &text)?;
     Ok(Loaded { goal, text, name })
 }
 
 fn print_errors(judged: &Judged) {
-    let worst: Vec<Diagnostic> = judged.found.iter().filter(|d| d.severity.refuses()).cloned().collect();
+    let worst: Vec<Diagnostic> = judged
+        .found
+        .iter()
+        .filter(|d| d.severity.refuses())
+        .cloned()
+        .collect();
     let renderer = Renderer::plain().decor_style(DecorStyle::Unicode);
     for finding in &worst {
-        eprintln!("{}\n", render(&renderer, &judged.path, &judged.text, finding));
+        eprintln!(
+            "{}\n",
+            render(&renderer, &judged.path, &judged.text, finding)
+        );
     }
 }
 
 /// What the file says and this version cannot do yet is said plainly, before anything runs.
 fn refuse_unsupported(path: &str, text: &str) -> anyhow::Result<()> {
-    let Ok(parsed) = parse::parse(text) else { return Ok(()) };
-    let found: Vec<Diagnostic> =
-        unsupported(&parsed).into_iter().filter(|d| d.severity.refuses()).collect();
+    let Ok(parsed) = parse::parse(text) else {
+        return Ok(());
+    };
+    let found: Vec<Diagnostic> = unsupported(&parsed)
+        .into_iter()
+        .filter(|d| d.severity.refuses())
+        .collect();
     if found.is_empty() {
         return Ok(());
     }
@@ -163,18 +209,27 @@ fn refuse_unsupported(path: &str, text: &str) -> anyhow::Result<()> {
     for finding in &found {
         eprintln!("{}\n", render(&renderer, path, text, finding));
     }
-    Err(usage(format!("{path} asks for something that this version cannot do yet")))
+    Err(usage(format!(
+        "{path} asks for something that this version cannot do yet"
+    )))
 }
 
 /// A goal from its text: a bundled one.
 pub fn loaded(name: &str, text: &str) -> anyhow::Result<Loaded> {
-    Ok(Loaded { goal: parse(text)?, text: text.to_owned(), name: name.to_owned() })
+    Ok(Loaded {
+        goal: parse(text)?,
+        text: text.to_owned(),
+        name: name.to_owned(),
+    })
 }
 
 /// The goal of a text that was accepted once: the journal's.
 pub fn parse(text: &str) -> anyhow::Result<Goal> {
     let parsed: Parsed = parse::parse(text).map_err(|found| {
-        let first = found.iter().find(|d| d.severity.refuses()).map(ToString::to_string);
+        let first = found
+            .iter()
+            .find(|d| d.severity.refuses())
+            .map(ToString::to_string);
         usage(first.unwrap_or_else(|| "it cannot be read".into()))
     })?;
     Ok(parsed.goal)

@@ -10,10 +10,14 @@ use overnight_engine::Shelf;
 pub fn home() -> anyhow::Result<PathBuf> {
     if let Some(home) = std::env::var_os("OVERNIGHT_HOME").filter(|h| !h.is_empty()) {
         let home = PathBuf::from(home);
-        return std::path::absolute(&home).with_context(|| format!("OVERNIGHT_HOME={}", home.display()));
+        return std::path::absolute(&home)
+            .with_context(|| format!("OVERNIGHT_HOME={}", home.display()));
     }
     let dirs = etcetera::choose_base_strategy().context("no home directory: set OVERNIGHT_HOME")?;
-    Ok(dirs.state_dir().unwrap_or_else(|| dirs.data_dir()).join("overnight"))
+    Ok(dirs
+        .state_dir()
+        .unwrap_or_else(|| dirs.data_dir())
+        .join("overnight"))
 }
 
 /// Preflight results as files.
@@ -24,7 +28,9 @@ pub struct FileShelf {
 impl FileShelf {
     /// The shelf of a home folder.
     pub fn new(home: &Path) -> Self {
-        FileShelf { dir: home.join("preflight") }
+        FileShelf {
+            dir: home.join("preflight"),
+        }
     }
 }
 

@@ -22,17 +22,31 @@ pub fn lines(event: &Event, state: &State) -> Vec<String> {
     let one = |text: String| vec![text];
     match &event.fact {
         Fact::RunCreated(created) => {
-            let scripted = if created.scripted { " (scripted: no live model)" } else { "" };
+            let scripted = if created.scripted {
+                " (scripted: no live model)"
+            } else {
+                ""
+            };
             vec![
-                format!("run {} · {}", created.run.short(), clean(&created.goal.outcome)),
-                format!("model {}{scripted} · sandbox {}", created.model, created.sandbox),
+                format!(
+                    "run {} · {}",
+                    created.run.short(),
+                    clean(&created.goal.outcome)
+                ),
+                format!(
+                    "model {}{scripted} · sandbox {}",
+                    created.model, created.sandbox
+                ),
             ]
         }
         Fact::Prepared { base } => {
             let mut text = vec![format!(
                 "base {}{} · {} files",
                 base.commit.short(),
-                base.branch.as_ref().map(|b| format!(" ({b})")).unwrap_or_default(),
+                base.branch
+                    .as_ref()
+                    .map(|b| format!(" ({b})"))
+                    .unwrap_or_default(),
                 base.files
             )];
             if !base.dirty.is_empty() {
@@ -42,10 +56,19 @@ pub fn lines(event: &Event, state: &State) -> Vec<String> {
                     clip(&base.dirty.join(", "), TEXT_BYTES_MAX)
                 ));
             }
+            text.extend(
+                base.notes
+                    .iter()
+                    .map(|note| format!("note: {}", clean(note))),
+            );
             text
         }
         Fact::CheckReported { report } => {
-            let on = if report.target == Target::Base { " on the base" } else { "" };
+            let on = if report.target == Target::Base {
+                " on the base"
+            } else {
+                ""
+            };
             if report.check.as_str() == SCOPE_CHECK && report.verdict == Verdict::Pass {
                 return Vec::new();
             }
@@ -65,41 +88,75 @@ pub fn lines(event: &Event, state: &State) -> Vec<String> {
             ))
         }
         Fact::BaselineEnded { reused, .. } => {
-            if *reused { one("results on the base are those of the last preflight".into()) } else { Vec::new() }
+            if *reused {
+                one("results on the base are those of the last preflight".into())
+            } else {
+                Vec::new()
+            }
         }
-        Fact::TurnRequested { attempt, turn, told } => {
-            let mut text: Vec<String> = told.iter().filter_map(|notice| told_line(notice, state)).collect();
+        Fact::TurnRequested {
+            attempt,
+            turn,
+            told,
+        } => {
+            let mut text: Vec<String> = told
+                .iter()
+                .filter_map(|notice| told_line(notice, state))
+                .collect();
             if *attempt > 1 {
                 text.push(format!("turn {turn}, attempt {attempt}"));
             }
             text
         }
-        Fact::ModelAnswered { turn, text, calls, .. } => {
+        Fact::ModelAnswered {
+            turn, text, calls, ..
+        } => {
             let said = clean(text);
-            if said.is_empty() && !calls.is_empty() { Vec::new() } else { one(format!("turn {turn}: “{said}”")) }
+            if said.is_empty() && !calls.is_empty() {
+                Vec::new()
+            } else {
+                one(format!("turn {turn}: “{said}”"))
+            }
         }
         Fact::ModelFailed { message, .. } => {
             let wait = state.lanes.get(&event.scope).and_then(|l| l.wait.as_ref());
-            let until = wait.map(|w| format!(" · waits {}", length(w.until.saturating_sub(event.at)))).unwrap_or_default();
+            let until = wait
+                .map(|w| format!(" · waits {}", length(w.until.saturating_sub(event.at))))
+                .unwrap_or_default();
             one(format!("model: {}{until}", clean(message)))
         }
         Fact::CallStarted { .. } => Vec::new(),
-        Fact::CallEnded { turn, index, result } => {
+        Fact::CallEnded {
+            turn,
+            index,
+            result,
+        } => {
             if let Some(Said::Claim { summary }) = &result.said {
-                return one(format!("turn {turn}: claims to be done: “{}”", clean(summary)));
+                return one(format!(
+                    "turn {turn}: claims to be done: “{}”",
+                    clean(summary)
+                ));
             }
             let lane = state.lanes.get(&event.scope);
-            let line = lane.and_then(|l| l.calls.get(*index)).map(|c| clean(&c.head.line)).unwrap_or_default();
+            let line = lane
+                .and_then(|l| l.calls.get(*index))
+                .map(|c| clean(&c.head.line))
+                .unwrap_or_default();
             let how = match (result.exit, result.ok) {
                 (Some(code), _) => format!(" → exit {code}"),
                 (None, true) => String::new(),
                 (None, false) => format!(" → {}", clean(&result.shown)),
             };
-            let mut text = vec![format!("turn {turn}: {line}{how} ({})", length(result.duration_ms))];
+            let mut text = vec![format!(
+                "turn {turn}: {line}{how} ({})",
+                length(result.duration_ms)
+            )];
             text.extend(result.denials.iter().map(denied));
             text
         }
-        Fact::CandidateFixed { candidate, denials, .. } => {
+        Fact::CandidateFixed {
+            candidate, denials, ..
+        } => {
             let why = match &state.phase {
                 Phase::Checking(c) => match c.why {
                     Why::Claim => Some("the harness checks the claim"),
@@ -112,7 +169,12 @@ pub fn lines(event: &Event, state: &State) -> Vec<String> {
                 _ => None,
             };
             let mut text: Vec<String> = why
-                .map(|why| format!("{why} in a clean checkout · {} changed files", candidate.changes.len()))
+                .map(|why| {
+                    format!(
+                        "{why} in a clean checkout · {} changed files",
+                        candidate.changes.len()
+                    )
+                })
                 .into_iter()
                 .collect();
             text.extend(denials.iter().map(denied));
@@ -128,7 +190,9 @@ pub fn lines(event: &Event, state: &State) -> Vec<String> {
         Fact::StopRequested => one("stopped by a person".into()),
         Fact::Answered { text } => one(format!("answered: {}", clean(text))),
         Fact::Delivered { delivered, .. } => match delivered {
-            Delivered::Branch { name, commit } => one(format!("delivered {} on branch {name}", commit.short())),
+            Delivered::Branch { name, commit } => {
+                one(format!("delivered {} on branch {name}", commit.short()))
+            }
             Delivered::Patch { folder } => one(format!("delivered a patch series in {folder}")),
             Delivered::Nothing => Vec::new(),
         },
@@ -147,22 +211,35 @@ fn told_line(notice: &Notice, state: &State) -> Option<String> {
     let because = |open: &[CheckId]| {
         let reason = |id: &CheckId| {
             let found = state.checks.get(id).and_then(|c| c.latest.as_ref());
-            found.map_or_else(|| id.to_string(), |f| format!("{id} — {}: {}", f.verdict.word(), clean(&f.reason)))
+            found.map_or_else(
+                || id.to_string(),
+                |f| format!("{id} — {}: {}", f.verdict.word(), clean(&f.reason)),
+            )
         };
         open.iter().map(reason).collect::<Vec<_>>().join("; ")
     };
     match notice {
         Notice::ClaimRejected { open, same_tree } => {
-            let same = if *same_tree { " (nothing has changed since these verdicts)" } else { "" };
+            let same = if *same_tree {
+                " (nothing has changed since these verdicts)"
+            } else {
+                ""
+            };
             Some(format!("✗ claim rejected: {}{same}", because(open)))
         }
-        Notice::Checkpoint { open, .. } if open.is_empty() => Some("✓ checkpoint: every check passes".into()),
+        Notice::Checkpoint { open, .. } if open.is_empty() => {
+            Some("✓ checkpoint: every check passes".into())
+        }
         Notice::Checkpoint { open, .. } => Some(format!("checkpoint: {}", because(open))),
-        Notice::NoProgress { without, limit } => Some(format!("no progress in {without} of {limit} checkpoints")),
-        Notice::BudgetLow { budget, percent } => Some(format!("{percent} % of the budget `{budget}` is used")),
+        Notice::NoProgress { without, limit } => {
+            Some(format!("no progress in {without} of {limit} checkpoints"))
+        }
+        Notice::BudgetLow { budget, percent } => {
+            Some(format!("{percent} % of the budget `{budget}` is used"))
+        }
         Notice::Silent => Some("the model called no tool; it is told what is open".into()),
         Notice::HistoryCut => Some("the history was too long for the model and is cut".into()),
-        Notice::Restarted | Notice::Answer { .. } => None,
+        Notice::Restarted | Notice::BackgroundStopped { .. } | Notice::Answer { .. } => None,
     }
 }
 
@@ -199,7 +276,13 @@ impl PlainLines {
         for line in lines(event, state) {
             let s = event.at.saturating_sub(start) / 1_000;
             // A closed pipe is no reason to stop the run.
-            let _ = writeln!(out, "{:>3}:{:02}:{:02}  {line}", s / 3600, s / 60 % 60, s % 60);
+            let _ = writeln!(
+                out,
+                "{:>3}:{:02}:{:02}  {line}",
+                s / 3600,
+                s / 60 % 60,
+                s % 60
+            );
         }
     }
 }
@@ -253,10 +336,14 @@ pub fn farewell(state: &State) -> Vec<String> {
     }
     if overnight_core::step::wants_answer(state) {
         let run = state.run.short();
-        text.push(format!("next    overnight answer {run} \"TEXT\" && overnight resume {run}"));
+        text.push(format!(
+            "next    overnight answer {run} \"TEXT\" && overnight resume {run}"
+        ));
     }
     if state.scripted {
-        text.push("The model was scripted: this shows the harness at work, not a live model.".into());
+        text.push(
+            "The model was scripted: this shows the harness at work, not a live model.".into(),
+        );
     }
     text
 }

@@ -17,14 +17,19 @@ fn main() -> ExitCode {
     // First of all: the same binary is the first process of every sandbox cell.
     overnight_sandbox::cell_main_if_asked();
     let cli = args::Cli::parse();
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(e) => {
             eprintln!("error: cannot start: {e}");
             return ExitCode::from(1);
         }
     };
-    let code = runtime.block_on(commands::dispatch(cli.command)).unwrap_or_else(|e| problem::tell(&e));
+    let code = runtime
+        .block_on(commands::dispatch(cli.command))
+        .unwrap_or_else(|e| problem::tell(&e));
     // A blocking call that is still under way (git, a scan) must not hold the exit up.
     runtime.shutdown_background();
     ExitCode::from(code)

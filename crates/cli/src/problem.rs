@@ -15,6 +15,10 @@ pub fn usage(text: impl Into<String>) -> anyhow::Error {
 /// Prints an error and gives its exit code.
 pub fn tell(error: &anyhow::Error) -> u8 {
     eprintln!("error: {error:#}");
-    let code = if error.is::<Usage>() { ExitCode::Usage } else { ExitCode::Failed };
+    let code = if error.is::<Usage>() {
+        ExitCode::Usage
+    } else {
+        ExitCode::Failed
+    };
     code as u8
 }

@@ -118,6 +118,9 @@ pub enum Fact {
         /// Changes that were reverted first because no rule allows them.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         denials: Vec<crate::turn::Denial>,
+        /// Background commands that were stopped for it.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        stopped: Vec<String>,
     },
     /// A wait is over: its time has come.
     Woken,
@@ -258,6 +261,11 @@ pub enum Notice {
         budget: String,
         /// How much of it, percent.
         percent: u32,
+    },
+    /// Background commands were stopped so that the checks could run.
+    BackgroundStopped {
+        /// Their names.
+        names: Vec<String>,
     },
     /// The process was restarted: background commands are gone.
     Restarted,

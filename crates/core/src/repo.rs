@@ -23,6 +23,9 @@ pub struct Base {
     pub files: u64,
     /// `Name <mail>` from git's configuration, or `overnight <overnight@localhost>`.
     pub identity: String,
+    /// What could not be had, for people: an LFS object or a submodule that is not here.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 /// What the agent's work would deliver, fixed as a git tree in the harness's own object store.

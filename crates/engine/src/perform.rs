@@ -9,8 +9,8 @@ use overnight_core::goal::globs::{BadGlob, Globs};
 use overnight_core::goal::{Check, CheckKind, Deliver, Goal};
 use overnight_core::ids::{BlobId, CheckId, Scope, TreeId};
 use overnight_core::judge::{Judgement, clip, judge, judge_diff, licence};
-use overnight_core::report::{Report, to_markdown};
 use overnight_core::repo::{Candidate, Changed, Delivered};
+use overnight_core::report::{Report, to_markdown};
 use overnight_core::state::{SCOPE_CHECK, State};
 use overnight_core::stop::StopReason;
 use overnight_core::turn::{Call, CallHead};
@@ -70,8 +70,16 @@ pub(crate) async fn perform(
         Effect::Call { scope, turn, index } => call(state, ports, scope, *turn, *index, send).await,
         Effect::FixCandidate => match ports.site.fix(state).await {
             Ok(fixed) => {
-                *last.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(fixed.candidate.clone());
-                say(Fact::CandidateFixed { candidate: fixed.candidate, delta: fixed.delta, denials: fixed.denials });
+                *last
+                    .lock()
+                    .unwrap_or_else(std::sync::PoisonError::into_inner) =
+                    Some(fixed.candidate.clone());
+                say(Fact::CandidateFixed {
+                    candidate: fixed.candidate,
+                    delta: fixed.delta,
+                    denials: fixed.denials,
+                    stopped: fixed.stopped,
+                });
             }
             Err(why) => say(failed("the work could not be looked at", &why)),
         },
@@ -81,14 +89,19 @@ pub(crate) async fn perform(
             Ok(path) => say(Fact::ReportWritten { path }),
             Err(why) => {
                 // Without a report the run has still ended; the journal can render one at any time.
-                say(Fact::ReportWritten { path: format!("(not written: {why})") });
+                say(Fact::ReportWritten {
+                    path: format!("(not written: {why})"),
+                });
             }
         },
     }
 }
 
 fn failed(what: &str, why: &str) -> Fact {
-    Fact::HarnessFailed { message: format!("{what}: {why}"), fatal: true }
+    Fact::HarnessFailed {
+        message: format!("{what}: {why}"),
+        fatal: true,
+    }
 }
 
 async fn baseline(state: &State, ports: &Ports, say: &(dyn Fn(Fact) + Send + Sync)) {
@@ -100,17 +113,27 @@ async fn baseline(state: &State, ports: &Ports, say: &(dyn Fn(Fact) + Send + Syn
         Some(kept) => {
             kept.put_blobs(ports.journal.as_ref());
             for report in kept.reports.into_iter().filter(|r| !known(&r.check)) {
-                say(Fact::CheckReported { report: Box::new(report) });
+                say(Fact::CheckReported {
+                    report: Box::new(report),
+                });
             }
             (kept.generated, true)
         }
         None => {
-            let found = preflight::run(&state.goal, &base.tree, ports.verifier.as_ref(), &known, &|found: &preflight::Preflight| {
-                found.put_blobs(ports.journal.as_ref());
-                for report in &found.reports {
-                    say(Fact::CheckReported { report: Box::new(report.clone()) });
-                }
-            })
+            let found = preflight::run(
+                &state.goal,
+                &base.tree,
+                ports.verifier.as_ref(),
+                &known,
+                &|found: &preflight::Preflight| {
+                    found.put_blobs(ports.journal.as_ref());
+                    for report in &found.reports {
+                        say(Fact::CheckReported {
+                            report: Box::new(report.clone()),
+                        });
+                    }
+                },
+            )
             .await;
             if state.checks.values().all(|c| c.base.is_none()) {
                 preflight::keep(ports.shelf.as_ref(), &key, &found, ports.clock.now());
@@ -118,10 +141,33 @@ async fn baseline(state: &State, ports: &Ports, say: &(dyn Fn(Fact) + Send + Syn
             (found.generated, false)
         }
     };
-    say(Fact::BaselineEnded { generated, reused: was_kept });
+    // What was found before a restart counts as well.
+    let mut generated = generated;
+    for observation in state
+        .checks
+        .keys()
+        .filter(|id| known(id))
+        .filter_map(|id| base_observations(state, ports, id))
+    {
+        for path in observation.into_iter().flat_map(|o| o.generated) {
+            if !generated.contains(&path) {
+                generated.push(path);
+            }
+        }
+    }
+    say(Fact::BaselineEnded {
+        generated,
+        reused: was_kept,
+    });
 }
 
-async fn ask(state: &State, ports: &Ports, scope: &Scope, turn: u64, send: &(dyn Fn(Event) + Send + Sync)) {
+async fn ask(
+    state: &State,
+    ports: &Ports,
+    scope: &Scope,
+    turn: u64,
+    send: &(dyn Fn(Event) + Send + Sync),
+) {
     let fact = match ports.executor.answer(state).await {
         Ok(answer) => match keep(ports, &answer) {
             Ok(blob) => Fact::ModelAnswered {
@@ -131,7 +177,11 @@ async fn ask(state: &State, ports: &Ports, scope: &Scope, turn: u64, send: &(dyn
                 calls: answer
                     .calls
                     .iter()
-                    .map(|c| CallHead { id: c.id.clone(), name: clip(&c.name, 80), line: ports.executor.line(c) })
+                    .map(|c| CallHead {
+                        id: c.id.clone(),
+                        name: clip(&c.name, 80),
+                        line: ports.executor.line(c),
+                    })
                     .collect(),
                 usage: answer.usage,
                 oddities: answer.oddities,
@@ -146,7 +196,11 @@ async fn ask(state: &State, ports: &Ports, scope: &Scope, turn: u64, send: &(dyn
             usage: e.usage,
         },
     };
-    send(Event { scope: scope.clone(), at: ports.clock.now(), fact });
+    send(Event {
+        scope: scope.clone(),
+        at: ports.clock.now(),
+        fact,
+    });
 }
 
 fn keep(ports: &Ports, answer: &Answer) -> Result<BlobId, String> {
@@ -162,24 +216,46 @@ async fn call(
     index: usize,
     send: &(dyn Fn(Event) + Send + Sync),
 ) {
-    let again = state.lanes.get(scope).and_then(|l| l.calls.get(index)).is_some_and(|c| c.again);
+    let again = state
+        .lanes
+        .get(scope)
+        .and_then(|l| l.calls.get(index))
+        .is_some_and(|c| c.again);
     let result = match find_call(ports, turn, index) {
         Ok(call) => ports.executor.call(state, index, &call, again).await,
-        Err(why) => overnight_core::turn::CallResult { shown: why, ..Default::default() },
+        Err(why) => overnight_core::turn::CallResult {
+            shown: why,
+            ..Default::default()
+        },
     };
     send(Event {
         scope: scope.clone(),
         at: ports.clock.now(),
-        fact: Fact::CallEnded { turn, index, result: Box::new(result) },
+        fact: Fact::CallEnded {
+            turn,
+            index,
+            result: Box::new(result),
+        },
     });
 }
 
 /// The call's arguments are in the answer's blob, which the executor has heard of last.
 fn find_call(ports: &Ports, turn: u64, index: usize) -> Result<Call, String> {
-    let answer = ports.executor.last_answer(turn).ok_or("the answer of this turn is not known")?;
-    let bytes = ports.journal.get(&answer).map_err(|e| format!("the answer cannot be read: {e}"))?;
-    let answer: Answer = serde_json::from_slice(&bytes).map_err(|e| format!("the answer cannot be read: {e}"))?;
-    answer.calls.into_iter().nth(index).ok_or_else(|| format!("the answer has no call {index}"))
+    let answer = ports
+        .executor
+        .last_answer(turn)
+        .ok_or("the answer of this turn is not known")?;
+    let bytes = ports
+        .journal
+        .get(&answer)
+        .map_err(|e| format!("the answer cannot be read: {e}"))?;
+    let answer: Answer =
+        serde_json::from_slice(&bytes).map_err(|e| format!("the answer cannot be read: {e}"))?;
+    answer
+        .calls
+        .into_iter()
+        .nth(index)
+        .ok_or_else(|| format!("the answer has no call {index}"))
 }
 
 async fn verify(
@@ -201,18 +277,32 @@ async fn verify(
             continue;
         }
         if let Some(judgement) = on_the_diff(&state.goal, check, &candidate.changes) {
-            let receipt = Receipt { tree: Some(tree.clone()), ..Receipt::default() };
+            let receipt = Receipt {
+                tree: Some(tree.clone()),
+                ..Receipt::default()
+            };
             say(reported(id, &target, judgement, receipt));
         }
     }
-    let checks: Vec<_> = state.goal.checks().filter(|c| wanted.contains(&c.id)).collect();
+    let checks: Vec<_> = state
+        .goal
+        .checks()
+        .filter(|c| wanted.contains(&c.id))
+        .collect();
     for probe in Probe::plan(checks.iter().copied()) {
         let now = ports.verifier.observe(tree, &probe).await;
         let receipt = receipt(ports, &now, std::slice::from_ref(&now), tree);
         for (index, id) in probe.checks.iter().enumerate() {
-            let Some(check) = state.goal.check(id) else { continue };
+            let Some(check) = state.goal.check(id) else {
+                continue;
+            };
             let base = base_observations(state, ports, id);
-            say(reported(id, &target, judge(check, index, &now, base.as_deref()), receipt.clone()));
+            say(reported(
+                id,
+                &target,
+                judge(check, index, &now, base.as_deref()),
+                receipt.clone(),
+            ));
         }
     }
 }
@@ -226,9 +316,15 @@ pub fn on_the_diff(goal: &Goal, check: Option<&Check>, changes: &[Changed]) -> O
             Err(e) => unreadable(&e),
         });
     };
-    let CheckKind::Diff { allow, forbid } = &check.kind else { return None };
+    let CheckKind::Diff { allow, forbid } = &check.kind else {
+        return None;
+    };
     let globs = || -> Result<_, BadGlob> {
-        let only = if allow.is_empty() { None } else { Some(Globs::new(allow)?) };
+        let only = if allow.is_empty() {
+            None
+        } else {
+            Some(Globs::new(allow)?)
+        };
         Ok((only, Globs::new(forbid)?))
     };
     Some(match globs() {
@@ -244,13 +340,22 @@ fn unreadable(error: &BadGlob) -> Judgement {
         reason: error.to_string(),
         evidence: String::new(),
         measure: Default::default(),
-        obstacle: Some(Obstacle::Harness { detail: error.to_string() }),
+        obstacle: Some(Obstacle::Harness {
+            detail: error.to_string(),
+        }),
         flaky: false,
     }
 }
 
-fn whole_candidate(ports: &Ports, last: &LastCandidate, tree: &TreeId) -> Result<Candidate, String> {
-    let held = last.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+fn whole_candidate(
+    ports: &Ports,
+    last: &LastCandidate,
+    tree: &TreeId,
+) -> Result<Candidate, String> {
+    let held = last
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+        .clone();
     if let Some(candidate) = held.filter(|c| &c.tree == tree) {
         return Ok(candidate);
     }
@@ -278,8 +383,12 @@ fn receipt(ports: &Ports, now: &Observation, runs: &[Observation], tree: &TreeId
     Receipt {
         command: now.command.clone(),
         exit: now.exit,
-        output: (!output.is_empty()).then(|| ports.journal.put(output.as_bytes()).ok()).flatten(),
-        observation: serde_json::to_vec(runs).ok().and_then(|bytes| ports.journal.put(&bytes).ok()),
+        output: (!output.is_empty())
+            .then(|| ports.journal.put(output.as_bytes()).ok())
+            .flatten(),
+        observation: serde_json::to_vec(runs)
+            .ok()
+            .and_then(|bytes| ports.journal.put(&bytes).ok()),
         tree: Some(tree.clone()),
         environment: ports.verifier.environment(),
         duration_ms: now.duration_ms,
@@ -287,11 +396,16 @@ fn receipt(ports: &Ports, now: &Observation, runs: &[Observation], tree: &TreeId
 }
 
 fn reported(check: &CheckId, target: &Target, judgement: Judgement, receipt: Receipt) -> Fact {
-    Fact::CheckReported { report: Box::new(preflight::report(check, target, judgement, receipt)) }
+    Fact::CheckReported {
+        report: Box::new(preflight::report(check, target, judgement, receipt)),
+    }
 }
 
 async fn deliver(state: &State, ports: &Ports, say: &(dyn Fn(Fact) + Send + Sync)) {
-    let nothing = |tree: TreeId| Fact::Delivered { delivered: Delivered::Nothing, tree };
+    let nothing = |tree: TreeId| Fact::Delivered {
+        delivered: Delivered::Nothing,
+        tree,
+    };
     let (Some(candidate), Some(base)) = (&state.candidate, &state.base) else {
         return say(nothing(TreeId::default()));
     };
@@ -299,12 +413,15 @@ async fn deliver(state: &State, ports: &Ports, say: &(dyn Fn(Fact) + Send + Sync
     if !state.delivers() || state.goal.deliver == Deliver::None || unchanged {
         return say(nothing(candidate.tree.clone()));
     }
-    let gate = state.checks.get(&CheckId::from(SCOPE_CHECK)).and_then(|c| c.latest.as_ref());
-    let clean = gate.is_some_and(|l| {
-        l.tree == candidate.tree && l.verdict == Verdict::Pass
-    });
+    let gate = state
+        .checks
+        .get(&CheckId::from(SCOPE_CHECK))
+        .and_then(|c| c.latest.as_ref());
+    let clean = gate.is_some_and(|l| l.tree == candidate.tree && l.verdict == Verdict::Pass);
     if !clean {
-        let message = "the work touches paths that the goal does not let change, so nothing was delivered".to_owned();
+        let message =
+            "the work touches paths that the goal does not let change, so nothing was delivered"
+                .to_owned();
         return say(Fact::DeliveryFailed { message });
     }
     let replaces = match &state.delivered {
@@ -322,7 +439,10 @@ async fn deliver(state: &State, ports: &Ports, say: &(dyn Fn(Fact) + Send + Sync
         at_s: candidate.fixed_at / MS_PER_S,
     };
     say(match ports.forge.deliver(&delivery).await {
-        Ok(delivered) => Fact::Delivered { delivered, tree: delivery.tree },
+        Ok(delivered) => Fact::Delivered {
+            delivered,
+            tree: delivery.tree,
+        },
         Err(message) => Fact::DeliveryFailed { message },
     });
 }
@@ -331,29 +451,53 @@ async fn deliver(state: &State, ports: &Ports, say: &(dyn Fn(Fact) + Send + Sync
 /// complete says so in its subject.
 fn message(state: &State) -> String {
     let lane = state.lanes.get(&Scope::Run);
-    let said = lane.and_then(|l| l.last_claim.as_deref()).unwrap_or(&state.goal.outcome);
+    let said = lane
+        .and_then(|l| l.last_claim.as_deref())
+        .unwrap_or(&state.goal.outcome);
     let said = overnight_core::judge::plain(said);
     let (first, rest) = said.trim().split_once('\n').unwrap_or((said.trim(), ""));
     let complete = matches!(&state.stop, Some(StopReason::Complete(_)));
     let mark = if complete { "" } else { "[incomplete] " };
-    let subject: String = format!("{mark}{first}").chars().take(SUBJECT_CHARS_MAX).collect();
-    let over: String = format!("{mark}{first}").chars().skip(SUBJECT_CHARS_MAX).collect();
+    let subject: String = format!("{mark}{first}")
+        .chars()
+        .take(SUBJECT_CHARS_MAX)
+        .collect();
+    let over: String = format!("{mark}{first}")
+        .chars()
+        .skip(SUBJECT_CHARS_MAX)
+        .collect();
     let mut body = format!("{over}\n{}", rest.trim());
     // What looks like a trailer in the model's words must not be read as one of ours.
     body = body.replace("Overnight-", "overnight-");
     let status = state.stop.as_ref().map_or("unknown", StopReason::word);
     let body = body.trim();
-    let gap = if body.is_empty() { String::new() } else { format!("{body}\n\n") };
-    format!("{subject}\n\n{gap}Overnight-Run: {}\nOvernight-Status: {status}\n", state.run)
+    let gap = if body.is_empty() {
+        String::new()
+    } else {
+        format!("{body}\n\n")
+    };
+    format!(
+        "{subject}\n\n{gap}Overnight-Run: {}\nOvernight-Status: {status}\n",
+        state.run
+    )
 }
 
 fn write_report(ports: &Ports) -> Result<String, String> {
     let mut events = Vec::new();
-    ports.journal.read(1, &mut |stored| events.push(stored.event)).map_err(|e| e.to_string())?;
+    ports
+        .journal
+        .read(1, &mut |stored| events.push(stored.event))
+        .map_err(|e| e.to_string())?;
     let report = Report::fold(events).map_err(|e| e.to_string())?;
     let json = serde_json::to_vec_pretty(&report).map_err(|e| e.to_string())?;
-    ports.journal.publish("report.json", &json).map_err(|e| e.to_string())?;
+    ports
+        .journal
+        .publish("report.json", &json)
+        .map_err(|e| e.to_string())?;
     let text = to_markdown(&report, &ports.time);
-    let path = ports.journal.publish("report.md", text.as_bytes()).map_err(|e| e.to_string())?;
+    let path = ports
+        .journal
+        .publish("report.md", text.as_bytes())
+        .map_err(|e| e.to_string())?;
     Ok(path.display().to_string())
 }

@@ -117,7 +117,10 @@ pub async fn preflight(
     {
         return kept;
     }
-    let found = run(goal, base, verifier, &|_| false, &|part: &Preflight| part.reports.iter().for_each(each)).await;
+    let found = run(goal, base, verifier, &|_| false, &|part: &Preflight| {
+        part.reports.iter().for_each(each)
+    })
+    .await;
     keep(shelf, &key, &found, now);
     found
 }
@@ -127,7 +130,10 @@ pub fn compares(check: &Check) -> bool {
     match &check.kind {
         CheckKind::Tests { .. } => true,
         CheckKind::Metric { target, .. } => matches!(target, Aim::NoWorse(_)),
-        CheckKind::Run { .. } | CheckKind::File { .. } | CheckKind::Diff { .. } | CheckKind::Later { .. } => false,
+        CheckKind::Run { .. }
+        | CheckKind::File { .. }
+        | CheckKind::Diff { .. }
+        | CheckKind::Later { .. } => false,
     }
 }
 
@@ -145,7 +151,12 @@ pub(crate) async fn run(
         if let CheckKind::Diff { .. } = check.kind {
             let judgement = judge_diff(None, &Default::default(), &[]);
             let part = Preflight {
-                reports: vec![report(&check.id, &Target::Base, judgement, Receipt::default())],
+                reports: vec![report(
+                    &check.id,
+                    &Target::Base,
+                    judgement,
+                    Receipt::default(),
+                )],
                 ..Preflight::default()
             };
             each(&part);
@@ -170,9 +181,12 @@ async fn observe(goal: &Goal, base: &TreeId, verifier: &dyn Verifier, probe: &Pr
     let last = runs.last().cloned().unwrap_or_default();
     let receipt = part.receipt(&last, &runs, base, verifier.environment());
     for (index, id) in probe.checks.iter().enumerate() {
-        let Some(check) = goal.check(id) else { continue };
+        let Some(check) = goal.check(id) else {
+            continue;
+        };
         let judgement = judge_base(check, index, &runs);
-        part.reports.push(report(id, &Target::Base, judgement, receipt.clone()));
+        part.reports
+            .push(report(id, &Target::Base, judgement, receipt.clone()));
     }
     for run in runs {
         for path in run.generated {
@@ -195,7 +209,13 @@ impl Preflight {
         }
     }
 
-    fn receipt(&mut self, last: &Observation, runs: &[Observation], base: &TreeId, environment: String) -> Receipt {
+    fn receipt(
+        &mut self,
+        last: &Observation,
+        runs: &[Observation],
+        base: &TreeId,
+        environment: String,
+    ) -> Receipt {
         let mut hold = |text: String| {
             let id = overnight_core::ids::BlobId::of(text.as_bytes());
             self.blobs.push(text);
@@ -217,7 +237,12 @@ impl Preflight {
 }
 
 /// A judgement as a report.
-pub(crate) fn report(check: &CheckId, target: &Target, judgement: Judgement, receipt: Receipt) -> CheckReport {
+pub(crate) fn report(
+    check: &CheckId,
+    target: &Target,
+    judgement: Judgement,
+    receipt: Receipt,
+) -> CheckReport {
     CheckReport {
         check: check.clone(),
         target: target.clone(),
@@ -249,11 +274,19 @@ pub(crate) fn key(goal: &Goal, base: &TreeId, environment: &str) -> String {
 pub(crate) fn reuse(shelf: &dyn Shelf, key: &str, now: UnixMs) -> Option<Preflight> {
     let kept: Preflight = serde_json::from_slice(&shelf.get(key)?).ok()?;
     let young = now.saturating_sub(kept.at) <= REUSE_MS_MAX && kept.at <= now;
-    (young && kept.reports.iter().all(|r| r.verdict != Verdict::CannotTell)).then_some(kept)
+    (young
+        && kept
+            .reports
+            .iter()
+            .all(|r| r.verdict != Verdict::CannotTell))
+    .then_some(kept)
 }
 
 pub(crate) fn keep(shelf: &dyn Shelf, key: &str, found: &Preflight, now: UnixMs) {
-    let kept = Preflight { at: now, ..found.clone() };
+    let kept = Preflight {
+        at: now,
+        ..found.clone()
+    };
     if let Ok(bytes) = serde_json::to_vec(&kept) {
         shelf.put(key, &bytes);
     }

@@ -77,10 +77,16 @@ pub struct Engine {
 
 impl Engine {
     /// Begins a new run: its first event is durable when this returns.
-    pub fn create(ports: Ports, created: Created, watcher: &mut dyn Watcher) -> Result<Engine, EngineError> {
+    pub fn create(
+        ports: Ports,
+        created: Created,
+        watcher: &mut dyn Watcher,
+    ) -> Result<Engine, EngineError> {
         let event = Event::run(ports.clock.now(), Fact::RunCreated(Box::new(created)));
         let state = begin(&event)?;
-        ports.journal.append(std::slice::from_ref(&event), &[], &summary(&state))?;
+        ports
+            .journal
+            .append(std::slice::from_ref(&event), &[], &summary(&state))?;
         ports.executor.learn(&event);
         watcher.event(&event, &state);
         Ok(Self::over(ports, state))
@@ -89,8 +95,13 @@ impl Engine {
     /// Takes up a run that a process before this one worked on.
     pub async fn resume(ports: Ports, watcher: &mut dyn Watcher) -> Result<Engine, EngineError> {
         let (state, deltas) = replay(ports.journal.as_ref(), |event| ports.executor.learn(event))?;
-        if state.base.is_some() && !state.ended() {
-            ports.site.reopen(&state, &deltas).await.map_err(EngineError::Site)?;
+        let may_go_on = !state.ended() || state.stop.as_ref().is_some_and(StopReason::resumable);
+        if state.base.is_some() && may_go_on {
+            ports
+                .site
+                .reopen(&state, &deltas)
+                .await
+                .map_err(EngineError::Site)?;
         }
         let mut engine = Self::over(ports, state);
         let events = recover(&engine.state, engine.ports.clock.now());
@@ -116,11 +127,20 @@ impl Engine {
     }
 
     /// Carries out a person's command at once. Refusals are told to the watcher.
-    pub fn command(&mut self, command: &Command, watcher: &mut dyn Watcher) -> Result<(), EngineError> {
+    pub fn command(
+        &mut self,
+        command: &Command,
+        watcher: &mut dyn Watcher,
+    ) -> Result<(), EngineError> {
         self.commanded(command, &[], watcher)
     }
 
-    fn commanded(&mut self, command: &Command, done: &[i64], watcher: &mut dyn Watcher) -> Result<(), EngineError> {
+    fn commanded(
+        &mut self,
+        command: &Command,
+        done: &[i64],
+        watcher: &mut dyn Watcher,
+    ) -> Result<(), EngineError> {
         let now = self.ports.clock.now();
         let facts = match decide(&self.state, command) {
             Ok(facts) => facts,
@@ -129,7 +149,10 @@ impl Engine {
                 Vec::new()
             }
         };
-        let events: Vec<Event> = facts.into_iter().map(|fact| Event::run(now, fact)).collect();
+        let events: Vec<Event> = facts
+            .into_iter()
+            .map(|fact| Event::run(now, fact))
+            .collect();
         if events.is_empty() && done.is_empty() {
             return Ok(());
         }
@@ -216,7 +239,9 @@ impl Engine {
             match self.advance(events.clone(), &[], watcher) {
                 // A full disk loses nothing: the facts stay in memory until there is room.
                 Err(EngineError::Journal(JournalError::Full { path })) => {
-                    watcher.note(&format!("the disk that holds {path} is full; the run waits for room"));
+                    watcher.note(&format!(
+                        "the disk that holds {path} is full; the run waits for room"
+                    ));
                     tokio::time::sleep(FULL_RETRY_EVERY).await;
                 }
                 other => return other,
@@ -237,7 +262,12 @@ impl Engine {
 
     /// Steps through events, adds the facts with which due effects begin, appends all of it at once, and only then
     /// starts the effects.
-    fn advance(&mut self, events: Vec<Event>, done: &[i64], watcher: &mut dyn Watcher) -> Result<(), EngineError> {
+    fn advance(
+        &mut self,
+        events: Vec<Event>,
+        done: &[i64],
+        watcher: &mut dyn Watcher,
+    ) -> Result<(), EngineError> {
         let mut state = Arc::unwrap_or_clone(self.state.clone());
         let mut batch = Vec::with_capacity(events.len() + 1);
         let mut queue: std::collections::VecDeque<Event> = events.into();
@@ -259,7 +289,11 @@ impl Engine {
                     continue;
                 }
                 if let Some(fact) = begins(&state, &effect) {
-                    queue.push_back(Event { scope: scope(&effect), at: self.ports.clock.now(), fact });
+                    queue.push_back(Event {
+                        scope: scope(&effect),
+                        at: self.ports.clock.now(),
+                        fact,
+                    });
                 }
                 starting.push(effect);
             }
@@ -286,7 +320,8 @@ impl Engine {
     }
 
     fn start(&mut self, effect: Effect) {
-        let (ports, state, to_loop) = (self.ports.clone(), self.state.clone(), self.to_loop.clone());
+        let (ports, state, to_loop) =
+            (self.ports.clone(), self.state.clone(), self.to_loop.clone());
         let candidate = self.candidate.clone();
         let order = effect.clone();
         let task = tokio::spawn(async move {
@@ -338,11 +373,26 @@ fn stale(state: &State, event: &Event) -> bool {
 /// The fact that must be durable before an effect begins, so that a crash is known to have met it under way.
 fn begins(state: &State, effect: &Effect) -> Option<Fact> {
     match effect {
-        Effect::AskModel { scope, turn, attempt } => {
-            let told = state.lanes.get(scope).map(|l| l.inbox.clone()).unwrap_or_default();
-            Some(Fact::TurnRequested { turn: *turn, attempt: *attempt, told })
+        Effect::AskModel {
+            scope,
+            turn,
+            attempt,
+        } => {
+            let told = state
+                .lanes
+                .get(scope)
+                .map(|l| l.inbox.clone())
+                .unwrap_or_default();
+            Some(Fact::TurnRequested {
+                turn: *turn,
+                attempt: *attempt,
+                told,
+            })
         }
-        Effect::Call { turn, index, .. } => Some(Fact::CallStarted { turn: *turn, index: *index }),
+        Effect::Call { turn, index, .. } => Some(Fact::CallStarted {
+            turn: *turn,
+            index: *index,
+        }),
         _ => None,
     }
 }

@@ -17,7 +17,11 @@ pub fn summary(state: &State) -> Summary {
         goal_name: state.goal_name.clone(),
         goal_file: state.goal_file.to_string(),
         status: state.status().to_owned(),
-        stop_reason: state.stop.as_ref().filter(|_| ended).map(|s| s.word().to_owned()),
+        stop_reason: state
+            .stop
+            .as_ref()
+            .filter(|_| ended)
+            .map(|s| s.word().to_owned()),
         branch,
         report: state.report.clone(),
         repo: state.repo.clone(),
@@ -26,6 +30,10 @@ pub fn summary(state: &State) -> Summary {
         last_at: state.last_at,
         turns: state.spent.turns,
         tokens: state.spent.usage.total(),
-        exit_code: state.stop.as_ref().filter(|_| ended).map(|s| s.exit_code() as u8),
+        exit_code: state
+            .stop
+            .as_ref()
+            .filter(|_| ended)
+            .map(|s| s.exit_code() as u8),
     }
 }

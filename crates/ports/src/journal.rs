@@ -104,7 +104,8 @@ pub enum JournalError {
 /// before are on disk; if it fails or the process dies, none of the events is.
 pub trait Journal: BlobSink {
     /// Appends events, takes commands off the queue, and keeps the summary.
-    fn append(&self, events: &[Event], done: &[i64], summary: &Summary) -> Result<(), JournalError>;
+    fn append(&self, events: &[Event], done: &[i64], summary: &Summary)
+    -> Result<(), JournalError>;
     /// Reads every event from `from` on (1 is the first), in order.
     fn read(&self, from: u64, each: &mut dyn FnMut(Stored)) -> Result<(), JournalError>;
     /// The commands that wait.

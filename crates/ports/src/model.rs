@@ -56,7 +56,6 @@ pub struct Request {
     pub turn: u64,
 }
 
-
 /// One whole answer.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Answer {

@@ -175,6 +175,10 @@ pub trait Cell: Send + Sync {
     async fn run(&self, command: Command) -> Result<Finished, SandboxError>;
     /// Starts a command that outlives the call. `timeout` is ignored.
     async fn start(&self, command: Command) -> Result<Box<dyn Background>, SandboxError>;
+    /// The hosts that were asked for inside and denied, as `host:port`, since the cell was opened; each once.
+    fn denied_hosts(&self) -> Vec<String> {
+        Vec::new()
+    }
     /// Kills everything inside and frees what the cell held.
     async fn close(&self);
 }
@@ -184,7 +188,7 @@ pub trait Cell: Send + Sync {
 pub trait Background: Send + Sync {
     /// Its exit, if it has ended.
     fn exit(&self) -> Option<Exit>;
-    /// What it has printed so far, merged, from byte `from` on.
+    /// What it has printed so far, merged, from byte `from` on; the oldest bytes give way when there is too much.
     fn output(&self, from: usize) -> Vec<u8>;
     /// Waits until it ends.
     async fn wait(&self) -> Exit;

@@ -18,6 +18,8 @@ pub struct Fixed {
     pub delta: Option<BlobId>,
     /// Changes that no rule allows; they are reverted.
     pub denials: Vec<Denial>,
+    /// Background commands that were stopped for it: nothing that the agent started may be alive when a check runs.
+    pub stopped: Vec<String>,
 }
 
 /// The workspace of one run. Errors are texts for people: what, where, what next.
@@ -27,7 +29,7 @@ pub trait Site: Send + Sync {
     async fn prepare(&self, state: &State) -> Result<Base, String>;
     /// Takes an existing workspace up again after a restart; `deltas` are all of the journal's, oldest first.
     async fn reopen(&self, state: &State, deltas: &[BlobId]) -> Result<(), String>;
-    /// Fixes what would be delivered now. Commands in the background are stopped for it.
+    /// Fixes what would be delivered now.
     async fn fix(&self, state: &State) -> Result<Fixed, String>;
     /// Kills whatever still runs and frees what is held.
     async fn close(&self);

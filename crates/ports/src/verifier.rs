@@ -56,17 +56,25 @@ impl Probe {
         let mut probes: Vec<Probe> = Vec::new();
         for check in checks {
             let ask = match &check.kind {
-                CheckKind::Run { command } => Ask::Exit { command: command.clone() },
-                CheckKind::Tests { command, report, .. } => {
-                    Ask::Tests { command: command.clone(), report: report.clone() }
-                }
-                CheckKind::Metric { command, read, .. } => {
-                    Ask::Values { command: command.clone(), reads: vec![read.clone()] }
-                }
+                CheckKind::Run { command } => Ask::Exit {
+                    command: command.clone(),
+                },
+                CheckKind::Tests {
+                    command, report, ..
+                } => Ask::Tests {
+                    command: command.clone(),
+                    report: report.clone(),
+                },
+                CheckKind::Metric { command, read, .. } => Ask::Values {
+                    command: command.clone(),
+                    reads: vec![read.clone()],
+                },
                 CheckKind::File { path, .. } => Ask::File { path: path.clone() },
                 CheckKind::Diff { .. } | CheckKind::Later { .. } => continue,
             };
-            let same = probes.iter_mut().find(|p| p.dir == check.dir && p.ask.shares(&ask));
+            let same = probes
+                .iter_mut()
+                .find(|p| p.dir == check.dir && p.ask.shares(&ask));
             match same {
                 Some(probe) => {
                     probe.checks.push(check.id.clone());

@@ -19,13 +19,18 @@ pub(crate) struct Blobs {
 
 impl Blobs {
     pub fn new(dir: PathBuf) -> Self {
-        Blobs { dir, pending: BTreeMap::new() }
+        Blobs {
+            dir,
+            pending: BTreeMap::new(),
+        }
     }
 
     pub fn put(&mut self, content: &[u8]) -> Result<BlobId> {
         let id = BlobId::of(content);
         if content.len() <= INLINE_BYTES_MAX {
-            self.pending.entry(id.clone()).or_insert_with(|| content.to_vec());
+            self.pending
+                .entry(id.clone())
+                .or_insert_with(|| content.to_vec());
         } else {
             let path = self.path(&id);
             if !path.exists() {
@@ -60,7 +65,8 @@ impl Blobs {
     }
 
     pub fn write_pending(&self, tx: &Transaction<'_>) -> rusqlite::Result<()> {
-        let mut insert = tx.prepare_cached("INSERT OR IGNORE INTO blobs (id, bytes) VALUES (?1, ?2)")?;
+        let mut insert =
+            tx.prepare_cached("INSERT OR IGNORE INTO blobs (id, bytes) VALUES (?1, ?2)")?;
         for (id, bytes) in &self.pending {
             insert.execute(params![id.as_str(), bytes])?;
         }
@@ -85,7 +91,9 @@ fn is_hash(id: &BlobId) -> bool {
 
 /// Writes a file whole or not at all: beside it, synced, renamed, the folder synced.
 pub(crate) fn write_whole(path: &Path, content: &[u8]) -> Result<()> {
-    let dir = path.parent().ok_or_else(|| Error::other("a file has a folder"))?;
+    let dir = path
+        .parent()
+        .ok_or_else(|| Error::other("a file has a folder"))?;
     fs::create_dir_all(dir)?;
     let beside = path.with_extension(format!("new-{}", std::process::id()));
     let mut file = File::create(&beside)?;

@@ -25,7 +25,11 @@ fn die_at(variable: &'static str, number: u64) {
     static CHOSEN: OnceLock<(Option<u64>, Option<u64>)> = OnceLock::new();
     let read = |name: &str| std::env::var(name).ok().and_then(|n| n.parse().ok());
     let (before, after) = CHOSEN.get_or_init(|| (read(KILL_BEFORE), read(KILL_AFTER)));
-    let chosen = if variable == KILL_BEFORE { before } else { after };
+    let chosen = if variable == KILL_BEFORE {
+        before
+    } else {
+        after
+    };
     if *chosen == Some(number) {
         let _ = nix::sys::signal::kill(nix::unistd::Pid::this(), nix::sys::signal::Signal::SIGKILL);
     }

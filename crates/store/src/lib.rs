@@ -60,7 +60,11 @@ impl RunStore {
 
     fn over(dir: &Path, db: Connection, lock: Option<Lock>) -> Result<Self, JournalError> {
         let blobs = Blobs::new(dir.join("blobs"));
-        Ok(RunStore { dir: dir.to_owned(), inner: Mutex::new(Inner { db, blobs }), _lock: lock })
+        Ok(RunStore {
+            dir: dir.to_owned(),
+            inner: Mutex::new(Inner { db, blobs }),
+            _lock: lock,
+        })
     }
 
     /// The run's folder.
@@ -74,7 +78,10 @@ impl RunStore {
         let inner = self.inner();
         inner
             .db
-            .execute("INSERT INTO commands (at, body) VALUES (?1, ?2)", params![at as i64, body])
+            .execute(
+                "INSERT INTO commands (at, body) VALUES (?1, ?2)",
+                params![at as i64, body],
+            )
             .map(drop)
             .map_err(|e| self.sql(&e))
     }
@@ -89,7 +96,9 @@ impl RunStore {
         let inner = self.inner();
         let count: i64 = inner
             .db
-            .query_row("SELECT COALESCE(MAX(seq), 0) FROM events", [], |row| row.get(0))
+            .query_row("SELECT COALESCE(MAX(seq), 0) FROM events", [], |row| {
+                row.get(0)
+            })
             .map_err(|e| self.sql(&e))?;
         Ok(count.unsigned_abs())
     }
@@ -101,7 +110,9 @@ impl RunStore {
 
     fn inner(&self) -> std::sync::MutexGuard<'_, Inner> {
         // A panic while the lock was held cannot leave SQLite half-written: a transaction is committed or it is not.
-        self.inner.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.inner
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     fn sql(&self, error: &rusqlite::Error) -> JournalError {
@@ -121,7 +132,12 @@ impl BlobSink for RunStore {
 }
 
 impl Journal for RunStore {
-    fn append(&self, events: &[Event], done: &[i64], summary: &Summary) -> Result<(), JournalError> {
+    fn append(
+        &self,
+        events: &[Event],
+        done: &[i64],
+        summary: &Summary,
+    ) -> Result<(), JournalError> {
         let mut guard = self.inner();
         let Inner { db, blobs } = &mut *guard;
         let tx = db.transaction().map_err(|e| self.sql(&e))?;
@@ -138,7 +154,8 @@ impl Journal for RunStore {
             }
         }
         for id in done {
-            tx.execute("DELETE FROM commands WHERE id = ?1", params![id]).map_err(|e| self.sql(&e))?;
+            tx.execute("DELETE FROM commands WHERE id = ?1", params![id])
+                .map_err(|e| self.sql(&e))?;
         }
         tx.prepare_cached("INSERT OR REPLACE INTO meta (key, value) VALUES ('summary', ?1)")
             .and_then(|mut s| s.execute(params![to_json(summary)]))
@@ -158,7 +175,9 @@ impl Journal for RunStore {
             .db
             .prepare_cached("SELECT seq, body FROM events WHERE seq >= ?1 ORDER BY seq")
             .map_err(|e| self.sql(&e))?;
-        let mut rows = statement.query(params![from as i64]).map_err(|e| self.sql(&e))?;
+        let mut rows = statement
+            .query(params![from as i64])
+            .map_err(|e| self.sql(&e))?;
         while let Some(row) = rows.next().map_err(|e| self.sql(&e))? {
             let seq: i64 = row.get(0).map_err(|e| self.sql(&e))?;
             let body: String = row.get(1).map_err(|e| self.sql(&e))?;
@@ -166,7 +185,10 @@ impl Journal for RunStore {
                 path: self.dir.join(JOURNAL_FILE).display().to_string(),
                 detail: format!("event {seq}: {e}"),
             })?;
-            each(Stored { seq: seq.unsigned_abs(), event });
+            each(Stored {
+                seq: seq.unsigned_abs(),
+                event,
+            });
         }
         Ok(())
     }
@@ -178,7 +200,9 @@ impl Journal for RunStore {
             .prepare_cached("SELECT id, body FROM commands ORDER BY id")
             .map_err(|e| self.sql(&e))?;
         let rows = statement
-            .query_map([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)))
+            .query_map([], |row| {
+                Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?))
+            })
             .map_err(|e| self.sql(&e))?;
         let mut waiting = Vec::new();
         for row in rows {
@@ -213,7 +237,10 @@ pub(crate) fn store_error(path: &Path, error: &std::io::Error) -> JournalError {
     let path = path.display().to_string();
     match error.kind() {
         std::io::ErrorKind::StorageFull => JournalError::Full { path },
-        _ => JournalError::Store { path, detail: error.to_string() },
+        _ => JournalError::Store {
+            path,
+            detail: error.to_string(),
+        },
     }
 }
 
@@ -238,7 +265,12 @@ mod tests {
         let s = store(dir.path());
         let small = s.put(b"small").unwrap();
         let large = s.put(&vec![7u8; blobs::INLINE_BYTES_MAX + 1]).unwrap();
-        s.append(&[Event::run(1, Fact::Paused), Event::run(2, Fact::Resumed)], &[], &Summary::default()).unwrap();
+        s.append(
+            &[Event::run(1, Fact::Paused), Event::run(2, Fact::Resumed)],
+            &[],
+            &Summary::default(),
+        )
+        .unwrap();
         drop(s);
         let s = RunStore::own(&dir.path().join("run")).unwrap();
         let all = events(&s);
@@ -255,7 +287,12 @@ mod tests {
         let id = s.put(b"lost").unwrap();
         assert_eq!(s.get(&id).unwrap(), b"lost", "readable at once");
         drop(s);
-        assert!(RunStore::own(&dir.path().join("run")).unwrap().get(&id).is_err());
+        assert!(
+            RunStore::own(&dir.path().join("run"))
+                .unwrap()
+                .get(&id)
+                .is_err()
+        );
     }
 
     #[test]
@@ -274,16 +311,27 @@ mod tests {
     fn a_command_waits_until_it_is_done() {
         let dir = tempfile::tempdir().unwrap();
         let s = store(dir.path());
-        RunStore::look(s.dir()).unwrap().submit(&Command::Pause, 5).unwrap();
+        RunStore::look(s.dir())
+            .unwrap()
+            .submit(&Command::Pause, 5)
+            .unwrap();
         let waiting = s.commands().unwrap();
         assert_eq!(waiting.len(), 1);
-        s.append(&[Event::run(6, Fact::Paused)], &[waiting[0].id], &Summary::default()).unwrap();
+        s.append(
+            &[Event::run(6, Fact::Paused)],
+            &[waiting[0].id],
+            &Summary::default(),
+        )
+        .unwrap();
         assert!(s.commands().unwrap().is_empty());
     }
 
     #[test]
     fn there_is_no_run_where_there_is_none() {
         let dir = tempfile::tempdir().unwrap();
-        assert!(matches!(RunStore::look(&dir.path().join("none")), Err(JournalError::NoRun(_))));
+        assert!(matches!(
+            RunStore::look(&dir.path().join("none")),
+            Err(JournalError::NoRun(_))
+        ));
     }
 }

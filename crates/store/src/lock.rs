@@ -31,8 +31,13 @@ impl Lock {
                 let mut pid = String::new();
                 // The holder writes its number right after taking the lock; an empty text means it is doing so.
                 let _ = file.read_to_string(&mut pid);
-                let run = dir.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
-                return Err(JournalError::Held { run, pid: pid.trim().to_owned() });
+                let run = dir
+                    .file_name()
+                    .map_or_else(String::new, |n| n.to_string_lossy().into_owned());
+                return Err(JournalError::Held {
+                    run,
+                    pid: pid.trim().to_owned(),
+                });
             }
             Err(std::fs::TryLockError::Error(e)) => return Err(store_error(&path, &e)),
         }

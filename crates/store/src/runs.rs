@@ -16,11 +16,21 @@ pub fn list(home: &Path) -> Result<Vec<Summary>, JournalError> {
     let dir = runs_dir(home);
     let mut runs: Vec<Summary> = names(&dir)?
         .into_iter()
-        .map(|name| match RunStore::look(&dir.join(&name)).and_then(|s| s.summary()) {
-            Ok(summary) if !summary.id.is_empty() => summary,
-            Ok(_) => Summary { id: name, status: "empty".into(), ..Summary::default() },
-            Err(e) => Summary { id: name, status: format!("unreadable: {e}"), ..Summary::default() },
-        })
+        .map(
+            |name| match RunStore::look(&dir.join(&name)).and_then(|s| s.summary()) {
+                Ok(summary) if !summary.id.is_empty() => summary,
+                Ok(_) => Summary {
+                    id: name,
+                    status: "empty".into(),
+                    ..Summary::default()
+                },
+                Err(e) => Summary {
+                    id: name,
+                    status: format!("unreadable: {e}"),
+                    ..Summary::default()
+                },
+            },
+        )
         .collect();
     runs.sort_by(|a, b| (b.created_at, &b.id).cmp(&(a.created_at, &a.id)));
     Ok(runs)
@@ -31,7 +41,10 @@ pub fn list(home: &Path) -> Result<Vec<Summary>, JournalError> {
 pub fn find(home: &Path, name: &str) -> Result<PathBuf, JournalError> {
     let dir = runs_dir(home);
     if name == "last" {
-        let newest = list(home)?.into_iter().next().ok_or_else(|| JournalError::NoRun(name.to_owned()))?;
+        let newest = list(home)?
+            .into_iter()
+            .next()
+            .ok_or_else(|| JournalError::NoRun(name.to_owned()))?;
         return Ok(dir.join(newest.id));
     }
     let hits: Vec<String> = names(&dir)?

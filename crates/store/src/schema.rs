@@ -20,10 +20,14 @@ CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 /// Makes a new journal.
 pub(crate) fn create(path: &Path) -> Result<Connection, JournalError> {
     let db = connect(path, OpenFlags::default())?;
-    let version: i64 = db.query_row("PRAGMA user_version", [], |r| r.get(0)).map_err(|e| error(path, &e))?;
+    let version: i64 = db
+        .query_row("PRAGMA user_version", [], |r| r.get(0))
+        .map_err(|e| error(path, &e))?;
     if version == 0 {
-        db.execute_batch(&format!("BEGIN IMMEDIATE; {TABLES} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"))
-            .map_err(|e| error(path, &e))?;
+        db.execute_batch(&format!(
+            "BEGIN IMMEDIATE; {TABLES} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
+        ))
+        .map_err(|e| error(path, &e))?;
     }
     Ok(db)
 }
@@ -31,15 +35,25 @@ pub(crate) fn create(path: &Path) -> Result<Connection, JournalError> {
 /// Opens an existing journal.
 pub(crate) fn open(path: &Path) -> Result<Connection, JournalError> {
     if !path.is_file() {
-        let run = path.parent().and_then(Path::file_name).map_or_else(String::new, |n| n.to_string_lossy().into());
+        let run = path
+            .parent()
+            .and_then(Path::file_name)
+            .map_or_else(String::new, |n| n.to_string_lossy().into());
         return Err(JournalError::NoRun(run));
     }
-    let db = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-    let version: i64 = db.query_row("PRAGMA user_version", [], |r| r.get(0)).map_err(|e| error(path, &e))?;
+    let db = connect(
+        path,
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+    )?;
+    let version: i64 = db
+        .query_row("PRAGMA user_version", [], |r| r.get(0))
+        .map_err(|e| error(path, &e))?;
     if version > SCHEMA_VERSION || version == 0 {
         return Err(JournalError::Damaged {
             path: path.display().to_string(),
-            detail: format!("its tables are of version {version}; this overnight knows up to {SCHEMA_VERSION}"),
+            detail: format!(
+                "its tables are of version {version}; this overnight knows up to {SCHEMA_VERSION}"
+            ),
         });
     }
     Ok(db)
@@ -63,7 +77,9 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, JournalError> {
 /// The summary row; empty before the first event.
 pub(crate) fn summary(db: &Connection, dir: &Path) -> Result<Summary, JournalError> {
     let text: Option<String> = db
-        .query_row("SELECT value FROM meta WHERE key = 'summary'", [], |r| r.get(0))
+        .query_row("SELECT value FROM meta WHERE key = 'summary'", [], |r| {
+            r.get(0)
+        })
         .optional()
         .map_err(|e| error(dir, &e))?;
     match text {
@@ -80,9 +96,13 @@ pub(crate) fn error(path: &Path, error: &rusqlite::Error) -> JournalError {
     let path = path.display().to_string();
     match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => JournalError::Full { path },
-        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
-            JournalError::Damaged { path, detail: error.to_string() }
-        }
-        _ => JournalError::Store { path, detail: error.to_string() },
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => JournalError::Damaged {
+            path,
+            detail: error.to_string(),
+        },
+        _ => JournalError::Store {
+            path,
+            detail: error.to_string(),
+        },
     }
 }

@@ -121,6 +121,7 @@ pub(crate) fn lay(
         files: u64::try_from(listed.iter().filter(|l| l.mode.is_some()).count())
             .unwrap_or(u64::MAX),
         identity: origin.identity()?,
+        notes: notes.clone(),
     };
     let facts = Facts {
         origin,

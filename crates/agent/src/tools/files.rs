@@ -51,9 +51,14 @@ pub(crate) fn read(args: ReadArgs, cx: &Context<'_>) -> Outcome {
     };
     let text = String::from_utf8_lossy(&content);
     if text.contains('\0') {
-        return Outcome::failed(format!("`{}` is a binary file of {} bytes.", args.path, content.len()));
+        return Outcome::failed(format!(
+            "`{}` is a binary file of {} bytes.",
+            args.path,
+            content.len()
+        ));
     }
-    let whole = |n: Option<f64>, default: usize| n.filter(|n| *n >= 1.0).map_or(default, |n| n as usize);
+    let whole =
+        |n: Option<f64>, default: usize| n.filter(|n| *n >= 1.0).map_or(default, |n| n as usize);
     let (from, lines) = (whole(args.from, 1), whole(args.lines, LINES_DEFAULT));
     let total = text.lines().count();
     let mut page = String::new();
@@ -76,7 +81,13 @@ pub(crate) fn read(args: ReadArgs, cx: &Context<'_>) -> Outcome {
     } else {
         format!("[lines {from}–{last} of {total}]")
     };
-    Outcome { ok: true, output: page.into_bytes(), footer, paged: true, ..Outcome::default() }
+    Outcome {
+        ok: true,
+        output: page.into_bytes(),
+        footer,
+        paged: true,
+        ..Outcome::default()
+    }
 }
 
 /// A kept output: `out/TURN.CALL` or a background command's name.
@@ -84,11 +95,21 @@ fn kept(place: &str, cx: &Context<'_>) -> Result<Vec<u8>, Outcome> {
     let missing = || Outcome::failed(format!("There is no kept output `@{place}`."));
     if let Some(name) = place.strip_prefix("out/") {
         let (turn, index) = name.split_once('.').ok_or_else(missing)?;
-        let (turn, index) = (turn.parse().map_err(|_| missing())?, index.parse().map_err(|_| missing())?);
+        let (turn, index) = (
+            turn.parse().map_err(|_| missing())?,
+            index.parse().map_err(|_| missing())?,
+        );
         let id = cx.output(turn, index).ok_or_else(missing)?;
-        return cx.blobs.get(&id).map_err(|e| Outcome::failed(format!("`@{place}` cannot be read: {e}.")));
+        return cx
+            .blobs
+            .get(&id)
+            .map_err(|e| Outcome::failed(format!("`@{place}` cannot be read: {e}.")));
     }
-    let all = cx.ready.background.lock().unwrap_or_else(PoisonError::into_inner);
+    let all = cx
+        .ready
+        .background
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner);
     all.get(place).map(|b| b.output(0)).ok_or_else(missing)
 }
 
@@ -100,7 +121,9 @@ fn root(cx: &Context<'_>) -> Result<Dir, Outcome> {
 fn relative(path: &str, cx: &Context<'_>) -> Result<String, Outcome> {
     match cx.ready.relative(path) {
         Some(inner) if !inner.is_empty() => Ok(inner),
-        _ => Err(Outcome::failed(format!("`{path}` is not a file of the workspace; `shell` reads what is outside."))),
+        _ => Err(Outcome::failed(format!(
+            "`{path}` is not a file of the workspace; `shell` reads what is outside."
+        ))),
     }
 }
 
@@ -116,17 +139,24 @@ fn load(path: &str, cx: &Context<'_>) -> Result<Vec<u8>, Outcome> {
         return Err(Outcome::failed(format!("`{path}` is no regular file.")));
     }
     if meta.len() > FILE_BYTES_MAX {
-        return Err(Outcome::failed(format!("`{path}` has {} bytes; read parts of it with `shell`.", meta.len())));
+        return Err(Outcome::failed(format!(
+            "`{path}` has {} bytes; read parts of it with `shell`.",
+            meta.len()
+        )));
     }
     let mut content = Vec::with_capacity(meta.len() as usize);
-    file.take(FILE_BYTES_MAX).read_to_end(&mut content).map_err(failed)?;
+    file.take(FILE_BYTES_MAX)
+        .read_to_end(&mut content)
+        .map_err(failed)?;
     Ok(content)
 }
 
 fn store(path: &str, content: &[u8], cx: &Context<'_>) -> Result<(), Outcome> {
     let inner = relative(path, cx)?;
     if inner == ".git" || inner.starts_with(".git/") {
-        return Err(Outcome::failed("`.git` is git's own; use `shell` with git."));
+        return Err(Outcome::failed(
+            "`.git` is git's own; use `shell` with git.",
+        ));
     }
     cx.ready.policy.path(&inner).map_err(Outcome::denied)?;
     let root = root(cx)?;
@@ -142,7 +172,11 @@ fn store(path: &str, content: &[u8], cx: &Context<'_>) -> Result<(), Outcome> {
 
 pub(crate) fn write(args: WriteArgs, cx: &Context<'_>) -> Outcome {
     match store(&args.path, args.content.as_bytes(), cx) {
-        Ok(()) => Outcome::done(format!("Wrote {} bytes to `{}`.", args.content.len(), args.path)),
+        Ok(()) => Outcome::done(format!(
+            "Wrote {} bytes to `{}`.",
+            args.content.len(),
+            args.path
+        )),
         Err(outcome) => outcome,
     }
 }
@@ -156,16 +190,29 @@ pub(crate) fn edit(args: EditArgs, cx: &Context<'_>) -> Outcome {
         Err(outcome) => return outcome,
     };
     let Ok(text) = String::from_utf8(content) else {
-        return Outcome::failed(format!("`{}` is not UTF-8 text; change it with `shell`.", args.path));
+        return Outcome::failed(format!(
+            "`{}` is not UTF-8 text; change it with `shell`.",
+            args.path
+        ));
     };
     let count = text.matches(&args.old).count();
     if count == 0 {
-        return Outcome::failed(format!("`old` is not in `{}`. Read the file and copy the text exactly.", args.path));
+        return Outcome::failed(format!(
+            "`old` is not in `{}`. Read the file and copy the text exactly.",
+            args.path
+        ));
     }
     if count > 1 && !args.all {
-        return Outcome::failed(format!("`old` is in `{}` {count} times. Give more of it, or `all: true`.", args.path));
+        return Outcome::failed(format!(
+            "`old` is in `{}` {count} times. Give more of it, or `all: true`.",
+            args.path
+        ));
     }
-    let changed = if args.all { text.replace(&args.old, &args.new) } else { text.replacen(&args.old, &args.new, 1) };
+    let changed = if args.all {
+        text.replace(&args.old, &args.new)
+    } else {
+        text.replacen(&args.old, &args.new, 1)
+    };
     match store(&args.path, changed.as_bytes(), cx) {
         Ok(()) => Outcome::done(format!("Replaced {count} in `{}`.", args.path)),
         Err(outcome) => outcome,

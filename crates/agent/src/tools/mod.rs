@@ -35,24 +35,44 @@ pub(crate) struct Outcome {
 
 impl Outcome {
     pub fn done(text: impl Into<String>) -> Self {
-        Outcome { ok: true, output: text.into().into_bytes(), ..Outcome::default() }
+        Outcome {
+            ok: true,
+            output: text.into().into_bytes(),
+            ..Outcome::default()
+        }
     }
 
     pub fn failed(text: impl Into<String>) -> Self {
-        Outcome { output: text.into().into_bytes(), ..Outcome::default() }
+        Outcome {
+            output: text.into().into_bytes(),
+            ..Outcome::default()
+        }
     }
 
     pub fn said(text: impl Into<String>, said: Said) -> Self {
-        Outcome { said: Some(said), ..Outcome::done(text) }
+        Outcome {
+            said: Some(said),
+            ..Outcome::done(text)
+        }
     }
 
     pub fn denied(denial: Denial) -> Self {
-        let text = format!("Denied by `{}`: `{}`. This will not change; find another way or ask for help.", denial.rule, denial.what);
-        Outcome { denials: vec![denial], ..Outcome::failed(text) }
+        let text = format!(
+            "Denied by `{}`: `{}`. This will not change; find another way or ask for help.",
+            denial.rule, denial.what
+        );
+        Outcome {
+            denials: vec![denial],
+            ..Outcome::failed(text)
+        }
     }
 
     /// The event's form of it. `place` is where a long output can be read.
-    pub fn into_result(self, place: &str, keep: impl FnOnce(&[u8]) -> Option<overnight_core::ids::BlobId>) -> CallResult {
+    pub fn into_result(
+        self,
+        place: &str,
+        keep: impl FnOnce(&[u8]) -> Option<overnight_core::ids::BlobId>,
+    ) -> CallResult {
         let (mut text, cut) = if self.paged {
             (String::from_utf8_lossy(&self.output).into_owned(), false)
         } else {
@@ -65,7 +85,15 @@ impl Outcome {
             }
             text.push_str(&self.footer);
         }
-        CallResult { ok: self.ok, shown: text, output, exit: self.exit, denials: self.denials, said: self.said, ..CallResult::default() }
+        CallResult {
+            ok: self.ok,
+            shown: text,
+            output,
+            exit: self.exit,
+            denials: self.denials,
+            said: self.said,
+            ..CallResult::default()
+        }
     }
 }
 
@@ -75,22 +103,72 @@ pub(crate) fn specs(state: &State) -> Vec<ToolSpec> {
     let number = json!({"type": "number"});
     let flag = json!({"type": "boolean"});
     let all = [
-        ("shell", include_str!("../../prompts/shell.md"), json!({"command": text, "timeout_s": number, "background": flag, "stop": text}), json!([])),
-        ("read", include_str!("../../prompts/read.md"), json!({"path": text, "from": number, "lines": number}), json!(["path"])),
-        ("write", include_str!("../../prompts/write.md"), json!({"path": text, "content": text}), json!(["path", "content"])),
-        ("edit", include_str!("../../prompts/edit.md"), json!({"path": text, "old": text, "new": text, "all": flag}), json!(["path", "old", "new"])),
-        ("search", include_str!("../../prompts/search.md"), json!({"pattern": text, "path": text, "glob": text}), json!(["pattern"])),
-        ("notes", include_str!("../../prompts/notes.md"), json!({"text": text, "replace": flag}), json!(["text"])),
+        (
+            "shell",
+            include_str!("../../prompts/shell.md"),
+            json!({"command": text, "timeout_s": number, "background": flag, "stop": text}),
+            json!([]),
+        ),
+        (
+            "read",
+            include_str!("../../prompts/read.md"),
+            json!({"path": text, "from": number, "lines": number}),
+            json!(["path"]),
+        ),
+        (
+            "write",
+            include_str!("../../prompts/write.md"),
+            json!({"path": text, "content": text}),
+            json!(["path", "content"]),
+        ),
+        (
+            "edit",
+            include_str!("../../prompts/edit.md"),
+            json!({"path": text, "old": text, "new": text, "all": flag}),
+            json!(["path", "old", "new"]),
+        ),
+        (
+            "search",
+            include_str!("../../prompts/search.md"),
+            json!({"pattern": text, "path": text, "glob": text}),
+            json!(["pattern"]),
+        ),
+        (
+            "notes",
+            include_str!("../../prompts/notes.md"),
+            json!({"text": text, "replace": flag}),
+            json!(["text"]),
+        ),
         (
             "plan",
             include_str!("../../prompts/plan.md"),
             json!({"steps": {"type": "array", "items": {"type": "object", "properties": {"step": text, "status": {"type": "string", "enum": ["open", "doing", "done"]}}, "required": ["step"]}}}),
             json!(["steps"]),
         ),
-        ("close_item", include_str!("../../prompts/close_item.md"), json!({"id": text, "outcome": text, "evidence": text}), json!(["id", "outcome", "evidence"])),
-        ("claim_done", include_str!("../../prompts/claim_done.md"), json!({"summary": text}), json!(["summary"])),
-        ("ask_for_help", include_str!("../../prompts/ask_for_help.md"), json!({"question": text, "tried": text, "unlock": text}), json!(["question", "tried", "unlock"])),
-        ("wait", include_str!("../../prompts/wait.md"), json!({"until": text, "seconds": number, "command": text}), json!([])),
+        (
+            "close_item",
+            include_str!("../../prompts/close_item.md"),
+            json!({"id": text, "outcome": text, "evidence": text}),
+            json!(["id", "outcome", "evidence"]),
+        ),
+        (
+            "claim_done",
+            include_str!("../../prompts/claim_done.md"),
+            json!({"summary": text}),
+            json!(["summary"]),
+        ),
+        (
+            "ask_for_help",
+            include_str!("../../prompts/ask_for_help.md"),
+            json!({"question": text, "tried": text, "unlock": text}),
+            json!(["question", "tried", "unlock"]),
+        ),
+        (
+            "wait",
+            include_str!("../../prompts/wait.md"),
+            json!({"until": text, "seconds": number, "command": text}),
+            json!([]),
+        ),
     ];
     all.into_iter()
         .filter(|(name, ..)| *name != "close_item" || state.goal.items.is_some())
@@ -109,11 +187,13 @@ pub(crate) fn specs(state: &State) -> Vec<ToolSpec> {
 /// One line for people: the tool and what it is about.
 pub(crate) fn line(call: &Call) -> String {
     let value: Value = serde_json::from_str(&call.arguments).unwrap_or(Value::Null);
-    let about = ["command", "path", "pattern", "question", "summary", "id", "stop", "until", "seconds"]
-        .iter()
-        .find_map(|key| value.get(key))
-        .map(|v| v.as_str().map_or_else(|| v.to_string(), str::to_owned))
-        .unwrap_or_default();
+    let about = [
+        "command", "path", "pattern", "question", "summary", "id", "stop", "until", "seconds",
+    ]
+    .iter()
+    .find_map(|key| value.get(key))
+    .map(|v| v.as_str().map_or_else(|| v.to_string(), str::to_owned))
+    .unwrap_or_default();
     let about = overnight_core::judge::plain(&about).replace('\n', " ⏎ ");
     clip(format!("{} {about}", call.name).trim_end(), LINE_BYTES_MAX)
 }
@@ -144,15 +224,26 @@ pub(crate) async fn perform(call: &Call, cx: &Context<'_>) -> Outcome {
         other => Outcome::failed(format!(
             "There is no tool `{}`. The tools are: {}.",
             clip(other, 80),
-            specs(cx.state).iter().map(|s| s.name.clone()).collect::<Vec<_>>().join(", ")
+            specs(cx.state)
+                .iter()
+                .map(|s| s.name.clone())
+                .collect::<Vec<_>>()
+                .join(", ")
         )),
     }
 }
 
 fn arguments<T: DeserializeOwned>(call: &Call) -> Result<T, Outcome> {
     // Some models send nothing at all for a call without arguments.
-    let text = if call.arguments.trim().is_empty() { "{}" } else { &call.arguments };
+    let text = if call.arguments.trim().is_empty() {
+        "{}"
+    } else {
+        &call.arguments
+    };
     serde_json::from_str(text).map_err(|e| {
-        Outcome::failed(format!("The arguments of `{}` cannot be read: {e}. Nothing was done; send the call again.", call.name))
+        Outcome::failed(format!(
+            "The arguments of `{}` cannot be read: {e}. Nothing was done; send the call again.",
+            call.name
+        ))
     })
 }

@@ -28,11 +28,18 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: Args, cx: &Context<'_>) -> Outcome {
-    let matcher = match RegexMatcherBuilder::new().line_terminator(Some(b'\n')).build(&args.pattern) {
+    let matcher = match RegexMatcherBuilder::new()
+        .line_terminator(Some(b'\n'))
+        .build(&args.pattern)
+    {
         Ok(matcher) => matcher,
         Err(e) => return Outcome::failed(format!("`pattern` is no regular expression: {e}.")),
     };
-    let glob = match args.glob.as_deref().map(|g| GlobBuilder::new(g).literal_separator(false).build()) {
+    let glob = match args
+        .glob
+        .as_deref()
+        .map(|g| GlobBuilder::new(g).literal_separator(false).build())
+    {
         None => None,
         Some(Ok(glob)) => Some(glob.compile_matcher()),
         Some(Err(e)) => return Outcome::failed(format!("`glob` is no pattern: {e}.")),
@@ -44,8 +51,10 @@ pub(crate) fn run(args: Args, cx: &Context<'_>) -> Outcome {
         return Outcome::failed("The workspace cannot be opened.");
     };
     let start = cx.ready.dir.join(&inner);
-    let mut searcher =
-        SearcherBuilder::new().line_number(true).binary_detection(BinaryDetection::quit(0)).build();
+    let mut searcher = SearcherBuilder::new()
+        .line_number(true)
+        .binary_detection(BinaryDetection::quit(0))
+        .build();
     let mut found: Vec<String> = Vec::new();
     let walk = WalkBuilder::new(&start)
         .hidden(false)
@@ -61,15 +70,23 @@ pub(crate) fn run(args: Args, cx: &Context<'_>) -> Outcome {
         if !entry.file_type().is_some_and(|t| t.is_file()) {
             continue;
         }
-        let Ok(path) = entry.path().strip_prefix(&cx.ready.dir) else { continue };
-        if glob.as_ref().is_some_and(|g| !g.is_match(path) && !path.file_name().is_some_and(|n| g.is_match(n))) {
+        let Ok(path) = entry.path().strip_prefix(&cx.ready.dir) else {
+            continue;
+        };
+        if glob
+            .as_ref()
+            .is_some_and(|g| !g.is_match(path) && !path.file_name().is_some_and(|n| g.is_match(n)))
+        {
             continue;
         }
         // Opened through the workspace's own handle: a link that leads out of it is refused.
         let Ok(file) = root.open(path) else { continue };
         let name = path.display().to_string();
         let sink = Lossy(|line, text| {
-            found.push(format!("{name}:{line}: {}", clip(text.trim_end(), LINE_BYTES_MAX)));
+            found.push(format!(
+                "{name}:{line}: {}",
+                clip(text.trim_end(), LINE_BYTES_MAX)
+            ));
             Ok(found.len() < MATCHES_MAX)
         });
         // A file that cannot be read is like one without a match.

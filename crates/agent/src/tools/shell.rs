@@ -41,7 +41,11 @@ pub(crate) async fn run(args: Args, cx: &Context<'_>) -> Outcome {
     if let Err(denial) = cx.ready.policy.command(&script) {
         return Outcome::denied(denial);
     }
-    let timeout = args.timeout_s.filter(|s| s.is_finite() && *s > 0.0).unwrap_or(TIMEOUT_DEFAULT_S).min(TIMEOUT_MAX_S);
+    let timeout = args
+        .timeout_s
+        .filter(|s| s.is_finite() && *s > 0.0)
+        .unwrap_or(TIMEOUT_DEFAULT_S)
+        .min(TIMEOUT_MAX_S);
     let command = Command {
         script,
         dir: String::new(),
@@ -50,7 +54,11 @@ pub(crate) async fn run(args: Args, cx: &Context<'_>) -> Outcome {
         stdin: None,
         streams: Streams::Merged,
     };
-    if args.background { start(command, cx).await } else { finish(command, cx).await }
+    if args.background {
+        start(command, cx).await
+    } else {
+        finish(command, cx).await
+    }
 }
 
 async fn finish(command: Command, cx: &Context<'_>) -> Outcome {
@@ -69,7 +77,10 @@ async fn finish(command: Command, cx: &Context<'_>) -> Outcome {
     };
     let mut footer = match done.exit {
         Exit::Code(code) => format!("[exit code {code}, {:.2} s]", done.duration.as_secs_f64()),
-        Exit::Signal(n) => format!("[killed by signal {n}, {:.2} s]", done.duration.as_secs_f64()),
+        Exit::Signal(n) => format!(
+            "[killed by signal {n}, {:.2} s]",
+            done.duration.as_secs_f64()
+        ),
         Exit::TimedOut => format!(
             "[killed at its limit of {} s with everything it started; use a larger `timeout_s` or `background`]",
             limit.as_secs_f64()
@@ -91,8 +102,17 @@ async fn finish(command: Command, cx: &Context<'_>) -> Outcome {
 }
 
 async fn start(command: Command, cx: &Context<'_>) -> Outcome {
-    if cx.ready.background.lock().unwrap_or_else(PoisonError::into_inner).len() >= BACKGROUND_MAX {
-        return Outcome::failed(format!("{BACKGROUND_MAX} background commands exist already; stop one first."));
+    if cx
+        .ready
+        .background
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .len()
+        >= BACKGROUND_MAX
+    {
+        return Outcome::failed(format!(
+            "{BACKGROUND_MAX} background commands exist already; stop one first."
+        ));
     }
     let started = match cx.ready.cell().await {
         Ok(cell) => cell.start(command).await.map_err(|e| e.to_string()),
@@ -100,8 +120,17 @@ async fn start(command: Command, cx: &Context<'_>) -> Outcome {
     };
     match started {
         Ok(background) => {
-            let mut all = cx.ready.background.lock().unwrap_or_else(PoisonError::into_inner);
-            let next = all.keys().filter_map(|k| k[2..].parse::<u32>().ok()).max().unwrap_or(0) + 1;
+            let mut all = cx
+                .ready
+                .background
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            let next = all
+                .keys()
+                .filter_map(|k| k[2..].parse::<u32>().ok())
+                .max()
+                .unwrap_or(0)
+                + 1;
             let name = format!("bg{next}");
             all.insert(name.clone(), Arc::from(background));
             Outcome::done(format!("Started as `{name}`; its output is at `@{name}`."))
@@ -111,7 +140,12 @@ async fn start(command: Command, cx: &Context<'_>) -> Outcome {
 }
 
 async fn stop(name: &str, cx: &Context<'_>) -> Outcome {
-    let found = cx.ready.background.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+    let found = cx
+        .ready
+        .background
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .remove(name);
     match found {
         Some(background) => {
             background.kill().await;
@@ -134,7 +168,10 @@ fn denied(output: &[u8]) -> Vec<Denial> {
     for line in text.lines() {
         if let Some((_, rule)) = SIGNS.iter().find(|(sign, _)| line.contains(sign)) {
             let what = overnight_core::judge::clip(overnight_core::judge::plain(line).trim(), 200);
-            found.push(Denial { rule: (*rule).to_owned(), what });
+            found.push(Denial {
+                rule: (*rule).to_owned(),
+                what,
+            });
             if found.len() == DENIALS_MAX {
                 break;
             }

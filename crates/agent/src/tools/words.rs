@@ -24,9 +24,14 @@ pub(crate) struct ClaimArgs {
 pub(crate) fn claim(args: ClaimArgs) -> Outcome {
     let summary = clip(args.summary.trim(), TEXT_BYTES_MAX);
     if summary.is_empty() {
-        return Outcome::failed("`summary` is empty; it becomes the commit message. Nothing was claimed.");
+        return Outcome::failed(
+            "`summary` is empty; it becomes the commit message. Nothing was claimed.",
+        );
     }
-    Outcome::said("Your claim is noted; the harness runs the checks now.", Said::Claim { summary })
+    Outcome::said(
+        "Your claim is noted; the harness runs the checks now.",
+        Said::Claim { summary },
+    )
 }
 
 #[derive(Deserialize)]
@@ -43,7 +48,9 @@ pub(crate) fn help(args: HelpArgs) -> Outcome {
         unlock: clip(args.unlock.trim(), TEXT_BYTES_MAX),
     };
     if help.question.is_empty() || help.tried.is_empty() || help.unlock.is_empty() {
-        return Outcome::failed("`question`, `tried` and `unlock` must all say something. Nothing was asked.");
+        return Outcome::failed(
+            "`question`, `tried` and `unlock` must all say something. Nothing was asked.",
+        );
     }
     Outcome::said("The run stops and asks the person.", Said::Help(help))
 }
@@ -60,7 +67,13 @@ pub(crate) fn notes(args: NotesArgs) -> Outcome {
     if text.is_empty() && !args.replace {
         return Outcome::failed("`text` is empty; nothing was noted.");
     }
-    Outcome::said("Noted.", Said::Notes { text, replace: args.replace })
+    Outcome::said(
+        "Noted.",
+        Said::Notes {
+            text,
+            replace: args.replace,
+        },
+    )
 }
 
 #[derive(Deserialize)]
@@ -72,7 +85,10 @@ pub(crate) fn plan(args: PlanArgs) -> Outcome {
     let step = |value: &Value| -> Option<PlanStep> {
         let mut step = match value {
             // Models often send plain strings.
-            Value::String(text) => PlanStep { step: text.clone(), status: Default::default() },
+            Value::String(text) => PlanStep {
+                step: text.clone(),
+                status: Default::default(),
+            },
             other => serde_json::from_value(other.clone()).ok()?,
         };
         step.step = clip(step.step.trim(), 400);
@@ -81,7 +97,9 @@ pub(crate) fn plan(args: PlanArgs) -> Outcome {
     let steps: Option<Vec<PlanStep>> = args.steps.iter().take(STEPS_MAX).map(step).collect();
     match steps {
         Some(steps) => Outcome::said("The plan is set.", Said::Plan { steps }),
-        None => Outcome::failed("A step is a text, or `{step, status}` with status open, doing or done."),
+        None => Outcome::failed(
+            "A step is a text, or `{step, status}` with status open, doing or done.",
+        ),
     }
 }
 
@@ -94,12 +112,23 @@ pub(crate) struct WaitArgs {
 
 pub(crate) async fn wait(args: WaitArgs, cx: &Context<'_>) -> Outcome {
     if let Some(name) = &args.command {
-        let found = cx.ready.background.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
+        let found = cx
+            .ready
+            .background
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(name)
+            .cloned();
         let Some(background) = found else {
             return Outcome::failed(format!("There is no background command `{name}`."));
         };
         let exit = background.wait().await;
-        let mut outcome = Outcome { ok: true, output: background.output(0), exit: exit.code(), ..Outcome::default() };
+        let mut outcome = Outcome {
+            ok: true,
+            output: background.output(0),
+            exit: exit.code(),
+            ..Outcome::default()
+        };
         outcome.footer = match exit {
             Exit::Code(code) => format!("[`{name}` ended with exit code {code}]"),
             other => format!("[`{name}` ended: {other:?}]"),

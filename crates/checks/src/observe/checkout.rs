@@ -42,6 +42,7 @@ pub trait Checkouts: Send + Sync {
 pub(super) struct Lent {
     checkouts: Arc<dyn Checkouts>,
     checkout: Checkout,
+    discarded: bool,
 }
 
 impl Lent {
@@ -57,6 +58,7 @@ impl Lent {
             Ok(Lent {
                 checkouts,
                 checkout,
+                discarded: false,
             })
         });
         made.await.unwrap_or_else(|e| {
@@ -77,15 +79,23 @@ impl Lent {
             .await
             .unwrap_or_default()
     }
+
+    /// Gives it back, and waits until it is gone.
+    pub(super) async fn give_back(mut self) {
+        self.discarded = true;
+        let checkouts = Arc::clone(&self.checkouts);
+        let checkout = self.checkout.clone();
+        // If discarding panics, the folder is left behind; the observation is none the worse for it.
+        let _ = tokio::task::spawn_blocking(move || checkouts.discard(&checkout)).await;
+    }
 }
 
 impl Drop for Lent {
+    /// For an observation that was given up. It blocks: a task that is left to a runtime that is shutting down would
+    /// never run.
     fn drop(&mut self) {
-        let checkouts = Arc::clone(&self.checkouts);
-        let checkout = self.checkout.clone();
-        match tokio::runtime::Handle::try_current() {
-            Ok(runtime) => drop(runtime.spawn_blocking(move || checkouts.discard(&checkout))),
-            Err(_) => checkouts.discard(&checkout),
+        if !self.discarded {
+            self.checkouts.discard(&self.checkout);
         }
     }
 }

@@ -71,6 +71,12 @@ impl CheckoutVerifier {
 
     async fn try_observe(&self, tree: &TreeId, probe: &Probe) -> Result<Observation, Obstacle> {
         let lent = Lent::make(&self.checkouts, tree).await?;
+        let observed = self.observe_in(&lent, probe).await;
+        lent.give_back().await;
+        observed
+    }
+
+    async fn observe_in(&self, lent: &Lent, probe: &Probe) -> Result<Observation, Obstacle> {
         if let Ask::File { path } = &probe.ask {
             return files::look(lent.checkout(), &probe.dir, path);
         }
@@ -344,9 +350,13 @@ impl Run<'_> {
         evidence::read(self, path, &self.probe.dir).await
     }
 
-    /// Names relative to the checkout, wherever it lies.
+    /// Names relative to the checkout, wherever it lies; some runners name files by their real path.
     fn named(&self, results: TestResults) -> TestResults {
-        crate::reports::relative_to(results, &self.cell.root().to_string_lossy())
+        let results = crate::reports::relative_to(results, &self.cell.root().to_string_lossy());
+        match self.checkout.dir.canonicalize() {
+            Ok(real) => crate::reports::relative_to(results, &real.to_string_lossy()),
+            Err(_) => results,
+        }
     }
 
     /// Runs one of the harness's own small commands at the checkout's root.

@@ -389,9 +389,7 @@ fn behind_package_manager(
         }))
     };
     let sub = options(words, at + 1, valued);
-    let Some(word) = words.get(sub) else {
-        return None;
-    };
+    let word = words.get(sub)?;
     match (manager, word.text()) {
         (_, "test" | "t") | ("npm", "tst") => scripts(&["pretest", "test", "posttest"]),
         (_, "run") | ("npm", "run-script" | "rum" | "urn") | ("pnpm", "run-script") => {

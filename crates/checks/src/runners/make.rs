@@ -64,7 +64,7 @@ impl Call {
             quote(dir)
         };
         let dry_run = format!(
-            "cd {to} && {set} {make} --dry-run --no-silent {} </dev/null",
+            "cd {to} && {set} {make} --dry-run {} </dev/null",
             arguments.join(" ")
         );
         Call { dry_run, makefiles }

@@ -107,7 +107,7 @@ pub(crate) fn rewrite(simple: &Simple, runner: Runner, at: usize) -> Option<Stri
         }
         Runner::Node => node(words, at),
         Runner::Cargo => {
-            readable(words, at);
+            readable(words);
             return Some(kept(&command, "libtest", "2>&1", true));
         }
         Runner::Go => {
@@ -177,12 +177,12 @@ fn node(words: &mut Vec<Word>, at: usize) {
 
 /// Takes from a `cargo test` what keeps its output from being read: `-q`, before and behind `--`, the terse format,
 /// and `--nocapture`, by which the tests' own prints get between the results.
-fn readable(words: &mut Vec<Word>, test: usize) {
+fn readable(words: &mut Vec<Word>) {
     let mut behind_dashes = false;
     let mut at = 0;
     while at < words.len() {
         let text = words[at].text().to_owned();
-        behind_dashes |= text == "--" && at > test;
+        behind_dashes |= text == "--";
         let short = text.strip_prefix('-').unwrap_or_default();
         let quiet =
             text == "--quiet" || (short.contains('q') && short.chars().all(|c| "qv".contains(c)));

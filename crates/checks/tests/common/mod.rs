@@ -1,5 +1,7 @@
 //! A world without walls for tests: commands run as plain processes in a plain folder.
 
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;

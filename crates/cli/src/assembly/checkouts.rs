@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use overnight_checks::observe::{Checkout, Checkouts};
 use overnight_core::check::Obstacle;
@@ -26,7 +26,11 @@ pub struct RunCheckouts {
 impl RunCheckouts {
     /// Checkouts of the store in `run_dir`, which must be prepared by the time the first one is made.
     pub fn new(run_dir: &Path, home: &Path, hosts: &[String], setup: Arc<Setup>) -> Self {
-        let network = if hosts.is_empty() { Network::Loopback } else { Network::Hosts(hosts.to_vec()) };
+        let network = if hosts.is_empty() {
+            Network::Loopback
+        } else {
+            Network::Hosts(hosts.to_vec())
+        };
         RunCheckouts {
             run_dir: run_dir.to_owned(),
             home: home.to_owned(),
@@ -51,13 +55,24 @@ impl Checkouts for RunCheckouts {
         let harness = |detail: String| Obstacle::Harness { detail };
         let store = self.store().map_err(harness)?;
         let base = store.base().clone();
-        let layer = self.setup.layer(&store, &base).map_err(|detail| Obstacle::SetupFailed { detail })?;
+        let layer = self
+            .setup
+            .layer(&store, &base)
+            .map_err(|detail| Obstacle::SetupFailed { detail })?;
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let folder = self.run_dir.join("checkouts").join(format!("{}-{number}", std::process::id()));
+        let folder = self
+            .run_dir
+            .join("checkouts")
+            .join(format!("{}-{number}", std::process::id()));
         let dir = folder.join("tree");
-        store.checkout(tree, &dir).map_err(|e| harness(e.to_string()))?;
+        store
+            .checkout(tree, &dir)
+            .map_err(|e| harness(e.to_string()))?;
         if let Some(layer) = &layer {
-            layer.files.put_files(&dir).map_err(|e| harness(e.to_string()))?;
+            layer
+                .files
+                .put_files(&dir)
+                .map_err(|e| harness(e.to_string()))?;
         }
         self.trees().insert(dir.clone(), tree.clone());
         Ok(Checkout {
@@ -74,7 +89,8 @@ impl Checkouts for RunCheckouts {
     fn generated(&self, checkout: &Checkout) -> Vec<String> {
         let tree = self.trees().get(&checkout.dir).cloned();
         // What cannot be listed is not taken for an artefact, so it would show up as a change.
-        tree.and_then(|tree| self.store().ok()?.generated(&checkout.dir, &tree).ok()).unwrap_or_default()
+        tree.and_then(|tree| self.store().ok()?.generated(&checkout.dir, &tree).ok())
+            .unwrap_or_default()
     }
 
     fn discard(&self, checkout: &Checkout) {

@@ -15,7 +15,11 @@ pub(super) struct LocalForge {
 
 impl LocalForge {
     pub fn new(repo: PathBuf, run_dir: &Path, how: Deliver) -> Self {
-        LocalForge { repo, run_dir: run_dir.to_owned(), how }
+        LocalForge {
+            repo,
+            run_dir: run_dir.to_owned(),
+            how,
+        }
     }
 }
 

@@ -22,14 +22,28 @@ pub(super) struct GitGround {
 
 impl GitGround {
     pub fn new(repo: PathBuf, run_dir: PathBuf, home: PathBuf, setup: Arc<Setup>) -> Self {
-        GitGround { repo, run_dir, home, setup }
+        GitGround {
+            repo,
+            run_dir,
+            home,
+            setup,
+        }
     }
 
-    fn prepared(&self, workspace: GitWorkspace, state: &State, fresh: bool) -> Result<Prepared, String> {
+    fn prepared(
+        &self,
+        workspace: GitWorkspace,
+        state: &State,
+        fresh: bool,
+    ) -> Result<Prepared, String> {
         let checkouts = workspace.checkouts();
         let layer = self.setup.layer(&checkouts, &workspace.base().tree)?;
         let keep = Globs::new(&state.goal.keep.paths).map_err(|e| e.to_string())?;
-        let readonly = checkouts.kept_dirs(&keep, &workspace.base().tree).map_err(|e| e.to_string())?;
+        let mut readonly = checkouts
+            .kept_dirs(&keep, &workspace.base().tree)
+            .map_err(|e| e.to_string())?;
+        // A submodule's content is there to be read; changes in it could never be delivered.
+        readonly.extend(workspace.base().submodules.iter().cloned());
         let mut cell = CellSpec {
             workspace: workspace.dir().to_owned(),
             private: self.run_dir.join("cells/agent"),
@@ -45,12 +59,18 @@ impl GitGround {
         };
         if let Some(layer) = layer {
             if fresh {
-                layer.files.put_files(workspace.dir()).map_err(|e| e.to_string())?;
+                layer
+                    .files
+                    .put_files(workspace.dir())
+                    .map_err(|e| e.to_string())?;
             }
             cell.layers = layer.files.layers();
             cell.base_layer = Some(layer.private);
         }
-        Ok(Prepared { workspace: Box::new(workspace), cell })
+        Ok(Prepared {
+            workspace: Box::new(workspace),
+            cell,
+        })
     }
 }
 
@@ -64,14 +84,27 @@ impl Ground for GitGround {
             _ => None,
         });
         let literal = |path: &&String| !path.contains(['*', '?', '[', '!']);
-        let licensed = goal.uses.paths.iter().flatten().filter(literal).cloned().chain(files).collect();
-        let options = Options { files: goal.uses.files.clone(), licensed };
-        let workspace =
-            GitWorkspace::prepare(&self.repo, &self.run_dir, &options).map_err(|e| e.to_string())?;
+        let licensed = goal
+            .uses
+            .paths
+            .iter()
+            .flatten()
+            .filter(literal)
+            .cloned()
+            .chain(files)
+            .collect();
+        let options = Options {
+            files: goal.uses.files.clone(),
+            licensed,
+        };
+        let workspace = GitWorkspace::prepare(&self.repo, &self.run_dir, &options)
+            .map_err(|e| e.to_string())?;
         self.prepared(workspace, state, true)
     }
 
     fn reopen(&self, state: &State) -> Result<Prepared, String> {
+        // Checkouts that a killed process left behind; no check is under way now.
+        let _ = std::fs::remove_dir_all(self.run_dir.join("checkouts"));
         let workspace = GitWorkspace::open(&self.run_dir).map_err(|e| e.to_string())?;
         self.prepared(workspace, state, false)
     }

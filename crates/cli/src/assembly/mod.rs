@@ -49,11 +49,15 @@ pub const DEMO_MODEL: &str = "scripted/the-bundled-demo";
 pub fn model(name: &str) -> anyhow::Result<Arc<dyn Model>> {
     if name == DEMO_MODEL {
         const SCRIPT: &str = include_str!("../../demo/script.yaml");
-        let script = Script::parse(SCRIPT, Path::new("demo/script.yaml")).context("the demo's own script")?;
+        let script = Script::parse(SCRIPT, Path::new("demo/script.yaml"))
+            .context("the demo's own script")?;
         return Ok(Arc::new(ScriptedModel::new(DEMO_MODEL, script)));
     }
     // A run may be resumed from another folder, so a script is named by its whole path.
-    let whole = match name.strip_prefix("scripted/").filter(|file| !file.is_empty()) {
+    let whole = match name
+        .strip_prefix("scripted/")
+        .filter(|file| !file.is_empty())
+    {
         Some(file) => format!("scripted/{}", std::path::absolute(file)?.display()),
         None => name.to_owned(),
     };
@@ -62,7 +66,9 @@ pub fn model(name: &str) -> anyhow::Result<Arc<dyn Model>> {
 
 /// The repository that a goal works on: the one around the current folder. A goal that delivers nothing needs none.
 pub fn repository(goal: &Goal, folder: &Path) -> anyhow::Result<Option<PathBuf>> {
-    let inside = folder.ancestors().any(|dir| dir.join(".git").exists() || is_bare(dir));
+    let inside = folder
+        .ancestors()
+        .any(|dir| dir.join(".git").exists() || is_bare(dir));
     if inside {
         return Ok(Some(folder.to_owned()));
     }
@@ -102,7 +108,16 @@ pub struct Parts {
 
 /// The ports of a run.
 pub fn ports(parts: Parts) -> anyhow::Result<Ports> {
-    let Parts { home, store, goal, goal_file, repo, model, sandbox, shelf } = parts;
+    let Parts {
+        home,
+        store,
+        goal,
+        goal_file,
+        repo,
+        model,
+        sandbox,
+        shelf,
+    } = parts;
     let run_dir = store.dir().to_owned();
     let repo = match repo {
         Some(repo) => repo,
@@ -111,8 +126,17 @@ pub fn ports(parts: Parts) -> anyhow::Result<Ports> {
     let clock = Arc::new(SystemClock);
     let setup = Arc::new(Setup::new(&home, &goal, sandbox.clone()));
     let ground = GitGround::new(repo.clone(), run_dir.clone(), home.clone(), setup.clone());
-    let site = Arc::new(Worksite::new(Arc::new(ground), sandbox.clone(), store.clone()));
-    let checkouts = Arc::new(RunCheckouts::new(&run_dir, &home, &goal.uses.network, setup));
+    let site = Arc::new(Worksite::new(
+        Arc::new(ground),
+        sandbox.clone(),
+        store.clone(),
+    ));
+    let checkouts = Arc::new(RunCheckouts::new(
+        &run_dir,
+        &home,
+        &goal.uses.network,
+        setup,
+    ));
     Ok(Ports {
         clock: clock.clone(),
         journal: store.clone(),

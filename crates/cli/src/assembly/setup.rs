@@ -34,13 +34,24 @@ pub struct Setup {
 impl Setup {
     /// The setup that a goal names, if it names one.
     pub fn new(home: &Path, goal: &Goal, sandbox: Arc<dyn Sandbox>) -> Self {
-        Setup { home: home.to_owned(), command: goal.uses.setup.clone(), sandbox, done: Mutex::new(None) }
+        Setup {
+            home: home.to_owned(),
+            command: goal.uses.setup.clone(),
+            sandbox,
+            done: Mutex::new(None),
+        }
     }
 
     /// What the setup makes of the base: run now, or kept from an earlier time. Blocking; not to be called on the
     /// runtime's own thread.
-    pub fn layer(&self, checkouts: &Checkouts, base: &TreeId) -> Result<Option<ReadyLayer>, String> {
-        let Some(command) = &self.command else { return Ok(None) };
+    pub fn layer(
+        &self,
+        checkouts: &Checkouts,
+        base: &TreeId,
+    ) -> Result<Option<ReadyLayer>, String> {
+        let Some(command) = &self.command else {
+            return Ok(None);
+        };
         let mut done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
         if done.is_none() {
             *done = Some(self.make(command, checkouts, base)?);
@@ -48,7 +59,12 @@ impl Setup {
         Ok(done.clone())
     }
 
-    fn make(&self, command: &str, checkouts: &Checkouts, base: &TreeId) -> Result<ReadyLayer, String> {
+    fn make(
+        &self,
+        command: &str,
+        checkouts: &Checkouts,
+        base: &TreeId,
+    ) -> Result<ReadyLayer, String> {
         let key = self.key(command, checkouts, base)?;
         let folder = self.home.join("setup").join(key);
         let (layer, private) = (folder.join("layer"), folder.join("private"));
@@ -59,7 +75,9 @@ impl Setup {
         let _ = std::fs::remove_dir_all(&folder);
         std::fs::create_dir_all(&private).map_err(|e| format!("{}: {e}", private.display()))?;
         let checkout = folder.join("checkout");
-        checkouts.checkout(base, &checkout).map_err(|e| e.to_string())?;
+        checkouts
+            .checkout(base, &checkout)
+            .map_err(|e| e.to_string())?;
         let spec = CellSpec {
             workspace: checkout.clone(),
             private: private.clone(),
@@ -89,7 +107,10 @@ impl Setup {
         if done.exit.code() != Some(0) {
             let said = tail(&done.stdout, FAILURE_BYTES_MAX);
             let _ = std::fs::remove_dir_all(&folder);
-            return Err(format!("`use.setup` (`{command}`) failed on the base ({:?}):\n{said}", done.exit));
+            return Err(format!(
+                "`use.setup` (`{command}`) failed on the base ({:?}):\n{said}",
+                done.exit
+            ));
         }
         let files = capture_layer(checkouts, &checkout, base, &layer).map_err(|e| e.to_string())?;
         let _ = std::fs::remove_dir_all(&checkout);
@@ -101,7 +122,9 @@ impl Setup {
     fn key(&self, command: &str, checkouts: &Checkouts, base: &TreeId) -> Result<String, String> {
         let mut what = format!("{command}\n{}\n", self.sandbox.describe());
         let manifests = if installs_only(command) {
-            checkouts.objects_named(base, &MANIFESTS).map_err(|e| e.to_string())?
+            checkouts
+                .objects_named(base, &MANIFESTS)
+                .map_err(|e| e.to_string())?
         } else {
             Vec::new()
         };
@@ -117,18 +140,53 @@ impl Setup {
 
 /// Files that a plain installer reads.
 const MANIFESTS: [&str; 27] = [
-    "package.json", "package-lock.json", "npm-shrinkwrap.json", "yarn.lock", "pnpm-lock.yaml", "bun.lock",
-    "pyproject.toml", "poetry.lock", "uv.lock", "setup.py", "setup.cfg", "requirements.txt", "requirements-dev.txt",
-    "Pipfile", "Pipfile.lock", "Cargo.toml", "Cargo.lock", "rust-toolchain.toml", "go.mod", "go.sum", "Gemfile",
-    "Gemfile.lock", "pom.xml", "build.gradle", "build.gradle.kts", "composer.json", ".npmrc",
+    "package.json",
+    "package-lock.json",
+    "npm-shrinkwrap.json",
+    "yarn.lock",
+    "pnpm-lock.yaml",
+    "bun.lock",
+    "pyproject.toml",
+    "poetry.lock",
+    "uv.lock",
+    "setup.py",
+    "setup.cfg",
+    "requirements.txt",
+    "requirements-dev.txt",
+    "Pipfile",
+    "Pipfile.lock",
+    "Cargo.toml",
+    "Cargo.lock",
+    "rust-toolchain.toml",
+    "go.mod",
+    "go.sum",
+    "Gemfile",
+    "Gemfile.lock",
+    "pom.xml",
+    "build.gradle",
+    "build.gradle.kts",
+    "composer.json",
+    ".npmrc",
 ];
 
 /// Whether a command line is nothing but an installer that reads [`MANIFESTS`] only.
 fn installs_only(command: &str) -> bool {
     const INSTALLERS: [&str; 11] = [
-        "npm ci", "npm install", "yarn install", "pnpm install", "cargo fetch", "go mod download", "uv sync",
-        "poetry install", "bundle install", "pipenv install", "bun install",
+        "npm ci",
+        "npm install",
+        "yarn install",
+        "pnpm install",
+        "cargo fetch",
+        "go mod download",
+        "uv sync",
+        "poetry install",
+        "bundle install",
+        "pipenv install",
+        "bun install",
     ];
     let plain = !command.contains([';', '|', '&', '`', '$', '\n', '<', '>']);
-    plain && INSTALLERS.iter().any(|i| command.trim() == *i || command.trim().starts_with(&format!("{i} ")))
+    plain
+        && INSTALLERS
+            .iter()
+            .any(|i| command.trim() == *i || command.trim().starts_with(&format!("{i} ")))
 }

@@ -17,11 +17,26 @@ const FILES: [(&str, &str); 8] = [
     ("README.md", include_str!("../../demo/till/README.md")),
     ("till.sh", include_str!("../../demo/till/till.sh")),
     ("tests/run.sh", include_str!("../../demo/till/tests/run.sh")),
-    ("tests/receipts/coffee.txt", include_str!("../../demo/till/tests/receipts/coffee.txt")),
-    ("tests/receipts/coffee.sum", include_str!("../../demo/till/tests/receipts/coffee.sum")),
-    ("tests/receipts/lunch.txt", include_str!("../../demo/till/tests/receipts/lunch.txt")),
-    ("tests/receipts/lunch.sum", include_str!("../../demo/till/tests/receipts/lunch.sum")),
-    ("migrations/001_receipts.sql", include_str!("../../demo/till/migrations/001_receipts.sql")),
+    (
+        "tests/receipts/coffee.txt",
+        include_str!("../../demo/till/tests/receipts/coffee.txt"),
+    ),
+    (
+        "tests/receipts/coffee.sum",
+        include_str!("../../demo/till/tests/receipts/coffee.sum"),
+    ),
+    (
+        "tests/receipts/lunch.txt",
+        include_str!("../../demo/till/tests/receipts/lunch.txt"),
+    ),
+    (
+        "tests/receipts/lunch.sum",
+        include_str!("../../demo/till/tests/receipts/lunch.sum"),
+    ),
+    (
+        "migrations/001_receipts.sql",
+        include_str!("../../demo/till/migrations/001_receipts.sql"),
+    ),
 ];
 
 /// Plays it.
@@ -29,12 +44,20 @@ pub async fn demo(args: DemoArgs) -> anyhow::Result<u8> {
     let demos = home()?.join("demo");
     std::fs::create_dir_all(&demos).with_context(|| demos.display().to_string())?;
     // Kept, so that the viewer can look at the branch afterwards.
-    let folder = tempfile::Builder::new().prefix("till-").tempdir_in(&demos)?.keep();
+    let folder = tempfile::Builder::new()
+        .prefix("till-")
+        .tempdir_in(&demos)?
+        .keep();
     lay_out(&folder)?;
     let sandbox = assembly::sandbox(args.unsafe_no_sandbox).await?;
     if !args.json {
-        println!("A repository with a bug, a goal, and a scripted model that first claims falsely, then touches");
-        println!("forbidden paths, then does the work. Repository: {}\n", folder.display());
+        println!(
+            "A repository with a bug, a goal, and a scripted model that first claims falsely, then touches"
+        );
+        println!(
+            "forbidden paths, then does the work. Repository: {}\n",
+            folder.display()
+        );
     }
     let code = start(Start {
         goal: goalfile::loaded("demo", GOAL)?,

@@ -47,7 +47,9 @@ fn look(name: &str) -> anyhow::Result<(PathBuf, RunStore)> {
 /// A wrong name is the person's mistake, not a failure.
 fn not_found(error: overnight_ports::journal::JournalError) -> anyhow::Error {
     match error {
-        overnight_ports::journal::JournalError::NoRun(_) => crate::problem::usage(error.to_string()),
+        overnight_ports::journal::JournalError::NoRun(_) => {
+            crate::problem::usage(error.to_string())
+        }
         other => other.into(),
     }
 }

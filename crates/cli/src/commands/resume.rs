@@ -29,13 +29,19 @@ pub async fn resume(args: ResumeArgs, word: Option<Command>) -> anyhow::Result<u
         if args.json {
             println!("{}", serde_json::to_string(&store.summary()?)?);
         } else {
-            farewell(&state).iter().skip(1).for_each(|line| println!("{line}"));
+            farewell(&state)
+                .iter()
+                .skip(1)
+                .for_each(|line| println!("{line}"));
         }
         return Ok(state.stop.as_ref().map_or(0, |s| s.exit_code() as u8));
     }
-    let text = store.get(&state.goal_file).context("the goal file in the journal")?;
+    let text = store
+        .get(&state.goal_file)
+        .context("the goal file in the journal")?;
     let text = String::from_utf8(text).context("the goal file in the journal")?;
-    let goal = goalfile::parse(&text).with_context(|| format!("the goal of run {}", state.run.short()))?;
+    let goal =
+        goalfile::parse(&text).with_context(|| format!("the goal of run {}", state.run.short()))?;
     let spec = args.model.unwrap_or_else(|| state.model.clone());
     let model = assembly::model(&spec)?;
     let sandbox = assembly::sandbox(state.sandbox == "none").await?;

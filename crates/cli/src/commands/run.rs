@@ -38,8 +38,15 @@ pub async fn run(args: RunArgs) -> anyhow::Result<u8> {
     let goal = goalfile::load(&args.file)?;
     let folder = std::env::current_dir().context("the current folder")?;
     let home = home()?;
-    if !args.yes && let Some(unfinished) = offer(&home, &goal)? {
-        let resume = crate::args::ResumeArgs { run: unfinished, model: args.model, json: args.json, yes: false };
+    if !args.yes
+        && let Some(unfinished) = offer(&home, &goal)?
+    {
+        let resume = crate::args::ResumeArgs {
+            run: unfinished,
+            model: args.model,
+            json: args.json,
+            yes: false,
+        };
         return super::resume::resume(resume, None).await;
     }
     let spec = model_name(args.model.as_deref(), &goal.goal)?;
@@ -53,23 +60,45 @@ pub async fn run(args: RunArgs) -> anyhow::Result<u8> {
     }
     let sandbox = assembly::sandbox(args.unsafe_no_sandbox).await?;
     let shelf = Arc::new(FileShelf::new(&home));
-    start(Start { goal, folder, model, price, sandbox, shelf, json: args.json }).await
+    start(Start {
+        goal,
+        folder,
+        model,
+        price,
+        sandbox,
+        shelf,
+        json: args.json,
+    })
+    .await
 }
 
 /// Begins the run and sees it to its end.
 pub async fn start(start: Start) -> anyhow::Result<u8> {
-    let Start { goal, folder, model, price, sandbox, shelf, json } = start;
+    let Start {
+        goal,
+        folder,
+        model,
+        price,
+        sandbox,
+        shelf,
+        json,
+    } = start;
     let home = home()?;
     let repo = assembly::repository(&goal.goal, &folder)?;
     if let Some(repo) = &repo {
         overnight_workspace::ready(repo).map_err(|e| usage(e.to_string()))?;
     }
     let id = uuid::Uuid::now_v7().simple().to_string();
-    let store = Arc::new(RunStore::create(&overnight_store::runs_dir(&home).join(&id))?);
+    let store = Arc::new(RunStore::create(
+        &overnight_store::runs_dir(&home).join(&id),
+    )?);
     let created = Created {
         version: EVENT_VERSION,
         run: RunId(id),
-        goal: Goal { brief: String::new(), ..goal.goal.clone() },
+        goal: Goal {
+            brief: String::new(),
+            ..goal.goal.clone()
+        },
         goal_file: store.put(goal.text.as_bytes()).context("the goal file")?,
         goal_name: goal.name.clone(),
         model: model.name().to_owned(),
@@ -97,7 +126,11 @@ pub async fn start(start: Start) -> anyhow::Result<u8> {
 
 /// Who watches: JSON lines or plain ones.
 pub fn watcher(json: bool, started_at: Option<u64>) -> Box<dyn Watcher> {
-    if json { Box::new(JsonLines) } else { Box::new(PlainLines::new(started_at)) }
+    if json {
+        Box::new(JsonLines)
+    } else {
+        Box::new(PlainLines::new(started_at))
+    }
 }
 
 /// Works until the end and says how it ended.
@@ -151,7 +184,11 @@ fn interrupts() -> mpsc::UnboundedReceiver<()> {
 }
 
 fn model_name(given: Option<&str>, goal: &Goal) -> anyhow::Result<String> {
-    let from_env = || std::env::var("OVERNIGHT_MODEL").ok().filter(|m| !m.is_empty());
+    let from_env = || {
+        std::env::var("OVERNIGHT_MODEL")
+            .ok()
+            .filter(|m| !m.is_empty())
+    };
     given.map(str::to_owned).or_else(|| goal.uses.model.clone()).or_else(from_env).ok_or_else(|| {
         usage("no model: give `--model openai/NAME` (with OPENAI_API_KEY set) or `--model scripted/FILE`, set `use.model` in the goal, or OVERNIGHT_MODEL")
     })
@@ -159,15 +196,27 @@ fn model_name(given: Option<&str>, goal: &Goal) -> anyhow::Result<String> {
 
 /// `INPUT,OUTPUT` or `INPUT,CACHED,OUTPUT`.
 fn price(text: &str) -> anyhow::Result<Price> {
-    let bad = || usage(format!("`--price {text}`: write INPUT,OUTPUT or INPUT,CACHED,OUTPUT in US dollars per million tokens"));
+    let bad = || {
+        usage(format!(
+            "`--price {text}`: write INPUT,OUTPUT or INPUT,CACHED,OUTPUT in US dollars per million tokens"
+        ))
+    };
     let numbers: Result<Vec<f64>, _> = text.split(',').map(|n| n.trim().parse::<f64>()).collect();
     let numbers = numbers.map_err(|_| bad())?;
     if numbers.iter().any(|n| !n.is_finite() || *n < 0.0) {
         return Err(bad());
     }
     match numbers.as_slice() {
-        [input, output] => Ok(Price { input: *input, cached: *input, output: *output }),
-        [input, cached, output] => Ok(Price { input: *input, cached: *cached, output: *output }),
+        [input, output] => Ok(Price {
+            input: *input,
+            cached: *input,
+            output: *output,
+        }),
+        [input, cached, output] => Ok(Price {
+            input: *input,
+            cached: *cached,
+            output: *output,
+        }),
         _ => Err(bad()),
     }
 }
@@ -181,8 +230,15 @@ fn offer(home: &Path, goal: &Loaded) -> anyhow::Result<Option<String>> {
     let unfinished = overnight_store::list(home)?
         .into_iter()
         .find(|run| run.goal_file == hash && run.exit_code.is_none() && !run.id.is_empty());
-    let Some(run) = unfinished else { return Ok(None) };
-    print!("Run {} of this goal is unfinished ({}, {} turns). Go on with it? [Y/n] ", &run.id[run.id.len() - 8..], run.status, run.turns);
+    let Some(run) = unfinished else {
+        return Ok(None);
+    };
+    print!(
+        "Run {} of this goal is unfinished ({}, {} turns). Go on with it? [Y/n] ",
+        &run.id[run.id.len() - 8..],
+        run.status,
+        run.turns
+    );
     std::io::stdout().flush()?;
     let mut answer = String::new();
     std::io::stdin().read_line(&mut answer)?;

@@ -16,7 +16,13 @@ pub fn runs(json: bool) -> anyhow::Result<u8> {
     }
     for run in runs {
         let short = &run.id[run.id.len().saturating_sub(8)..];
-        println!("{short}  {}  {:<13}  {:>4} turns  {}", local_time(run.created_at), run.status, run.turns, clean(&run.goal));
+        println!(
+            "{short}  {}  {:<13}  {:>4} turns  {}",
+            local_time(run.created_at),
+            run.status,
+            run.turns,
+            clean(&run.goal)
+        );
         if let Some(branch) = run.branch {
             println!("          {branch}");
         }

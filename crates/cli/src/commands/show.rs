@@ -26,19 +26,36 @@ pub fn show(args: &OneRun) -> anyhow::Result<u8> {
 fn screen(state: &State, now: u64) -> Vec<String> {
     let mut text = vec![
         format!("{} · {}", state.run.short(), clean(&state.goal.outcome)),
-        format!("{} since {} · began {}", state.status(), local_time(state.last_at), local_time(state.created_at)),
+        format!(
+            "{} since {} · began {}",
+            state.status(),
+            local_time(state.last_at),
+            local_time(state.created_at)
+        ),
         format!("model {} · sandbox {}", state.model, state.sandbox),
     ];
     if let Some(lane) = state.lanes.get(&Scope::Run) {
         if let Some(wait) = &lane.wait {
             let left = length(wait.until.saturating_sub(now));
-            text.push(format!("waits until {} ({left}): {}", local_time(wait.until), clean(&wait.why)));
+            text.push(format!(
+                "waits until {} ({left}): {}",
+                local_time(wait.until),
+                clean(&wait.why)
+            ));
         }
-        if let Some(call) = lane.calls.iter().rev().find(|c| c.progress != overnight_core::state::CallProgress::Pending) {
+        if let Some(call) = lane
+            .calls
+            .iter()
+            .rev()
+            .find(|c| c.progress != overnight_core::state::CallProgress::Pending)
+        {
             text.push(format!("last action: {}", clean(&call.head.line)));
         }
     }
-    let progress = state.progress.last_at.map_or_else(|| "none yet".to_owned(), local_time);
+    let progress = state
+        .progress
+        .last_at
+        .map_or_else(|| "none yet".to_owned(), local_time);
     text.push(format!(
         "{} turns · {} tokens · {} active · {} waiting · last verified progress: {progress}",
         state.spent.turns,
@@ -48,14 +65,30 @@ fn screen(state: &State, now: u64) -> Vec<String> {
     ));
     text.push(String::new());
     for id in &state.order {
-        let Some(check) = state.checks.get(id) else { continue };
+        let Some(check) = state.checks.get(id) else {
+            continue;
+        };
         let current = state.candidate.as_ref().map(|c| &c.tree);
         let (mark, words) = match (&check.latest, &check.base) {
             (Some(found), _) => {
-                let old = if Some(&found.tree) == current { "" } else { " (an earlier state)" };
-                (mark(found.verdict), format!("{}: {}{old}", found.verdict.word(), clean(&found.reason)))
+                let old = if Some(&found.tree) == current {
+                    ""
+                } else {
+                    " (an earlier state)"
+                };
+                (
+                    mark(found.verdict),
+                    format!("{}: {}{old}", found.verdict.word(), clean(&found.reason)),
+                )
             }
-            (None, Some(base)) => (' ', format!("on the base {}: {}", base.verdict.word(), clean(&base.reason))),
+            (None, Some(base)) => (
+                ' ',
+                format!(
+                    "on the base {}: {}",
+                    base.verdict.word(),
+                    clean(&base.reason)
+                ),
+            ),
             (None, None) => (' ', "not run yet".to_owned()),
         };
         text.push(format!("{mark} {id} — {words}"));

@@ -23,7 +23,9 @@ pub async fn pause(name: &str) -> anyhow::Result<u8> {
             println!("paused; `overnight resume {name}` goes on");
             Ok(0)
         }
-        Err(JournalError::Held { .. }) => leave(&RunStore::look(&dir)?, &Command::Pause, "paused").await,
+        Err(JournalError::Held { .. }) => {
+            leave(&RunStore::look(&dir)?, &Command::Pause, "paused").await
+        }
         Err(e) => Err(e.into()),
     }
 }
@@ -36,7 +38,9 @@ pub async fn stop(args: ResumeArgs) -> anyhow::Result<u8> {
             drop(store);
             super::resume::resume(args, Some(Command::Stop)).await
         }
-        Err(JournalError::Held { .. }) => leave(&RunStore::look(&dir)?, &Command::Stop, "stopped").await,
+        Err(JournalError::Held { .. }) => {
+            leave(&RunStore::look(&dir)?, &Command::Stop, "stopped").await
+        }
         Err(e) => Err(e.into()),
     }
 }
@@ -61,7 +65,10 @@ fn apply(store: &RunStore, command: &Command) -> anyhow::Result<()> {
     let mut state = overnight_engine::load(store)?;
     let now = SystemClock.now();
     let facts = decide(&state, command).map_err(|refusal| usage(refusal.to_string()))?;
-    let events: Vec<_> = facts.into_iter().map(|fact| overnight_core::event::Event::run(now, fact)).collect();
+    let events: Vec<_> = facts
+        .into_iter()
+        .map(|fact| overnight_core::event::Event::run(now, fact))
+        .collect();
     for event in &events {
         state = overnight_core::step::step(state, event)?.0;
     }

@@ -26,18 +26,31 @@ use crate::problem::usage;
 pub async fn verify(args: &OneRun) -> anyhow::Result<u8> {
     let (_, store) = super::look(&args.run)?;
     let state = overnight_engine::load(&store)?;
-    let text = String::from_utf8(store.get(&state.goal_file).context("the goal file in the journal")?)?;
+    let text = String::from_utf8(
+        store
+            .get(&state.goal_file)
+            .context("the goal file in the journal")?,
+    )?;
     let goal = goalfile::parse(&text)?;
     let Some(Delivered::Branch { name, commit }) = &state.delivered else {
-        return Err(usage(format!("run {} delivered no branch, so there is nothing to clone", state.run.short())));
+        return Err(usage(format!(
+            "run {} delivered no branch, so there is nothing to clone",
+            state.run.short()
+        )));
     };
     let repo = PathBuf::from(state.repo.clone().context("the run's repository")?);
     let base = state.base.clone().context("the run's base")?;
     let sandbox = assembly::sandbox(state.sandbox == "none").await?;
     let home = home()?;
     std::fs::create_dir_all(home.join("tmp"))?;
-    let folder = tempfile::Builder::new().prefix("overnight-verify-").tempdir_in(home.join("tmp"))?;
-    let (run_dir, files, delivered) = (folder.path().join("run"), goal.uses.files.clone(), commit.clone());
+    let folder = tempfile::Builder::new()
+        .prefix("overnight-verify-")
+        .tempdir_in(home.join("tmp"))?;
+    let (run_dir, files, delivered) = (
+        folder.path().join("run"),
+        goal.uses.files.clone(),
+        commit.clone(),
+    );
     let cloned = tokio::task::spawn_blocking({
         let (repo, run_dir) = (repo.clone(), run_dir.clone());
         move || overnight_workspace::clone_at(&repo, &delivered, &run_dir, &files)
@@ -45,25 +58,55 @@ pub async fn verify(args: &OneRun) -> anyhow::Result<u8> {
     let (checkouts, tree) = cloned.await?.map_err(|e| usage(format!("{name}: {e}")))?;
     let changes = checkouts.changes(&base.tree, &tree)?;
     let setup = Arc::new(Setup::new(&home, &goal, sandbox.clone()));
-    let verifier = CheckoutVerifier::new(sandbox, Arc::new(RunCheckouts::new(&run_dir, &home, &goal.uses.network, setup)));
+    let verifier = CheckoutVerifier::new(
+        sandbox,
+        Arc::new(RunCheckouts::new(
+            &run_dir,
+            &home,
+            &goal.uses.network,
+            setup,
+        )),
+    );
     if !args.json {
-        println!("{name} at {} from a fresh clone of {}", commit.short(), repo.display());
+        println!(
+            "{name} at {} from a fresh clone of {}",
+            commit.short(),
+            repo.display()
+        );
     }
     let mut rows: Vec<(String, Judgement, u64)> = Vec::new();
     let scope = overnight_engine::on_the_diff(&goal, None, &changes);
-    rows.extend(scope.map(|judgement| (overnight_core::state::SCOPE_CHECK.to_owned(), judgement, 0)));
-    for check in goal.checks().filter(|c| matches!(c.kind, CheckKind::Diff { .. })) {
+    rows.extend(
+        scope.map(|judgement| (overnight_core::state::SCOPE_CHECK.to_owned(), judgement, 0)),
+    );
+    for check in goal
+        .checks()
+        .filter(|c| matches!(c.kind, CheckKind::Diff { .. }))
+    {
         let judged = overnight_engine::on_the_diff(&goal, Some(check), &changes);
         rows.extend(judged.map(|judgement| (check.id.to_string(), judgement, 0)));
     }
     for probe in Probe::plan(goal.checks()) {
         let now = verifier.observe(&tree, &probe).await;
-        let needs_base = probe.checks.iter().filter_map(|id| goal.check(id)).any(overnight_engine::compares);
-        let before: Option<Vec<Observation>> =
-            if needs_base { Some(vec![verifier.observe(&base.tree, &probe).await]) } else { None };
+        let needs_base = probe
+            .checks
+            .iter()
+            .filter_map(|id| goal.check(id))
+            .any(overnight_engine::compares);
+        let before: Option<Vec<Observation>> = if needs_base {
+            Some(vec![verifier.observe(&base.tree, &probe).await])
+        } else {
+            None
+        };
         for (index, id) in probe.checks.iter().enumerate() {
-            let Some(check) = goal.check(id) else { continue };
-            rows.push((id.to_string(), judge(check, index, &now, before.as_deref()), now.duration_ms));
+            let Some(check) = goal.check(id) else {
+                continue;
+            };
+            rows.push((
+                id.to_string(),
+                judge(check, index, &now, before.as_deref()),
+                now.duration_ms,
+            ));
         }
     }
     let all = |verdict| rows.iter().any(|(_, j, _)| j.verdict == verdict);
@@ -73,13 +116,29 @@ pub async fn verify(args: &OneRun) -> anyhow::Result<u8> {
             .map(|(id, j, ms)| json!({"id": id, "verdict": j.verdict, "reason": j.reason, "duration_ms": ms}))
             .collect();
         let verified = !all(Verdict::Fail) && !all(Verdict::CannotTell);
-        println!("{}", serde_json::to_string_pretty(&json!({"run": state.run, "branch": name, "commit": commit, "verified": verified, "checks": rows}))?);
+        println!(
+            "{}",
+            serde_json::to_string_pretty(
+                &json!({"run": state.run, "branch": name, "commit": commit, "verified": verified, "checks": rows})
+            )?
+        );
     } else {
         for (id, judgement, ms) in &rows {
-            println!("{:<11}  {id} — {} ({})", judgement.verdict.word(), clean(&judgement.reason), length(*ms));
+            println!(
+                "{:<11}  {id} — {} ({})",
+                judgement.verdict.word(),
+                clean(&judgement.reason),
+                length(*ms)
+            );
         }
         let said = state.stop.as_ref().map_or("unfinished", |s| s.word());
         println!("the run's own word was: {said}");
     }
-    Ok(if all(Verdict::Fail) { 1 } else if all(Verdict::CannotTell) { 5 } else { 0 })
+    Ok(if all(Verdict::Fail) {
+        1
+    } else if all(Verdict::CannotTell) {
+        5
+    } else {
+        0
+    })
 }

@@ -115,6 +115,7 @@ fn assemble(state: &State, seen: Collected, overnight: String) -> Report {
             branch: base.branch.as_deref().map(|b| clip(b, LINE_BYTES_MAX)),
             tree: base.tree.clone(),
             dirty: paths(&base.dirty),
+            missing: paths(&base.notes),
         }),
         tree,
         tree_current,
@@ -505,6 +506,13 @@ fn warnings(report: &Report, state: &State) -> Vec<Warning> {
             listed(&base.dirty)
         );
         warn(WarningKind::DirtyBase, text);
+    }
+    if let Some(base) = report.base.as_ref().filter(|b| !b.missing.is_empty()) {
+        let text = format!(
+            "The run worked without parts of the repository: {}.",
+            listed(&base.missing)
+        );
+        warn(WarningKind::MissingParts, text);
     }
     let flaky: Vec<&str> = report
         .checks

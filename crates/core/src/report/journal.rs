@@ -499,6 +499,7 @@ fn fixed(words: &[&str]) -> Fact {
         candidate,
         delta: None,
         denials,
+        stopped: vec![],
     }
 }
 

@@ -184,6 +184,7 @@ fn warnings(page: &mut Page, report: &Report) {
             WarningKind::DeliveredOlder => "An older result was delivered",
             WarningKind::StaleVerdicts => "Old verdicts",
             WarningKind::DirtyBase => "Uncommitted changes were left out",
+            WarningKind::MissingParts => "Parts are missing",
             WarningKind::FlakyCheck => "Flaky",
             WarningKind::PassesOnBase => "Proves nothing",
             WarningKind::PriceUnknown => "Money was not limited",

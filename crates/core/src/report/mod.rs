@@ -215,6 +215,8 @@ pub struct Start {
     pub tree: TreeId,
     /// Paths that differed in the person's checkout and were not part of it.
     pub dirty: Vec<String>,
+    /// What belongs to it and could not be had: an LFS object or a submodule.
+    pub missing: Vec<String>,
 }
 
 /// One check.
@@ -473,6 +475,8 @@ pub enum WarningKind {
     StaleVerdicts,
     /// The person's checkout had changes that the run did not see.
     DirtyBase,
+    /// Parts of the base could not be had: an LFS object or a submodule.
+    MissingParts,
     /// Two runs of a check on the base disagreed.
     FlakyCheck,
     /// A `done` check passes on the base already, so that it proves nothing.

@@ -287,6 +287,20 @@ fn the_receipt_of_an_unchanged_tree_is_the_base_s_own() {
 }
 
 #[test]
+fn parts_of_the_base_that_are_missing_are_told() {
+    let mut journal = Journal::new(run());
+    let notes = vec!["the submodule `vendor/x` is not here".to_owned()];
+    let base = crate::repo::Base {
+        notes: notes.clone(),
+        ..crate::repo::Base::default()
+    };
+    journal.add(Fact::Prepared { base }).unwrap();
+    let report = fold(&journal);
+    assert_eq!(report.base.as_ref().unwrap().missing, notes);
+    assert!(page(&report).contains("> **Parts are missing.** The run worked without"));
+}
+
+#[test]
 fn identical_denials_are_one_row_with_a_count() {
     let report = after(run(), &["turn forbidden", "turn forbidden forbidden"]);
     assert_eq!(report.denials_total, 3);
@@ -500,6 +514,7 @@ fn filled_with(text: &str) -> Report {
             candidate,
             delta: None,
             denials: vec![],
+            stopped: Vec::new(),
         })
         .unwrap();
     for (id, verdict) in [

@@ -92,7 +92,8 @@ fn apply(state: &mut State, event: &Event) -> Result<(), StepError> {
             expect(state, event, lane_turn(state, scope) == *turn)?;
             turns::call_ended(state, scope, *index, result);
         }
-        Fact::CandidateFixed { candidate, denials, .. } => {
+        Fact::CandidateFixed { candidate, denials, stopped, .. } => {
+            turns::background_stopped(state, scope, stopped);
             state.denials = state.denials.saturating_add(denials.len() as u64);
             checkpoint::fixed(state, candidate);
         }

@@ -118,6 +118,7 @@ fn notice_words(notice: &Notice) -> String {
         Notice::Restarted => "restarted".into(),
         Notice::Answer { text } => format!("answer '{text}'"),
         Notice::HistoryCut => "history cut".into(),
+        Notice::BackgroundStopped { names } => format!("stopped {}", names.join(" ")),
     }
 }
 
@@ -252,10 +253,16 @@ fn a_change_after_the_checks_passed_is_checked_before_the_run_ends() {
 #[test]
 fn only_the_current_tree_proves_a_run_complete() {
     let passed = ["ready", "turns 25 write", "fix t1", "verify"];
-    let proof = |lines: &[&str]| Completion::prove(&Journal::played(run(), &[&passed, lines].concat()).state);
+    let proof = |lines: &[&str]| {
+        Completion::prove(&Journal::played(run(), &[&passed, lines].concat()).state)
+    };
     assert_eq!(proof(&[]).unwrap().tree().as_str(), "t1");
     assert_eq!(proof(&["turn write"]), None, "something was done since");
-    assert_eq!(proof(&["turn claim", "fix t2"]), None, "the verdicts are on another tree");
+    assert_eq!(
+        proof(&["turn claim", "fix t2"]),
+        None,
+        "the verdicts are on another tree"
+    );
 }
 
 #[test]

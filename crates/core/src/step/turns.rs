@@ -188,6 +188,12 @@ fn look(state: &mut State, why: Why) {
     state.phase = Phase::Checking(Checkpoint { why, fixed: false, same_tree: false });
 }
 
+pub(super) fn background_stopped(state: &mut State, scope: &Scope, names: &[String]) {
+    if let Some(lane) = state.lanes.get_mut(scope).filter(|_| !names.is_empty()) {
+        lane.inbox.push(Notice::BackgroundStopped { names: names.to_vec() });
+    }
+}
+
 pub(super) fn woken(state: &mut State) {
     let now = state.last_at;
     for lane in state.lanes.values_mut() {

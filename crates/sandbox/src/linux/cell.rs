@@ -157,7 +157,7 @@ impl LinuxCell {
     }
 
     /// The hosts that were asked for in this cell and denied, and how often.
-    pub fn denied_hosts(&self) -> Vec<Denied> {
+    pub fn denied(&self) -> Vec<Denied> {
         self.denied.list()
     }
 
@@ -340,6 +340,14 @@ impl Cell for LinuxCell {
             let _ = tell.send(Some(exit));
         });
         Ok(Box::new(background))
+    }
+
+    fn denied_hosts(&self) -> Vec<String> {
+        self.denied
+            .list()
+            .iter()
+            .map(|denied| format!("{}:{}", denied.host, denied.port))
+            .collect()
     }
 
     async fn close(&self) {

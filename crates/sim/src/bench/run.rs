@@ -1,0 +1,145 @@
+//! One run against the mock model server, and what the server saw of it.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use sim::server::{Options, Outcome, Server};
+
+use crate::program::Program;
+use crate::table::{median, quantile};
+use crate::world::{self, Repo, World};
+
+/// After so many turns without a claim the harness runs the checks by itself; such a turn is told apart.
+const CHECKPOINT_TURNS: u64 = 25;
+/// How many turns around the one that is told are looked at, on each side: a share of it, within limits.
+const AROUND_SHARE: u64 = 5;
+const AROUND_MIN: u64 = 4;
+const AROUND_MAX: u64 = 20;
+
+/// What a run showed.
+pub struct Run {
+    /// Its `$OVERNIGHT_HOME`.
+    pub home: PathBuf,
+    /// From start to exit, milliseconds.
+    pub wall_ms: f64,
+    /// Peak memory of its largest process, megabytes.
+    pub peak_mb: f64,
+    turns: BTreeMap<u64, Turn>,
+}
+
+struct Turn {
+    request_bytes: u64,
+    received_us: u64,
+    answered_us: u64,
+}
+
+/// Overhead around a turn.
+pub struct Overhead {
+    /// The first turn that was looked at.
+    pub from: u64,
+    /// The last one.
+    pub to: u64,
+    /// The middle value.
+    pub median_ms: f64,
+    /// Nine of ten are below.
+    pub p90_ms: f64,
+}
+
+impl Run {
+    /// Plays a run of so many turns with one `shell` call each, and two more that end it well.
+    pub fn play(
+        program: &Program,
+        world: &World,
+        repo: &Repo,
+        idle_turns: u64,
+    ) -> Result<Run, String> {
+        let home = world.folder("home")?;
+        let server = Server::start(world::script(idle_turns)?, Options::default())
+            .map_err(|e| format!("the mock server: {e}"))?;
+        let args = ["run", "goal.md", "--model", "openai/mock-model", "--yes"];
+        let measured = program.run(&home, &repo.dir, &server.base_url(), &args)?;
+        let mut turns = BTreeMap::new();
+        for request in server.requests() {
+            let Some(answered_us) = request
+                .answered_us
+                .filter(|_| request.outcome == Outcome::Answer)
+            else {
+                continue;
+            };
+            let turn = Turn {
+                request_bytes: request.body_bytes,
+                received_us: request.received_us,
+                answered_us,
+            };
+            if turns.insert(request.turn, turn).is_some() {
+                return Err(format!("turn {} was asked for twice", request.turn));
+            }
+        }
+        let wanted = idle_turns + 2;
+        if turns.len() as u64 != wanted {
+            return Err(format!(
+                "{wanted} turns were to be played, and {} were",
+                turns.len()
+            ));
+        }
+        Ok(Run {
+            home,
+            wall_ms: measured.wall_ms,
+            peak_mb: measured.peak_mb,
+            turns,
+        })
+    }
+
+    /// From the last byte of a turn's answer to the whole of the next turn's request, milliseconds.
+    fn gap_ms(&self, turn: u64) -> Option<f64> {
+        const US_PER_MS: f64 = 1_000.0;
+        let (this, next) = (self.turns.get(&turn)?, self.turns.get(&(turn + 1))?);
+        Some(next.received_us.saturating_sub(this.answered_us) as f64 / US_PER_MS)
+    }
+
+    /// The overhead around a turn of the first `idle_turns`.
+    pub fn overhead(&self, turn: u64, idle_turns: u64) -> Option<Overhead> {
+        let around = (turn / AROUND_SHARE).clamp(AROUND_MIN, AROUND_MAX);
+        let (from, to) = (
+            turn.saturating_sub(around).max(1),
+            (turn + around).min(idle_turns),
+        );
+        let mut gaps: Vec<f64> = (from..=to).filter_map(|turn| self.gap_ms(turn)).collect();
+        Some(Overhead {
+            from,
+            to,
+            p90_ms: quantile(&mut gaps, 0.9)?,
+            median_ms: median(&mut gaps)?,
+        })
+    }
+
+    /// The middle overhead of the turns that end in a checkpoint, milliseconds.
+    pub fn checkpoint_ms(&self) -> Option<f64> {
+        let last = *self.turns.keys().last()?;
+        let at = (1..last.saturating_sub(2)).filter(|turn| turn % CHECKPOINT_TURNS == 0);
+        median(&mut at.filter_map(|turn| self.gap_ms(turn)).collect::<Vec<_>>())
+    }
+
+    /// How large a turn's request was.
+    pub fn request_bytes(&self, turn: u64) -> Option<u64> {
+        self.turns.get(&turn).map(|turn| turn.request_bytes)
+    }
+
+    /// How large the journal has become, megabytes.
+    pub fn journal_mb(&self) -> Result<f64, String> {
+        const BYTES_PER_MB: f64 = 1024.0 * 1024.0;
+        let runs = self.home.join("runs");
+        let mut bytes = 0;
+        let folders = std::fs::read_dir(&runs).map_err(|e| format!("{}: {e}", runs.display()))?;
+        for folder in folders {
+            let journal = folder
+                .map_err(|e| e.to_string())?
+                .path()
+                .join(overnight_store::JOURNAL_FILE);
+            bytes += std::fs::metadata(&journal)
+                .map_err(|e| format!("{}: {e}", journal.display()))?
+                .len();
+        }
+        Ok(bytes as f64 / BYTES_PER_MB)
+    }
+}

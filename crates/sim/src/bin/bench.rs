@@ -1,0 +1,311 @@
+//! What overnight costs: prints start-up time, memory, overhead per turn, appends per second and request sizes of the
+//! real `overnight` binary, against a mock model server over HTTP, in the sandbox, on a durable journal.
+//!
+//! ```sh
+//! cargo build --release -p overnight
+//! cargo run --release -p sim --bin bench              # some minutes; `-- --quick` is a tenth of it
+//! ```
+//!
+//! It judges nothing: measured and target stand side by side, and what else the machine was doing stands on top.
+
+#[path = "../bench/journal.rs"]
+mod journal;
+#[path = "../bench/machine.rs"]
+mod machine;
+#[path = "../bench/program.rs"]
+mod program;
+#[path = "../bench/run.rs"]
+mod run;
+#[path = "../bench/table.rs"]
+mod table;
+#[path = "../bench/world.rs"]
+mod world;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use program::Program;
+use run::Run;
+use table::{Table, ms, ratio};
+use world::{Repo, World};
+
+const USAGE: &str = "usage: bench [--quick] [--turns N] [--files A,B] [--overnight PATH] [--dir DIR] [--keep]
+  --quick           100 turns instead of 1,000
+  --turns N         that many turns
+  --files A,B       sizes of the repositories, files; default 50,2000
+  --overnight PATH  the binary to measure; default: the one beside this program
+  --dir DIR         where runs and repositories are made (the disk matters); default: the temporary folder
+  --keep            leave them there";
+
+/// Turns of a whole bench, and of a quick one.
+const TURNS: u64 = 1_000;
+const TURNS_QUICK: u64 = 100;
+/// The turn that later ones are compared with.
+const EARLY_TURN: u64 = 10;
+/// How often short programs are run.
+const STARTS: usize = 30;
+
+/// What issue 2 asks for.
+const START_TARGET_MS: f64 = 10.0;
+const MEMORY_TARGET_MB: f64 = 30.0;
+const RATIO_TARGET: f64 = 1.5;
+/// Overhead per turn, by files in the repository.
+const OVERHEAD_TARGETS_MS: [(usize, f64); 2] = [(50, 10.0), (2_000, 25.0)];
+
+struct Args {
+    turns: u64,
+    files: Vec<usize>,
+    overnight: PathBuf,
+    dir: PathBuf,
+    keep: bool,
+}
+
+fn main() -> ExitCode {
+    let mut given = std::env::args_os().skip(1);
+    if given.next().is_some_and(|first| first == program::MEASURE) {
+        return program::measure(given);
+    }
+    match Args::parse(std::env::args().skip(1)) {
+        Ok(None) => {
+            println!("{USAGE}");
+            ExitCode::SUCCESS
+        }
+        Ok(Some(args)) => match bench(&args) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(message) => {
+                eprintln!("error: {message}");
+                ExitCode::FAILURE
+            }
+        },
+        Err(message) => {
+            eprintln!("error: {message}\n{USAGE}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+impl Args {
+    /// `None` if only help is wanted.
+    fn parse(mut given: impl Iterator<Item = String>) -> Result<Option<Args>, String> {
+        let own = std::env::current_exe().map_err(|e| format!("where this program is: {e}"))?;
+        let mut args = Args {
+            turns: TURNS,
+            files: OVERHEAD_TARGETS_MS
+                .iter()
+                .map(|(files, _)| *files)
+                .collect(),
+            overnight: own.with_file_name("overnight"),
+            dir: std::env::temp_dir(),
+            keep: false,
+        };
+        while let Some(name) = given.next() {
+            let mut value = || given.next().ok_or(format!("{name} needs a value"));
+            match name.as_str() {
+                "--quick" => args.turns = TURNS_QUICK,
+                "--turns" => args.turns = number(&name, &value()?)?,
+                "--files" => {
+                    args.files = value()?
+                        .split(',')
+                        .map(|n| number(&name, n))
+                        .collect::<Result<_, _>>()?;
+                }
+                "--overnight" => args.overnight = value()?.into(),
+                "--dir" => args.dir = value()?.into(),
+                "--keep" => args.keep = true,
+                "--help" | "-h" => return Ok(None),
+                other => return Err(format!("unknown argument `{other}`")),
+            }
+        }
+        if args.turns <= EARLY_TURN {
+            return Err(format!("--turns is more than {EARLY_TURN}"));
+        }
+        if !args.overnight.is_file() {
+            return Err(format!(
+                "{} is not there: build it with `cargo build --release -p overnight`, or say --overnight PATH",
+                args.overnight.display()
+            ));
+        }
+        Ok(Some(args))
+    }
+}
+
+fn number<T: std::str::FromStr>(name: &str, text: &str) -> Result<T, String> {
+    text.trim()
+        .parse()
+        .map_err(|_| format!("{name} takes numbers, not `{text}`"))
+}
+
+fn bench(args: &Args) -> Result<(), String> {
+    let world = World::new(&args.dir, args.keep)?;
+    for line in machine::lines(world.dir()) {
+        println!("{line}");
+    }
+    let program = Program::new(&args.overnight)?;
+    println!("{}\n", program.version()?);
+    start_up(&program, &world)?;
+    durability(world.dir())?;
+    let mut last = None;
+    for files in &args.files {
+        let repo = world.repository(*files)?;
+        if last.is_none() {
+            short_run(&program, &world, &repo)?;
+        }
+        last = Some(long_run(&program, &world, &repo, args.turns)?);
+    }
+    if let Some(run) = last {
+        looking(&program, &run, args.turns)?;
+    }
+    world.farewell();
+    Ok(())
+}
+
+fn start_up(program: &Program, world: &World) -> Result<(), String> {
+    let mut table = Table::new("Start-up");
+    let home = world.folder("empty-home")?;
+    let version = program.time(&home, &["--version"], STARTS)?;
+    table.row(
+        &format!("`overnight --version`, median of {STARTS}"),
+        ms(version),
+        Some((START_TARGET_MS, "ms")),
+        version,
+    );
+    let runs = program.time(&home, &["runs"], STARTS)?;
+    table.row(
+        &format!("`overnight runs`, empty home, median of {STARTS}"),
+        ms(runs),
+        Some((START_TARGET_MS, "ms")),
+        runs,
+    );
+    let sh = program::time_sh(STARTS)?;
+    table.note("for comparison: a bare `sh -c true`", ms(sh));
+    table.print();
+    Ok(())
+}
+
+fn durability(dir: &Path) -> Result<(), String> {
+    let mut table = Table::new("The journal");
+    let found = journal::appends(dir)?;
+    table.note(
+        &format!(
+            "appends per second, one event each, durable ({} in all)",
+            found.count
+        ),
+        format!("{:.0}", found.per_second),
+    );
+    table.note("one append, median", ms(found.median_ms));
+    table.note(
+        "for comparison: 4 KiB written and synced on this disk, median",
+        ms(journal::sync_ms(dir)?),
+    );
+    table.print();
+    Ok(())
+}
+
+fn short_run(program: &Program, world: &World, repo: &Repo) -> Result<(), String> {
+    let run = Run::play(program, world, repo, 0)?;
+    let mut table = Table::new(&format!("A run of two turns, {} files", repo.files));
+    let peak = run.peak_mb;
+    table.row(
+        "peak memory of its largest process",
+        format!("{peak:.1} MB"),
+        Some((MEMORY_TARGET_MB, "MB")),
+        peak,
+    );
+    table.note("from start to exit", ms(run.wall_ms));
+    table.print();
+    Ok(())
+}
+
+fn long_run(program: &Program, world: &World, repo: &Repo, turns: u64) -> Result<Run, String> {
+    let run = Run::play(program, world, repo, turns)?;
+    let mut table = Table::new(&format!("A run of {turns} turns, {} files", repo.files));
+    let target = OVERHEAD_TARGETS_MS
+        .iter()
+        .find(|(files, _)| *files == repo.files)
+        .map(|(_, ms)| (*ms, "ms"));
+    let mut early = None;
+    for point in points(turns) {
+        let seen = run
+            .overhead(point, turns)
+            .ok_or(format!("no gaps around turn {point} were seen"))?;
+        let what = format!(
+            "overhead at turn {point} (median of turns {}–{})",
+            seen.from, seen.to
+        );
+        table.row(
+            &what,
+            format!("{} (90 %: {:.1})", ms(seen.median_ms), seen.p90_ms),
+            target,
+            seen.median_ms,
+        );
+        early.get_or_insert(seen.median_ms);
+        if point == turns
+            && let Some(early) = early
+        {
+            let grown = seen.median_ms / early;
+            table.row(
+                &format!("turn {turns} / turn {EARLY_TURN}"),
+                ratio(grown),
+                Some((RATIO_TARGET, "")),
+                grown,
+            );
+        }
+    }
+    if let Some(checkpoint) = run.checkpoint_ms() {
+        table.note(
+            "a turn with a checkpoint (clean checkout, check, new cell), median",
+            ms(checkpoint),
+        );
+    }
+    for point in sizes(turns) {
+        let bytes = run
+            .request_bytes(point)
+            .ok_or(format!("turn {point} was not asked for"))?;
+        table.note(
+            &format!("request at turn {point}"),
+            format!("{bytes} bytes"),
+        );
+    }
+    table.row(
+        "peak memory of its largest process",
+        format!("{:.1} MB", run.peak_mb),
+        Some((MEMORY_TARGET_MB, "MB")),
+        run.peak_mb,
+    );
+    table.note(
+        "from start to exit",
+        format!("{:.1} s", run.wall_ms / 1_000.0),
+    );
+    table.print();
+    Ok(run)
+}
+
+fn looking(program: &Program, run: &Run, turns: u64) -> Result<(), String> {
+    const LOOKS: usize = 10;
+    let mut table = Table::new(&format!("Looking at the run of {turns} turns"));
+    for command in ["show", "log", "report", "runs"] {
+        let taken = program.time(&run.home, &[command], LOOKS)?;
+        table.note(
+            &format!("`overnight {command}`, median of {LOOKS}"),
+            ms(taken),
+        );
+    }
+    table.note("its journal", format!("{:.1} MB", run.journal_mb()?));
+    table.print();
+    Ok(())
+}
+
+/// The turns at which overhead is told.
+fn points(turns: u64) -> Vec<u64> {
+    let mut all = vec![EARLY_TURN, turns / 10, turns];
+    all.retain(|turn| *turn >= EARLY_TURN);
+    all.dedup();
+    all
+}
+
+/// The turns at which a request's size is told.
+fn sizes(turns: u64) -> Vec<u64> {
+    let mut all = vec![EARLY_TURN, turns * 3 / 10, turns];
+    all.dedup();
+    all
+}
