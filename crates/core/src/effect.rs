@@ -2,8 +2,8 @@
 //! same orders, so recovery needs no second path.
 
 use crate::ids::{CheckId, Scope, TreeId};
-use crate::state::{CallProgress, Lane, Phase, State, Why};
 use crate::state::SCOPE_CHECK;
+use crate::state::{CallProgress, Lane, Phase, State, Why};
 
 /// One order. Two equal orders are the same order.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -51,10 +51,16 @@ pub fn due(state: &State) -> Vec<Effect> {
     match &state.phase {
         Phase::Preparing => vec![Effect::Prepare],
         Phase::Baselining => vec![Effect::Baseline],
-        Phase::Working => state.lanes.iter().filter_map(|(scope, lane)| work(scope, lane)).collect(),
+        Phase::Working => state
+            .lanes
+            .iter()
+            .filter_map(|(scope, lane)| work(scope, lane))
+            .collect(),
         Phase::Checking(checkpoint) if !checkpoint.fixed => vec![Effect::FixCandidate],
         Phase::Checking(_) => match &state.candidate {
-            Some(candidate) => vec![Effect::Verify { tree: candidate.tree.clone() }],
+            Some(candidate) => vec![Effect::Verify {
+                tree: candidate.tree.clone(),
+            }],
             None => vec![Effect::FixCandidate],
         },
         Phase::Delivering => vec![Effect::Deliver],
@@ -67,21 +73,40 @@ fn work(scope: &Scope, lane: &Lane) -> Option<Effect> {
     if lane.wait.is_some() {
         return None;
     }
-    let open = lane.calls.iter().position(|c| c.progress != CallProgress::Ended);
+    let open = lane
+        .calls
+        .iter()
+        .position(|c| c.progress != CallProgress::Ended);
     Some(match open {
-        Some(index) => Effect::Call { scope: scope.clone(), turn: lane.turn, index },
-        None => Effect::AskModel { scope: scope.clone(), turn: lane.turn + 1, attempt: lane.failures + 1 },
+        Some(index) => Effect::Call {
+            scope: scope.clone(),
+            turn: lane.turn,
+            index,
+        },
+        None => Effect::AskModel {
+            scope: scope.clone(),
+            turn: lane.turn + 1,
+            attempt: lane.failures + 1,
+        },
     })
 }
 
 /// The checks that this checkpoint still needs a verdict of, in the goal's order. A stop by a person needs only the one
 /// on the diff, without which nothing is delivered.
 pub fn to_verify(state: &State) -> Vec<CheckId> {
-    let Some(candidate) = &state.candidate else { return Vec::new() };
+    let Some(candidate) = &state.candidate else {
+        return Vec::new();
+    };
     let stopping = matches!(&state.phase, Phase::Checking(c) if c.why == Why::Stopping);
-    let wanted = state.order.iter().filter(|id| !stopping || id.as_str() == SCOPE_CHECK);
+    let wanted = state
+        .order
+        .iter()
+        .filter(|id| !stopping || id.as_str() == SCOPE_CHECK);
     let unknown = |id: &&CheckId| {
-        state.checks.get(id).is_some_and(|c| c.latest.as_ref().is_none_or(|l| l.tree != candidate.tree))
+        state
+            .checks
+            .get(id)
+            .is_some_and(|c| c.latest.as_ref().is_none_or(|l| l.tree != candidate.tree))
     };
     wanted.filter(unknown).cloned().collect()
 }

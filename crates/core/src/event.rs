@@ -25,7 +25,11 @@ pub struct Event {
 impl Event {
     /// An event of the run itself.
     pub fn run(at: UnixMs, fact: Fact) -> Self {
-        Event { scope: Scope::Run, at, fact }
+        Event {
+            scope: Scope::Run,
+            at,
+            fact,
+        }
     }
 }
 
@@ -210,7 +214,8 @@ impl Price {
     pub fn of(&self, usage: &Usage) -> f64 {
         const PER: f64 = 1_000_000.0;
         let fresh = usage.input.saturating_sub(usage.cached) as f64;
-        (fresh * self.input + usage.cached as f64 * self.cached + usage.output as f64 * self.output) / PER
+        (fresh * self.input + usage.cached as f64 * self.cached + usage.output as f64 * self.output)
+            / PER
     }
 }
 

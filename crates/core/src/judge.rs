@@ -39,7 +39,11 @@ impl Judgement {
             verdict,
             reason: reason.into(),
             evidence: String::new(),
-            measure: Measure { passing: passes, failing: 1 - passes, distance: None },
+            measure: Measure {
+                passing: passes,
+                failing: 1 - passes,
+                distance: None,
+            },
             obstacle: None,
             flaky: false,
         }
@@ -62,15 +66,23 @@ impl Judgement {
 pub fn explain(obstacle: &Obstacle) -> String {
     match obstacle {
         Obstacle::ToolAbsent { program } => {
-            format!("`{program}` is not there: install it, put it on PATH, or let `use.setup` do so")
+            format!(
+                "`{program}` is not there: install it, put it on PATH, or let `use.setup` do so"
+            )
         }
         Obstacle::TimedOut { limit_s } => {
-            format!("it did not end within its limit of {limit_s} s: raise `timeout` if it needs longer")
+            format!(
+                "it did not end within its limit of {limit_s} s: raise `timeout` if it needs longer"
+            )
         }
-        Obstacle::ReportMissing { path } => format!("the command did not write `{path}`: name the right file"),
+        Obstacle::ReportMissing { path } => {
+            format!("the command did not write `{path}`: name the right file")
+        }
         Obstacle::ReportUnreadable { detail } => format!("its report cannot be read: {detail}"),
         Obstacle::NoPerTestResults { hint } => format!("tests cannot be told apart: {hint}"),
-        Obstacle::SetupFailed { detail } => format!("`use.setup` failed in a fresh checkout: {detail}"),
+        Obstacle::SetupFailed { detail } => {
+            format!("`use.setup` failed in a fresh checkout: {detail}")
+        }
         Obstacle::Harness { detail } => format!("the harness could not run it: {detail}"),
     }
 }
@@ -80,7 +92,12 @@ pub fn explain(obstacle: &Obstacle) -> String {
 pub fn judge_base(check: &Check, index: usize, runs: Baseline<'_>) -> Judgement {
     let mut judged = runs.iter().map(|run| judge(check, index, run, None));
     let Some(mut found) = judged.next() else {
-        return Judgement::cannot_tell(&Obstacle::Harness { detail: "it was not run".into() }, b"");
+        return Judgement::cannot_tell(
+            &Obstacle::Harness {
+                detail: "it was not run".into(),
+            },
+            b"",
+        );
     };
     for other in judged {
         let differs = other.verdict != found.verdict;
@@ -92,7 +109,11 @@ pub fn judge_base(check: &Check, index: usize, runs: Baseline<'_>) -> Judgement 
     let flaky = flaky_tests(runs);
     if !flaky.is_empty() {
         found.flaky = true;
-        found.reason = format!("{}; differs between two runs: {}", found.reason, names(&flaky));
+        found.reason = format!(
+            "{}; differs between two runs: {}",
+            found.reason,
+            names(&flaky)
+        );
     } else if found.flaky {
         found.reason = format!("{}; two runs gave different verdicts", found.reason);
     }
@@ -101,13 +122,22 @@ pub fn judge_base(check: &Check, index: usize, runs: Baseline<'_>) -> Judgement 
 
 /// Judges one observation. `index` is the check's place among the values of its probe; `base` is `None` on the base
 /// itself.
-pub fn judge(check: &Check, index: usize, now: &Observation, base: Option<Baseline<'_>>) -> Judgement {
+pub fn judge(
+    check: &Check,
+    index: usize,
+    now: &Observation,
+    base: Option<Baseline<'_>>,
+) -> Judgement {
     if let Some(obstacle) = &now.obstacle {
         return Judgement::cannot_tell(obstacle, &now.output);
     }
     match &check.kind {
         CheckKind::Run { .. } => exit_code(now),
-        CheckKind::Tests { must_pass, proves_change, .. } => {
+        CheckKind::Tests {
+            must_pass,
+            proves_change,
+            ..
+        } => {
             let Some(tests) = &now.tests else {
                 let hint = "no per-test results were found; name a `report:`".to_owned();
                 return Judgement::cannot_tell(&Obstacle::NoPerTestResults { hint }, &now.output);
@@ -126,8 +156,15 @@ pub fn judge(check: &Check, index: usize, now: &Observation, base: Option<Baseli
 fn exit_code(now: &Observation) -> Judgement {
     match now.exit {
         Some(0) => Judgement::new(Verdict::Pass, "exit code 0"),
-        Some(code) => Judgement::new(Verdict::Fail, format!("exit code {code}")).with_output(&now.output),
-        None => Judgement::cannot_tell(&Obstacle::Harness { detail: "it has no exit code".into() }, &now.output),
+        Some(code) => {
+            Judgement::new(Verdict::Fail, format!("exit code {code}")).with_output(&now.output)
+        }
+        None => Judgement::cannot_tell(
+            &Obstacle::Harness {
+                detail: "it has no exit code".into(),
+            },
+            &now.output,
+        ),
     }
 }
 
@@ -147,7 +184,11 @@ fn judge_tests(
 
     // Zero tests prove nothing, nor do tests that are all skipped.
     if passed == 0 && failing.is_empty() {
-        let reason = if total == 0 { "no test was run".to_owned() } else { format!("all {total} tests are skipped") };
+        let reason = if total == 0 {
+            "no test was run".to_owned()
+        } else {
+            format!("all {total} tests are skipped")
+        };
         return Judgement::new(Verdict::Fail, reason).with_output(&now.output);
     }
     for name in must_pass {
@@ -156,11 +197,17 @@ fn judge_tests(
             faults.push(format!("no test named `{name}`"));
             bad += 1;
         } else if let Some((full, status)) = found.iter().find(|(_, s)| *s != TestStatus::Passed) {
-            let how = if *status == TestStatus::Failed { "fails" } else { "is skipped" };
+            let how = if *status == TestStatus::Failed {
+                "fails"
+            } else {
+                "is skipped"
+            };
             faults.push(format!("`{full}` {how}"));
             bad += 1;
         } else if proves_change && base.is_some_and(|b| passed_on_base(b, name)) {
-            faults.push(format!("`{name}` passes on the base already, so it proves no change"));
+            faults.push(format!(
+                "`{name}` passes on the base already, so it proves no change"
+            ));
             bad += 1;
         }
     }
@@ -172,19 +219,37 @@ fn judge_tests(
     let all_must_pass = role == Role::Done && must_pass.is_empty();
     if all_must_pass && !failing.is_empty() {
         bad += failing.len();
-        faults.push(format!("{} of {total} tests fail: {}", failing.len(), names(&failing)));
+        faults.push(format!(
+            "{} of {total} tests fail: {}",
+            failing.len(),
+            names(&failing)
+        ));
     }
     // A runner that fails for another reason (a threshold, a file that cannot be imported) is not a pass.
     let base_exit = base.and_then(|b| b.first()).and_then(|o| o.exit);
     let exit_counts = all_must_pass || (role == Role::Keep && base_exit == Some(0));
     if exit_counts && failing.is_empty() && now.exit != Some(0) {
-        faults.push(format!("no test fails, but the runner ends with exit code {}", now.exit.unwrap_or(-1)));
+        faults.push(format!(
+            "no test fails, but the runner ends with exit code {}",
+            now.exit.unwrap_or(-1)
+        ));
         bad += 1;
     }
-    let measure = Measure { passing: passed as u64, failing: bad as u64, distance: None };
+    let measure = Measure {
+        passing: passed as u64,
+        failing: bad as u64,
+        distance: None,
+    };
     if faults.is_empty() {
-        let known = if failing.is_empty() { String::new() } else { format!(", {} known to fail", failing.len()) };
-        let mut judgement = Judgement::new(Verdict::Pass, format!("{passed} of {total} tests pass{known}"));
+        let known = if failing.is_empty() {
+            String::new()
+        } else {
+            format!(", {} known to fail", failing.len())
+        };
+        let mut judgement = Judgement::new(
+            Verdict::Pass,
+            format!("{passed} of {total} tests pass{known}"),
+        );
         judgement.measure = measure;
         return judgement;
     }
@@ -197,7 +262,12 @@ fn judge_tests(
 }
 
 fn of_status(tests: &TestResults, wanted: TestStatus) -> Vec<&str> {
-    tests.tests.iter().filter(|(_, s)| **s == wanted).map(|(n, _)| n.as_str()).collect()
+    tests
+        .tests
+        .iter()
+        .filter(|(_, s)| **s == wanted)
+        .map(|(n, _)| n.as_str())
+        .collect()
 }
 
 fn passed_on_base(base: Baseline<'_>, name: &str) -> bool {
@@ -211,18 +281,24 @@ fn passed_on_base(base: Baseline<'_>, name: &str) -> bool {
 
 /// Tests that pass in every run on the base and do not pass now.
 fn regressions(now: &TestResults, base: Baseline<'_>) -> Vec<String> {
-    let Some(first) = base.first().and_then(|o| o.tests.as_ref()) else { return Vec::new() };
+    let Some(first) = base.first().and_then(|o| o.tests.as_ref()) else {
+        return Vec::new();
+    };
     let steady = first.tests.iter().filter(|(name, status)| {
         **status == TestStatus::Passed
             && base.iter().all(|run| {
-                run.tests.as_ref().is_some_and(|t| t.tests.get(*name) == Some(&TestStatus::Passed))
+                run.tests
+                    .as_ref()
+                    .is_some_and(|t| t.tests.get(*name) == Some(&TestStatus::Passed))
             })
     });
     steady
         .filter_map(|(name, _)| match now.tests.get(name) {
             Some(TestStatus::Passed) => None,
             Some(TestStatus::Failed) => Some(format!("`{name}` passed on the base and fails now")),
-            Some(TestStatus::Skipped) => Some(format!("`{name}` passed on the base and is skipped now")),
+            Some(TestStatus::Skipped) => {
+                Some(format!("`{name}` passed on the base and is skipped now"))
+            }
             None => Some(format!("`{name}` passed on the base and is gone")),
         })
         .collect()
@@ -230,11 +306,20 @@ fn regressions(now: &TestResults, base: Baseline<'_>) -> Vec<String> {
 
 /// Tests whose status differs between runs on the same tree.
 fn flaky_tests(runs: Baseline<'_>) -> Vec<&str> {
-    let Some(first) = runs.first().and_then(|o| o.tests.as_ref()) else { return Vec::new() };
-    let differs = |name: &str, status: TestStatus| {
-        runs.iter().filter_map(|r| r.tests.as_ref()).any(|t| t.tests.get(name) != Some(&status))
+    let Some(first) = runs.first().and_then(|o| o.tests.as_ref()) else {
+        return Vec::new();
     };
-    first.tests.iter().filter(|(n, s)| differs(n, **s)).map(|(n, _)| n.as_str()).collect()
+    let differs = |name: &str, status: TestStatus| {
+        runs.iter()
+            .filter_map(|r| r.tests.as_ref())
+            .any(|t| t.tests.get(name) != Some(&status))
+    };
+    first
+        .tests
+        .iter()
+        .filter(|(n, s)| differs(n, **s))
+        .map(|(n, _)| n.as_str())
+        .collect()
 }
 
 fn metric(aim: Aim, index: usize, now: &Observation, base: Option<Baseline<'_>>) -> Judgement {
@@ -253,7 +338,11 @@ fn metric(aim: Aim, index: usize, now: &Observation, base: Option<Baseline<'_>>)
     let (holds, missing, wanted) = match aim {
         Aim::AtLeast(goal) => (value >= goal, goal - value, format!("at least {goal}")),
         Aim::AtMost(goal) => (value <= goal, value - goal, format!("at most {goal}")),
-        Aim::Equals(goal) => (value == goal, (value - goal).abs(), format!("exactly {goal}")),
+        Aim::Equals(goal) => (
+            value == goal,
+            (value - goal).abs(),
+            format!("exactly {goal}"),
+        ),
         Aim::NoWorse(better) => {
             let Some(base) = base else {
                 let mut judgement = Judgement::new(Verdict::Pass, format!("{value} on the base"));
@@ -274,7 +363,11 @@ fn metric(aim: Aim, index: usize, now: &Observation, base: Option<Baseline<'_>>)
                 return Judgement::cannot_tell(&Obstacle::ReportUnreadable { detail }, &now.output);
             };
             let word = if sign > 0.0 { "at least" } else { "at most" };
-            (sign * (value - was) >= 0.0, sign * (was - value), format!("{word} the base's {was}"))
+            (
+                sign * (value - was) >= 0.0,
+                sign * (was - value),
+                format!("{word} the base's {was}"),
+            )
         }
     };
     // A metric's command may fail for its own reasons, such as a threshold of its own: the number decides, and the
@@ -305,7 +398,11 @@ fn file(path: &str, is: &FileIs, now: &Observation) -> Judgement {
         FileIs::Containing(wanted) => {
             let holds = text.contains(wanted.as_str());
             let verdict = if holds { Verdict::Pass } else { Verdict::Fail };
-            let word = if holds { "contains" } else { "does not contain" };
+            let word = if holds {
+                "contains"
+            } else {
+                "does not contain"
+            };
             Judgement::new(verdict, format!("`{path}` {word} `{}`", clip(wanted, 120)))
         }
         FileIs::Matching(pattern) => {
@@ -335,7 +432,10 @@ pub fn judge_diff(allow: Option<&Globs>, forbid: &Globs, changes: &[Changed]) ->
     };
     let offences: Vec<String> = changes.iter().filter_map(|c| offence(&c.path)).collect();
     if offences.is_empty() {
-        return Judgement::new(Verdict::Pass, format!("{} changed paths, all allowed", changes.len()));
+        return Judgement::new(
+            Verdict::Pass,
+            format!("{} changed paths, all allowed", changes.len()),
+        );
     }
     let mut judgement = Judgement::new(Verdict::Fail, clip(&offences.join("; "), 600));
     judgement.evidence = clip(&offences.join("\n"), EVIDENCE_BYTES_MAX);
@@ -345,14 +445,27 @@ pub fn judge_diff(allow: Option<&Globs>, forbid: &Globs, changes: &[Changed]) ->
 
 /// What the goal lets change: (the only paths that may, the paths that must not).
 pub fn licence(goal: &Goal) -> Result<(Option<Globs>, Globs), crate::goal::globs::BadGlob> {
-    let allow = goal.uses.paths.as_ref().map(|paths| Globs::new(paths)).transpose()?;
+    let allow = goal
+        .uses
+        .paths
+        .as_ref()
+        .map(|paths| Globs::new(paths))
+        .transpose()?;
     Ok((allow, Globs::new(&goal.keep.paths)?))
 }
 
 fn names<S: AsRef<str>>(list: &[S]) -> String {
-    let shown: Vec<String> = list.iter().take(NAMES_MAX).map(|n| format!("`{}`", n.as_ref())).collect();
+    let shown: Vec<String> = list
+        .iter()
+        .take(NAMES_MAX)
+        .map(|n| format!("`{}`", n.as_ref()))
+        .collect();
     let more = list.len().saturating_sub(NAMES_MAX);
-    let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let rest = if more > 0 {
+        format!(" and {more} more")
+    } else {
+        String::new()
+    };
     clip(&format!("{}{rest}", shown.join(", ")), 1200)
 }
 
@@ -389,7 +502,12 @@ pub fn plain(text: &str) -> String {
 fn skip_escape(chars: &mut std::iter::Peekable<std::str::Chars<'_>>) {
     match chars.next() {
         // CSI: parameters, then one final byte.
-        Some('[') => while chars.next().is_some_and(|c| !('\u{40}'..='\u{7e}').contains(&c)) {},
+        Some('[') => {
+            while chars
+                .next()
+                .is_some_and(|c| !('\u{40}'..='\u{7e}').contains(&c))
+            {}
+        }
         // OSC: up to BEL or ST.
         Some(']') => {
             while let Some(c) = chars.next() {
@@ -425,12 +543,27 @@ mod tests {
     use crate::ids::CheckId;
 
     fn check(role: Role, kind: CheckKind) -> Check {
-        Check { id: CheckId::from("c"), role, kind, timeout_s: 1, dir: String::new(), already: false }
+        Check {
+            id: CheckId::from("c"),
+            role,
+            kind,
+            timeout_s: 1,
+            dir: String::new(),
+            already: false,
+        }
     }
 
     fn tests_check(role: Role, must_pass: &[&str], proves_change: bool) -> Check {
         let must_pass = must_pass.iter().map(|s| s.to_string()).collect();
-        check(role, CheckKind::Tests { command: "t".into(), report: None, must_pass, proves_change })
+        check(
+            role,
+            CheckKind::Tests {
+                command: "t".into(),
+                report: None,
+                must_pass,
+                proves_change,
+            },
+        )
     }
 
     fn run(exit: i32, tests: &[(&str, TestStatus)]) -> Observation {
@@ -438,7 +571,11 @@ mod tests {
         for (name, status) in tests {
             results.record(*name, *status);
         }
-        Observation { exit: Some(exit), tests: Some(results), ..Observation::default() }
+        Observation {
+            exit: Some(exit),
+            tests: Some(results),
+            ..Observation::default()
+        }
     }
 
     use TestStatus::{Failed, Passed, Skipped};
@@ -453,7 +590,10 @@ mod tests {
         for role in [Role::Done, Role::Keep] {
             let c = tests_check(role, &[], false);
             assert_eq!(judge(&c, 0, &run(0, &[]), None).verdict, Verdict::Fail);
-            assert_eq!(judge(&c, 0, &run(0, &[("a", Skipped)]), None).verdict, Verdict::Fail);
+            assert_eq!(
+                judge(&c, 0, &run(0, &[("a", Skipped)]), None).verdict,
+                Verdict::Fail
+            );
         }
     }
 
@@ -461,10 +601,22 @@ mod tests {
     fn a_kept_test_may_not_fail_vanish_or_be_skipped() {
         let c = tests_check(Role::Keep, &[], false);
         let base = [run(1, &[("a", Passed), ("b", Failed)])];
-        assert_eq!(verdict(&c, &run(1, &[("a", Passed), ("b", Failed)]), &base).0, Verdict::Pass);
-        assert_eq!(verdict(&c, &run(0, &[("a", Passed), ("b", Passed)]), &base).0, Verdict::Pass);
-        assert_eq!(verdict(&c, &run(1, &[("a", Failed), ("b", Passed)]), &base).0, Verdict::Fail);
-        assert_eq!(verdict(&c, &run(0, &[("a", Skipped), ("b", Passed)]), &base).0, Verdict::Fail);
+        assert_eq!(
+            verdict(&c, &run(1, &[("a", Passed), ("b", Failed)]), &base).0,
+            Verdict::Pass
+        );
+        assert_eq!(
+            verdict(&c, &run(0, &[("a", Passed), ("b", Passed)]), &base).0,
+            Verdict::Pass
+        );
+        assert_eq!(
+            verdict(&c, &run(1, &[("a", Failed), ("b", Passed)]), &base).0,
+            Verdict::Fail
+        );
+        assert_eq!(
+            verdict(&c, &run(0, &[("a", Skipped), ("b", Passed)]), &base).0,
+            Verdict::Fail
+        );
         let (v, reason) = verdict(&c, &run(0, &[("b", Passed)]), &base);
         assert_eq!(v, Verdict::Fail);
         assert_eq!(reason, "`a` passed on the base and is gone");
@@ -473,37 +625,82 @@ mod tests {
     #[test]
     fn a_flaky_test_of_the_base_is_no_regression() {
         let c = tests_check(Role::Keep, &[], false);
-        let base = [run(0, &[("a", Passed), ("x", Passed)]), run(1, &[("a", Failed), ("x", Passed)])];
-        assert_eq!(verdict(&c, &run(1, &[("a", Failed), ("x", Passed)]), &base).0, Verdict::Pass);
+        let base = [
+            run(0, &[("a", Passed), ("x", Passed)]),
+            run(1, &[("a", Failed), ("x", Passed)]),
+        ];
+        assert_eq!(
+            verdict(&c, &run(1, &[("a", Failed), ("x", Passed)]), &base).0,
+            Verdict::Pass
+        );
         assert!(judge_base(&c, 0, &base).flaky);
     }
 
     #[test]
     fn a_runner_that_fails_without_a_failing_test_does_not_pass() {
         let c = tests_check(Role::Done, &[], false);
-        assert_eq!(judge(&c, 0, &run(1, &[("a", Passed)]), None).verdict, Verdict::Fail);
-        assert_eq!(judge(&c, 0, &run(0, &[("a", Passed)]), None).verdict, Verdict::Pass);
+        assert_eq!(
+            judge(&c, 0, &run(1, &[("a", Passed)]), None).verdict,
+            Verdict::Fail
+        );
+        assert_eq!(
+            judge(&c, 0, &run(0, &[("a", Passed)]), None).verdict,
+            Verdict::Pass
+        );
     }
 
     #[test]
     fn a_test_that_proves_a_change_must_not_pass_on_the_base() {
         let c = tests_check(Role::Done, &["pays"], true);
         let now = run(0, &[("f::pays", Passed)]);
-        assert_eq!(verdict(&c, &now, &[run(0, &[("f::other", Passed)])]).0, Verdict::Fail, "f::other vanished");
-        assert_eq!(verdict(&c, &now, &[run(1, &[("f::pays", Failed)])]).0, Verdict::Pass);
-        assert_eq!(verdict(&c, &now, &[run(0, &[("f::pays", Passed)])]).0, Verdict::Fail);
+        assert_eq!(
+            verdict(&c, &now, &[run(0, &[("f::other", Passed)])]).0,
+            Verdict::Fail,
+            "f::other vanished"
+        );
+        assert_eq!(
+            verdict(&c, &now, &[run(1, &[("f::pays", Failed)])]).0,
+            Verdict::Pass
+        );
+        assert_eq!(
+            verdict(&c, &now, &[run(0, &[("f::pays", Passed)])]).0,
+            Verdict::Fail
+        );
     }
 
     #[test]
     fn a_metric_is_held_against_its_target_and_measures_the_distance() {
-        let read = crate::goal::Read { format: crate::goal::Format::Regex, file: None, value: "x".into() };
-        let metric = |target| check(Role::Done, CheckKind::Metric { command: "m".into(), read: read.clone(), target });
-        let seen = |v: f64| Observation { exit: Some(0), values: vec![Reading::Value(v)], ..Observation::default() };
+        let read = crate::goal::Read {
+            format: crate::goal::Format::Regex,
+            file: None,
+            value: "x".into(),
+        };
+        let metric = |target| {
+            check(
+                Role::Done,
+                CheckKind::Metric {
+                    command: "m".into(),
+                    read: read.clone(),
+                    target,
+                },
+            )
+        };
+        let seen = |v: f64| Observation {
+            exit: Some(0),
+            values: vec![Reading::Value(v)],
+            ..Observation::default()
+        };
         let c = metric(Aim::AtLeast(80.0));
         let low = judge(&c, 0, &seen(62.5), None);
-        assert_eq!((low.verdict, low.measure.distance), (Verdict::Fail, Some(17.5)));
+        assert_eq!(
+            (low.verdict, low.measure.distance),
+            (Verdict::Fail, Some(17.5))
+        );
         assert_eq!(judge(&c, 0, &seen(80.0), None).verdict, Verdict::Pass);
-        assert_eq!(judge(&c, 0, &seen(f64::NAN), None).verdict, Verdict::CannotTell);
+        assert_eq!(
+            judge(&c, 0, &seen(f64::NAN), None).verdict,
+            Verdict::CannotTell
+        );
         let c = metric(Aim::NoWorse(Better::Lower));
         assert_eq!(verdict(&c, &seen(5.0), &[seen(4.0)]).0, Verdict::Fail);
         assert_eq!(verdict(&c, &seen(4.0), &[seen(4.0)]).0, Verdict::Pass);
@@ -511,12 +708,21 @@ mod tests {
 
     #[test]
     fn the_diff_gate_names_what_must_not_change() {
-        let changed = |p: &str| Changed { path: p.into(), how: crate::repo::How::Modified, added: 1, removed: 0 };
+        let changed = |p: &str| Changed {
+            path: p.into(),
+            how: crate::repo::How::Modified,
+            added: 1,
+            removed: 0,
+        };
         let keep = Globs::new(&["db/migrations"]).unwrap();
         let only = Globs::new(&["src/**"]).unwrap();
         let ok = judge_diff(Some(&only), &keep, &[changed("src/a.rs")]);
         assert_eq!(ok.verdict, Verdict::Pass);
-        let bad = judge_diff(Some(&only), &keep, &[changed("db/migrations/1.sql"), changed("README.md")]);
+        let bad = judge_diff(
+            Some(&only),
+            &keep,
+            &[changed("db/migrations/1.sql"), changed("README.md")],
+        );
         assert_eq!(bad.verdict, Verdict::Fail);
         insta::assert_snapshot!(bad.evidence, @r"
         `db/migrations/1.sql` must not change
@@ -526,7 +732,10 @@ mod tests {
 
     #[test]
     fn text_is_cut_at_characters_and_cleaned_of_escapes() {
-        assert_eq!(plain("\u{1b}[31mred\u{1b}[0m\u{1b}]0;title\u{7}!\r\n"), "red!\n");
+        assert_eq!(
+            plain("\u{1b}[31mred\u{1b}[0m\u{1b}]0;title\u{7}!\r\n"),
+            "red!\n"
+        );
         assert_eq!(clip("ääää", 6), "ä …");
         assert_eq!(tail(b"one\ntwo\nthree", 8), "three");
     }

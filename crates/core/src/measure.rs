@@ -23,7 +23,9 @@ impl Measure {
             (Some(_), None) => true,
             _ => false,
         };
-        self.failing < best.failing || (self.failing == best.failing && self.passing > best.passing) || nearer
+        self.failing < best.failing
+            || (self.failing == best.failing && self.passing > best.passing)
+            || nearer
     }
 
     /// The best of both in every respect: what later checkpoints are measured against.
@@ -39,6 +41,10 @@ impl Measure {
         } else {
             other
         };
-        Measure { passing: fewer.passing, failing: fewer.failing, distance }
+        Measure {
+            passing: fewer.passing,
+            failing: fewer.failing,
+            distance,
+        }
     }
 }

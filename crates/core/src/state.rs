@@ -283,7 +283,11 @@ impl Found {
             verdict: Verdict::Pass,
             reason: "nothing differs from the base".into(),
             evidence: String::new(),
-            measure: Measure { passing: 1, failing: 0, distance: None },
+            measure: Measure {
+                passing: 1,
+                failing: 0,
+                distance: None,
+            },
             obstacle: None,
             flaky: false,
             observation: None,
@@ -355,14 +359,30 @@ pub struct Progress {
 impl State {
     /// The state after the first event.
     pub(crate) fn new(created: &Created, at: UnixMs) -> State {
-        let role = |c: &crate::goal::Check| CheckState { role: c.role, base: None, latest: None, best: None };
+        let role = |c: &crate::goal::Check| CheckState {
+            role: c.role,
+            base: None,
+            latest: None,
+            best: None,
+        };
         let mut order: Vec<CheckId> = created.goal.checks().map(|c| c.id.clone()).collect();
-        let mut checks: BTreeMap<CheckId, CheckState> =
-            created.goal.checks().map(|c| (c.id.clone(), role(c))).collect();
+        let mut checks: BTreeMap<CheckId, CheckState> = created
+            .goal
+            .checks()
+            .map(|c| (c.id.clone(), role(c)))
+            .collect();
         if created.repo.is_some() {
             let scope = CheckId::from(SCOPE_CHECK);
             order.push(scope.clone());
-            checks.insert(scope, CheckState { role: Role::Keep, base: None, latest: None, best: None });
+            checks.insert(
+                scope,
+                CheckState {
+                    role: Role::Keep,
+                    base: None,
+                    latest: None,
+                    best: None,
+                },
+            );
         }
         State {
             run: created.run.clone(),
@@ -380,7 +400,13 @@ impl State {
             phase: Phase::Preparing,
             paused: false,
             stop: None,
-            lanes: BTreeMap::from([(Scope::Run, Lane { window: WINDOW_TURNS_MAX, ..Lane::default() })]),
+            lanes: BTreeMap::from([(
+                Scope::Run,
+                Lane {
+                    window: WINDOW_TURNS_MAX,
+                    ..Lane::default()
+                },
+            )]),
             order,
             checks,
             candidate: None,
@@ -396,7 +422,11 @@ impl State {
 
     /// The branch that this run delivers to: `overnight/<goal-slug>-<short id>`.
     pub fn branch(&self) -> String {
-        format!("overnight/{}-{}", slug(&self.goal.outcome), self.run.short())
+        format!(
+            "overnight/{}-{}",
+            slug(&self.goal.outcome),
+            self.run.short()
+        )
     }
 
     /// Whether the run is over, for good or until a person speaks.
@@ -426,19 +456,28 @@ impl State {
 
     /// Checks that have not passed on the current candidate, in the goal's order.
     pub fn open_checks(&self) -> impl Iterator<Item = (&CheckId, &CheckState)> {
-        self.order.iter().filter_map(|id| self.checks.get(id).map(|c| (id, c))).filter(|(_, c)| {
-            let on_current = match (&c.latest, &self.candidate) {
-                (Some(found), Some(candidate)) => found.tree == candidate.tree && found.verdict == Verdict::Pass,
-                _ => false,
-            };
-            !on_current
-        })
+        self.order
+            .iter()
+            .filter_map(|id| self.checks.get(id).map(|c| (id, c)))
+            .filter(|(_, c)| {
+                let on_current = match (&c.latest, &self.candidate) {
+                    (Some(found), Some(candidate)) => {
+                        found.tree == candidate.tree && found.verdict == Verdict::Pass
+                    }
+                    _ => false,
+                };
+                !on_current
+            })
     }
 
     /// Whether every check has a verdict on the candidate's tree.
     pub(crate) fn open_checks_known(&self) -> bool {
-        let Some(candidate) = &self.candidate else { return false };
-        self.checks.values().all(|c| c.latest.as_ref().is_some_and(|l| l.tree == candidate.tree))
+        let Some(candidate) = &self.candidate else {
+            return false;
+        };
+        self.checks
+            .values()
+            .all(|c| c.latest.as_ref().is_some_and(|l| l.tree == candidate.tree))
     }
 
     /// Whether anything goes to the person's repository or a folder at the end.
@@ -459,7 +498,10 @@ impl State {
         if self.paused || self.stop.is_some() || !matches!(self.phase, Phase::Working) {
             return None;
         }
-        let waits = self.lanes.values().filter_map(|l| l.wait.as_ref().map(|w| w.until));
+        let waits = self
+            .lanes
+            .values()
+            .filter_map(|l| l.wait.as_ref().map(|w| w.until));
         waits.chain([self.deadline()]).min()
     }
 }
@@ -479,5 +521,9 @@ pub fn slug(text: &str) -> String {
         }
     }
     let slug = slug.trim_matches('-');
-    if slug.is_empty() { "goal".to_owned() } else { slug.to_owned() }
+    if slug.is_empty() {
+        "goal".to_owned()
+    } else {
+        slug.to_owned()
+    }
 }

@@ -105,18 +105,31 @@ impl StopReason {
 
     /// Whether a person's word can set the same run going again.
     pub fn resumable(&self) -> bool {
-        matches!(self, StopReason::Blocked { .. } | StopReason::OutOfBudget { .. })
+        matches!(
+            self,
+            StopReason::Blocked { .. } | StopReason::OutOfBudget { .. }
+        )
     }
 
     /// One sentence for people.
     pub fn sentence(&self) -> String {
-        let list = |ids: &[CheckId]| ids.iter().map(CheckId::as_str).collect::<Vec<_>>().join(", ");
+        let list = |ids: &[CheckId]| {
+            ids.iter()
+                .map(CheckId::as_str)
+                .collect::<Vec<_>>()
+                .join(", ")
+        };
         match self {
             StopReason::Complete(proof) => {
-                format!("Complete: all {} checks pass on the delivered tree.", proof.checks.len())
+                format!(
+                    "Complete: all {} checks pass on the delivered tree.",
+                    proof.checks.len()
+                )
             }
             StopReason::Blocked { help, .. } => format!("Blocked: {}", help.question),
-            StopReason::OutOfBudget { budget } => format!("Out of budget: the goal's `stop.{budget}` is used up."),
+            StopReason::OutOfBudget { budget } => {
+                format!("Out of budget: the goal's `stop.{budget}` is used up.")
+            }
             StopReason::Unverifiable { checks } => {
                 format!("Unverifiable: the harness could not run {}.", list(checks))
             }
@@ -153,11 +166,19 @@ impl Completion {
             return None;
         }
         let passed = state.checks.values().all(|check| {
-            check.latest.as_ref().is_some_and(|l| l.tree == candidate.tree && l.verdict == Verdict::Pass)
+            check
+                .latest
+                .as_ref()
+                .is_some_and(|l| l.tree == candidate.tree && l.verdict == Verdict::Pass)
         });
         passed.then(|| Completion {
             tree: candidate.tree.clone(),
-            checks: state.order.iter().filter(|id| state.checks.contains_key(id)).cloned().collect(),
+            checks: state
+                .order
+                .iter()
+                .filter(|id| state.checks.contains_key(id))
+                .cloned()
+                .collect(),
         })
     }
 }

@@ -57,7 +57,9 @@ impl TestResults {
         self.tests.iter().filter_map(move |(full, status)| {
             let flat = flatten(full);
             let hit = flat == wanted
-                || flat.strip_suffix(wanted.as_str()).is_some_and(|rest| rest.ends_with(' '));
+                || flat
+                    .strip_suffix(wanted.as_str())
+                    .is_some_and(|rest| rest.ends_with(' '));
             hit.then_some((full.as_str(), *status))
         })
     }
@@ -65,7 +67,10 @@ impl TestResults {
 
 /// A name with every separator of groups turned into one blank.
 fn flatten(name: &str) -> String {
-    let mut flat = name.replace("::", " ").replace(" > ", " ").replace(" › ", " ");
+    let mut flat = name
+        .replace("::", " ")
+        .replace(" > ", " ")
+        .replace(" › ", " ");
     flat = flat.split_whitespace().collect::<Vec<_>>().join(" ");
     flat
 }
@@ -76,18 +81,32 @@ mod test {
 
     fn results() -> TestResults {
         let mut r = TestResults::default();
-        r.record("tests/test_cart.py::TestCart::test_total", TestStatus::Passed);
-        r.record("src/cart.test.js::cart > pays with a valid card", TestStatus::Failed);
+        r.record(
+            "tests/test_cart.py::TestCart::test_total",
+            TestStatus::Passed,
+        );
+        r.record(
+            "src/cart.test.js::cart > pays with a valid card",
+            TestStatus::Failed,
+        );
         r
     }
 
     #[test]
     fn a_test_is_found_by_its_full_name_and_by_its_last_parts() {
         let r = results();
-        for name in ["tests/test_cart.py::TestCart::test_total", "TestCart::test_total", "test_total"] {
+        for name in [
+            "tests/test_cart.py::TestCart::test_total",
+            "TestCart::test_total",
+            "test_total",
+        ] {
             assert_eq!(r.named(name).count(), 1, "{name}");
         }
-        for name in ["pays with a valid card", "cart › pays with a valid card", "cart pays with a valid card"] {
+        for name in [
+            "pays with a valid card",
+            "cart › pays with a valid card",
+            "cart pays with a valid card",
+        ] {
             assert_eq!(r.named(name).count(), 1, "{name}");
         }
     }

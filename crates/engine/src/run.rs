@@ -8,7 +8,7 @@ use std::time::Duration;
 use overnight_core::effect::{Effect, due};
 use overnight_core::event::{Created, Event, Fact};
 use overnight_core::ids::{BlobId, Scope};
-use overnight_core::state::{Phase, State};
+use overnight_core::state::{CallProgress, Phase, State};
 use overnight_core::step::{Command, StepError, begin, decide, recover, step};
 use overnight_core::stop::StopReason;
 use overnight_ports::journal::{Journal, JournalError};
@@ -352,16 +352,20 @@ impl Engine {
     }
 }
 
-/// A fact that comes too late: its turn or its run is over (a stop overtook it).
+/// A fact that comes too late: its turn, its checkpoint or its run is over (a stop overtook it).
 fn stale(state: &State, event: &Event) -> bool {
     let lane = state.lanes.get(&event.scope);
     let turn = lane.map_or(0, |l| l.turn);
     let working = state.phase == Phase::Working;
+    let open = |index: usize| {
+        lane.and_then(|l| l.calls.get(index))
+            .is_some_and(|c| c.progress != CallProgress::Ended)
+    };
     match &event.fact {
         Fact::ModelAnswered { turn: t, .. } => !working || turn + 1 != *t,
         Fact::ModelFailed { .. } => !working,
-        Fact::CallEnded { turn: t, .. } => turn != *t,
-        Fact::CandidateFixed { .. } => !matches!(state.phase, Phase::Checking(_)),
+        Fact::CallEnded { turn: t, index, .. } => turn != *t || !open(*index),
+        Fact::CandidateFixed { .. } => !matches!(&state.phase, Phase::Checking(c) if !c.fixed),
         Fact::Prepared { .. } => state.phase != Phase::Preparing,
         Fact::BaselineEnded { .. } => state.phase != Phase::Baselining,
         Fact::Delivered { .. } | Fact::DeliveryFailed { .. } => state.phase != Phase::Delivering,

@@ -47,7 +47,7 @@ pub(crate) fn read(args: ReadArgs, cx: &Context<'_>) -> Outcome {
     };
     let content = match content {
         Ok(content) => content,
-        Err(outcome) => return outcome,
+        Err(outcome) => return *outcome,
     };
     let text = String::from_utf8_lossy(&content);
     if text.contains('\0') {
@@ -91,8 +91,8 @@ pub(crate) fn read(args: ReadArgs, cx: &Context<'_>) -> Outcome {
 }
 
 /// A kept output: `out/TURN.CALL` or a background command's name.
-fn kept(place: &str, cx: &Context<'_>) -> Result<Vec<u8>, Outcome> {
-    let missing = || Outcome::failed(format!("There is no kept output `@{place}`."));
+fn kept(place: &str, cx: &Context<'_>) -> Result<Vec<u8>, Box<Outcome>> {
+    let missing = || refused(format!("There is no kept output `@{place}`."));
     if let Some(name) = place.strip_prefix("out/") {
         let (turn, index) = name.split_once('.').ok_or_else(missing)?;
         let (turn, index) = (
@@ -103,7 +103,7 @@ fn kept(place: &str, cx: &Context<'_>) -> Result<Vec<u8>, Outcome> {
         return cx
             .blobs
             .get(&id)
-            .map_err(|e| Outcome::failed(format!("`@{place}` cannot be read: {e}.")));
+            .map_err(|e| refused(format!("`@{place}` cannot be read: {e}.")));
     }
     let all = cx
         .ready
@@ -113,33 +113,38 @@ fn kept(place: &str, cx: &Context<'_>) -> Result<Vec<u8>, Outcome> {
     all.get(place).map(|b| b.output(0)).ok_or_else(missing)
 }
 
-fn root(cx: &Context<'_>) -> Result<Dir, Outcome> {
-    Dir::open_ambient_dir(&cx.ready.dir, ambient_authority())
-        .map_err(|e| Outcome::failed(format!("The workspace cannot be opened: {e}.")))
+/// What the model is told instead of what it asked for.
+fn refused(text: impl Into<String>) -> Box<Outcome> {
+    Box::new(Outcome::failed(text))
 }
 
-fn relative(path: &str, cx: &Context<'_>) -> Result<String, Outcome> {
+fn root(cx: &Context<'_>) -> Result<Dir, Box<Outcome>> {
+    Dir::open_ambient_dir(&cx.ready.dir, ambient_authority())
+        .map_err(|e| refused(format!("The workspace cannot be opened: {e}.")))
+}
+
+fn relative(path: &str, cx: &Context<'_>) -> Result<String, Box<Outcome>> {
     match cx.ready.relative(path) {
         Some(inner) if !inner.is_empty() => Ok(inner),
-        _ => Err(Outcome::failed(format!(
+        _ => Err(refused(format!(
             "`{path}` is not a file of the workspace; `shell` reads what is outside."
         ))),
     }
 }
 
-fn load(path: &str, cx: &Context<'_>) -> Result<Vec<u8>, Outcome> {
+fn load(path: &str, cx: &Context<'_>) -> Result<Vec<u8>, Box<Outcome>> {
     let inner = relative(path, cx)?;
-    let failed = |e: std::io::Error| Outcome::failed(format!("`{path}` cannot be read: {e}."));
+    let failed = |e: std::io::Error| refused(format!("`{path}` cannot be read: {e}."));
     let file = root(cx)?.open(&inner).map_err(failed)?;
     let meta = file.metadata().map_err(failed)?;
     if meta.is_dir() {
-        return Err(Outcome::failed(format!("`{path}` is a folder.")));
+        return Err(refused(format!("`{path}` is a folder.")));
     }
     if !meta.is_file() {
-        return Err(Outcome::failed(format!("`{path}` is no regular file.")));
+        return Err(refused(format!("`{path}` is no regular file.")));
     }
     if meta.len() > FILE_BYTES_MAX {
-        return Err(Outcome::failed(format!(
+        return Err(refused(format!(
             "`{path}` has {} bytes; read parts of it with `shell`.",
             meta.len()
         )));
@@ -151,16 +156,17 @@ fn load(path: &str, cx: &Context<'_>) -> Result<Vec<u8>, Outcome> {
     Ok(content)
 }
 
-fn store(path: &str, content: &[u8], cx: &Context<'_>) -> Result<(), Outcome> {
+fn store(path: &str, content: &[u8], cx: &Context<'_>) -> Result<(), Box<Outcome>> {
     let inner = relative(path, cx)?;
     if inner == ".git" || inner.starts_with(".git/") {
-        return Err(Outcome::failed(
-            "`.git` is git's own; use `shell` with git.",
-        ));
+        return Err(refused("`.git` is git's own; use `shell` with git."));
     }
-    cx.ready.policy.path(&inner).map_err(Outcome::denied)?;
+    cx.ready
+        .policy
+        .path(&inner)
+        .map_err(|denial| Box::new(Outcome::denied(denial)))?;
     let root = root(cx)?;
-    let failed = |e: std::io::Error| Outcome::failed(format!("`{path}` cannot be written: {e}."));
+    let failed = |e: std::io::Error| refused(format!("`{path}` cannot be written: {e}."));
     if let Some((folder, _)) = inner.rsplit_once('/') {
         root.create_dir_all(folder).map_err(failed)?;
     }
@@ -177,7 +183,7 @@ pub(crate) fn write(args: WriteArgs, cx: &Context<'_>) -> Outcome {
             args.content.len(),
             args.path
         )),
-        Err(outcome) => outcome,
+        Err(outcome) => *outcome,
     }
 }
 
@@ -187,7 +193,7 @@ pub(crate) fn edit(args: EditArgs, cx: &Context<'_>) -> Outcome {
     }
     let content = match load(&args.path, cx) {
         Ok(content) => content,
-        Err(outcome) => return outcome,
+        Err(outcome) => return *outcome,
     };
     let Ok(text) = String::from_utf8(content) else {
         return Outcome::failed(format!(
@@ -215,6 +221,6 @@ pub(crate) fn edit(args: EditArgs, cx: &Context<'_>) -> Outcome {
     };
     match store(&args.path, changed.as_bytes(), cx) {
         Ok(()) => Outcome::done(format!("Replaced {count} in `{}`.", args.path)),
-        Err(outcome) => outcome,
+        Err(outcome) => *outcome,
     }
 }

@@ -206,20 +206,20 @@ pub(crate) async fn perform(call: &Call, cx: &Context<'_>) -> Outcome {
     match call.name.as_str() {
         "shell" => match arguments(call) {
             Ok(args) => shell::run(args, cx).await,
-            Err(outcome) => outcome,
+            Err(outcome) => *outcome,
         },
         "wait" => match arguments(call) {
             Ok(args) => words::wait(args, cx).await,
-            Err(outcome) => outcome,
+            Err(outcome) => *outcome,
         },
-        "read" => arguments(call).map_or_else(|o| o, |args| files::read(args, cx)),
-        "write" => arguments(call).map_or_else(|o| o, |args| files::write(args, cx)),
-        "edit" => arguments(call).map_or_else(|o| o, |args| files::edit(args, cx)),
-        "search" => arguments(call).map_or_else(|o| o, |args| search::run(args, cx)),
-        "notes" => arguments(call).map_or_else(|o| o, words::notes),
-        "plan" => arguments(call).map_or_else(|o| o, words::plan),
-        "claim_done" => arguments(call).map_or_else(|o| o, words::claim),
-        "ask_for_help" => arguments(call).map_or_else(|o| o, words::help),
+        "read" => arguments(call).map_or_else(|o| *o, |args| files::read(args, cx)),
+        "write" => arguments(call).map_or_else(|o| *o, |args| files::write(args, cx)),
+        "edit" => arguments(call).map_or_else(|o| *o, |args| files::edit(args, cx)),
+        "search" => arguments(call).map_or_else(|o| *o, |args| search::run(args, cx)),
+        "notes" => arguments(call).map_or_else(|o| *o, words::notes),
+        "plan" => arguments(call).map_or_else(|o| *o, words::plan),
+        "claim_done" => arguments(call).map_or_else(|o| *o, words::claim),
+        "ask_for_help" => arguments(call).map_or_else(|o| *o, words::help),
         "close_item" => Outcome::failed("This run has no worklist, so there is no item to close."),
         other => Outcome::failed(format!(
             "There is no tool `{}`. The tools are: {}.",
@@ -233,7 +233,7 @@ pub(crate) async fn perform(call: &Call, cx: &Context<'_>) -> Outcome {
     }
 }
 
-fn arguments<T: DeserializeOwned>(call: &Call) -> Result<T, Outcome> {
+fn arguments<T: DeserializeOwned>(call: &Call) -> Result<T, Box<Outcome>> {
     // Some models send nothing at all for a call without arguments.
     let text = if call.arguments.trim().is_empty() {
         "{}"
@@ -241,9 +241,9 @@ fn arguments<T: DeserializeOwned>(call: &Call) -> Result<T, Outcome> {
         &call.arguments
     };
     serde_json::from_str(text).map_err(|e| {
-        Outcome::failed(format!(
+        Box::new(Outcome::failed(format!(
             "The arguments of `{}` cannot be read: {e}. Nothing was done; send the call again.",
             call.name
-        ))
+        )))
     })
 }

@@ -8,10 +8,13 @@ use crate::step::ending;
 use crate::stop::StopReason;
 
 pub(super) fn reported(state: &mut State, report: &CheckReport) {
-    let Some(base) = state.base.as_ref().map(|b| b.tree.clone()) else { return };
+    let Some(base) = state.base.as_ref().map(|b| b.tree.clone()) else {
+        return;
+    };
     if let Some(check) = state.checks.get_mut(&report.check) {
         let found = Found::of(report, &base);
-        check.best = Some(found.measure.clone());
+        // What could not be told measures nothing.
+        check.best = (found.verdict != Verdict::CannotTell).then(|| found.measure.clone());
         check.base = Some(found);
     }
 }
@@ -19,7 +22,10 @@ pub(super) fn reported(state: &mut State, report: &CheckReport) {
 pub(super) fn ended(state: &mut State, generated: &[String]) {
     state.artefacts = generated.to_vec();
     // Nothing differs from the base on the base.
-    if let (Some(base), Some(scope)) = (&state.base, state.checks.get_mut(&CheckId::from(SCOPE_CHECK))) {
+    if let (Some(base), Some(scope)) = (
+        &state.base,
+        state.checks.get_mut(&CheckId::from(SCOPE_CHECK)),
+    ) {
         scope.base = Some(Found::unchanged(&base.tree));
     }
     state.phase = Phase::Working;
@@ -36,15 +42,20 @@ fn hopeless(state: &State) -> Vec<CheckId> {
     let known_now = |obstacle: &Obstacle| match obstacle {
         // A program of the repository itself may yet be written; one that PATH lacks will not appear.
         Obstacle::ToolAbsent { program } => !program.contains('/'),
-        Obstacle::NoPerTestResults { .. } | Obstacle::SetupFailed { .. } | Obstacle::Harness { .. } => true,
-        Obstacle::TimedOut { .. } | Obstacle::ReportMissing { .. } | Obstacle::ReportUnreadable { .. } => false,
+        Obstacle::NoPerTestResults { .. }
+        | Obstacle::SetupFailed { .. }
+        | Obstacle::Harness { .. } => true,
+        Obstacle::TimedOut { .. }
+        | Obstacle::ReportMissing { .. }
+        | Obstacle::ReportUnreadable { .. } => false,
     };
     state
         .order
         .iter()
         .filter(|id| {
             let base = state.checks.get(id).and_then(|c| c.base.as_ref());
-            base.and_then(|b| b.obstacle.as_ref()).is_some_and(known_now)
+            base.and_then(|b| b.obstacle.as_ref())
+                .is_some_and(known_now)
         })
         .cloned()
         .collect()
@@ -56,11 +67,23 @@ fn proves_nothing(state: &State) -> Option<String> {
     if state.goal.items.is_some() {
         return None;
     }
-    let done: Vec<_> = state.goal.done.iter().filter(|c| c.id.as_str() != SCOPE_CHECK).collect();
+    let done: Vec<_> = state
+        .goal
+        .done
+        .iter()
+        .filter(|c| c.id.as_str() != SCOPE_CHECK)
+        .collect();
     let passes = |id: &CheckId| {
-        state.checks.get(id).and_then(|c| c.base.as_ref()).is_some_and(|b| b.verdict == Verdict::Pass)
+        state
+            .checks
+            .get(id)
+            .and_then(|c| c.base.as_ref())
+            .is_some_and(|b| b.verdict == Verdict::Pass)
     };
-    let all_pass = !done.is_empty() && done.iter().all(|c| c.role == Role::Done && passes(&c.id) && !c.already);
+    let all_pass = !done.is_empty()
+        && done
+            .iter()
+            .all(|c| c.role == Role::Done && passes(&c.id) && !c.already);
     all_pass.then(|| {
         "every `done` check passes already on the untouched base, so passing them proves nothing. Add a check that \
          fails today, or say `already: true` on one that you know to pass."

@@ -6,7 +6,8 @@ use crate::event::Notice;
 use crate::ids::{CheckId, Scope};
 use crate::repo::Candidate;
 use crate::state::{
-    CHANGES_SHOWN_MAX, CandidateState, CheckState, Checkpoint, Found, Phase, SCOPE_CHECK, State, Why,
+    CHANGES_SHOWN_MAX, CandidateState, CheckState, Checkpoint, Found, Phase, SCOPE_CHECK, State,
+    Why,
 };
 use crate::step::ending;
 use crate::stop::{Blocker, Completion, StopReason};
@@ -18,7 +19,12 @@ pub(super) fn fixed(state: &mut State, candidate: &Candidate) {
     state.candidate = Some(CandidateState {
         tree: candidate.tree.clone(),
         current: true,
-        changes: candidate.changes.iter().take(CHANGES_SHOWN_MAX).cloned().collect(),
+        changes: candidate
+            .changes
+            .iter()
+            .take(CHANGES_SHOWN_MAX)
+            .cloned()
+            .collect(),
         files: candidate.changes.len() as u64,
         added: sum(|c| c.added),
         removed: sum(|c| c.removed),
@@ -33,7 +39,10 @@ pub(super) fn fixed(state: &mut State, candidate: &Candidate) {
     for check in state.checks.values_mut() {
         if let Some(base) = &check.base
             && base.tree == candidate.tree
-            && check.latest.as_ref().is_none_or(|l| l.tree != candidate.tree)
+            && check
+                .latest
+                .as_ref()
+                .is_none_or(|l| l.tree != candidate.tree)
         {
             check.latest = Some(base.clone());
         }
@@ -47,7 +56,9 @@ pub(super) fn fixed(state: &mut State, candidate: &Candidate) {
 }
 
 pub(super) fn reported(state: &mut State, report: &CheckReport) {
-    let Some(base) = state.base.as_ref().map(|b| b.tree.clone()) else { return };
+    let Some(base) = state.base.as_ref().map(|b| b.tree.clone()) else {
+        return;
+    };
     if let Some(check) = state.checks.get_mut(&report.check) {
         check.latest = Some(Found::of(report, &base));
     }
@@ -64,15 +75,21 @@ fn on_candidate<'a>(state: &State, check: &'a CheckState) -> Option<&'a Found> {
 }
 
 fn close_if_known(state: &mut State) {
-    if !all_known(state) {
+    let Phase::Checking(checkpoint) = state.phase.clone() else {
+        return;
+    };
+    if !checkpoint.fixed || !all_known(state) {
         return;
     }
-    let Phase::Checking(checkpoint) = state.phase.clone() else { return };
     if checkpoint.why == Why::Stopping {
         state.phase = Phase::Delivering;
         return;
     }
     let progressed = measure_progress(state, &checkpoint);
+    let turns = state
+        .lanes
+        .get(&Scope::Run)
+        .map_or(0, |lane| lane.since_checkpoint);
     for lane in state.lanes.values_mut() {
         lane.since_checkpoint = 0;
         lane.silent = 0;
@@ -80,9 +97,9 @@ fn close_if_known(state: &mut State) {
     match checkpoint.why {
         Why::Claim | Why::Silence => match Completion::prove(state) {
             Some(proof) => ending::stop(state, StopReason::Complete(proof)),
-            None => go_on(state, &checkpoint, progressed),
+            None => go_on(state, &checkpoint, progressed, turns),
         },
-        Why::Routine => go_on(state, &checkpoint, progressed),
+        Why::Routine => go_on(state, &checkpoint, progressed, turns),
         Why::Ending => {
             // The budget ran out before the claim: if everything holds, it holds.
             if let Some(StopReason::OutOfBudget { .. }) = state.stop
@@ -98,17 +115,28 @@ fn close_if_known(state: &mut State) {
 
 /// Progress is a change in verified state: some check is nearer to passing than any candidate before.
 fn measure_progress(state: &mut State, checkpoint: &Checkpoint) -> bool {
-    let Some(tree) = state.candidate.as_ref().map(|c| c.tree.clone()) else { return false };
+    let Some(tree) = state.candidate.as_ref().map(|c| c.tree.clone()) else {
+        return false;
+    };
     let mut progressed = false;
     for (id, check) in &mut state.checks {
-        let Some(found) = check.latest.as_ref().filter(|l| l.tree == tree) else { continue };
+        let Some(found) = check.latest.as_ref().filter(|l| l.tree == tree) else {
+            continue;
+        };
         if found.verdict == Verdict::CannotTell || id.as_str() == SCOPE_CHECK {
             continue;
         }
-        let best = check.best.clone().unwrap_or_default();
-        if check.best.is_none() || found.measure.improves_on(&best) {
-            progressed = progressed || found.measure.improves_on(&best);
-            check.best = Some(found.measure.best_of(&best));
+        match &check.best {
+            Some(best) if found.measure.improves_on(best) => {
+                check.best = Some(found.measure.best_of(best));
+                progressed = true;
+            }
+            Some(_) => {}
+            // It could not be told before: that it can be now is progress.
+            None => {
+                check.best = Some(found.measure.clone());
+                progressed = true;
+            }
         }
     }
     state.progress.checkpoints += 1;
@@ -121,7 +149,7 @@ fn measure_progress(state: &mut State, checkpoint: &Checkpoint) -> bool {
     progressed
 }
 
-fn go_on(state: &mut State, checkpoint: &Checkpoint, progressed: bool) {
+fn go_on(state: &mut State, checkpoint: &Checkpoint, progressed: bool, turns: u32) {
     let open: Vec<CheckId> = state.open_checks().map(|(id, _)| id.clone()).collect();
     if checkpoint.why == Why::Claim {
         let unknown = beyond_reach(state, &open);
@@ -131,13 +159,22 @@ fn go_on(state: &mut State, checkpoint: &Checkpoint, progressed: bool) {
     }
     let limit = state.goal.stop.no_progress;
     if state.progress.without >= limit {
+        // Nothing is open, and the model goes on without saying so.
+        if let Some(proof) = Completion::prove(state) {
+            return ending::stop(state, StopReason::Complete(proof));
+        }
         return ending::stop(state, no_progress(state, &open));
     }
     let without = state.progress.without;
-    let Some(lane) = state.lanes.get_mut(&Scope::Run) else { return };
+    let Some(lane) = state.lanes.get_mut(&Scope::Run) else {
+        return;
+    };
     lane.inbox.push(match checkpoint.why {
-        Why::Claim => Notice::ClaimRejected { open, same_tree: checkpoint.same_tree },
-        _ => Notice::Checkpoint { open, turns: crate::step::turns::ROUTINE_TURNS },
+        Why::Claim => Notice::ClaimRejected {
+            open,
+            same_tree: checkpoint.same_tree,
+        },
+        _ => Notice::Checkpoint { open, turns },
     });
     if !progressed && without > 1 {
         lane.inbox.push(Notice::NoProgress { without, limit });
@@ -150,9 +187,16 @@ fn go_on(state: &mut State, checkpoint: &Checkpoint, progressed: bool) {
 fn beyond_reach(state: &State, open: &[CheckId]) -> Vec<CheckId> {
     open.iter()
         .filter(|id| {
-            let Some(check) = state.checks.get(id) else { return false };
-            let Some(found) = on_candidate(state, check) else { return false };
-            let told_on_base = check.base.as_ref().is_some_and(|b| b.verdict != Verdict::CannotTell);
+            let Some(check) = state.checks.get(id) else {
+                return false;
+            };
+            let Some(found) = on_candidate(state, check) else {
+                return false;
+            };
+            let told_on_base = check
+                .base
+                .as_ref()
+                .is_some_and(|b| b.verdict != Verdict::CannotTell);
             let harness = matches!(found.obstacle, Some(Obstacle::Harness { .. }));
             found.verdict == Verdict::CannotTell && (harness || !told_on_base)
         })
@@ -161,20 +205,32 @@ fn beyond_reach(state: &State, open: &[CheckId]) -> Vec<CheckId> {
 }
 
 fn no_progress(state: &State, open: &[CheckId]) -> StopReason {
-    let names = open.iter().map(CheckId::as_str).collect::<Vec<_>>().join(", ");
+    let names = open
+        .iter()
+        .map(CheckId::as_str)
+        .collect::<Vec<_>>()
+        .join(", ");
     let evidence: Vec<String> = state
         .open_checks()
         .filter_map(|(id, check)| check.latest.as_ref().map(|l| format!("{id}: {}", l.reason)))
         .collect();
     let help = Help {
-        question: format!("No verified progress in {} checkpoints. How is {names} to be reached?", state.progress.without),
+        question: format!(
+            "No verified progress in {} checkpoints. How is {names} to be reached?",
+            state.progress.without
+        ),
         tried: format!(
             "{} turns, {} claims. Last verdicts: {}",
             state.spent.turns,
             state.progress.claims,
-            if evidence.is_empty() { "none".to_owned() } else { evidence.join("; ") }
+            if evidence.is_empty() {
+                "none".to_owned()
+            } else {
+                evidence.join("; ")
+            }
         ),
-        unlock: "A hint, a corrected check, or a wider `use`; then `overnight answer RUN TEXT`.".into(),
+        unlock: "A hint, a corrected check, or a wider `use`; then `overnight answer RUN TEXT`."
+            .into(),
     };
     ending::stop_reason(help, Blocker::NoProgress)
 }

@@ -34,19 +34,26 @@ pub fn decide(state: &State, command: &Command) -> Result<Vec<Fact>, Refusal> {
     let refuse = |text: String| Err(Refusal(text));
     let run = state.run.short();
     match command {
-        Command::Pause if state.ended() => refuse(format!("the run has ended ({})", state.status())),
+        Command::Pause if state.ended() => {
+            refuse(format!("the run has ended ({})", state.status()))
+        }
         Command::Pause if state.paused => Ok(vec![]),
         Command::Pause => Ok(vec![Fact::Paused]),
-        Command::Resume if wants_answer(state) => {
-            refuse(format!("the run waits for an answer: overnight answer {run} \"TEXT\""))
-        }
+        Command::Resume if wants_answer(state) => refuse(format!(
+            "the run waits for an answer: overnight answer {run} \"TEXT\""
+        )),
         Command::Resume if state.ended() => match &state.stop {
-            Some(StopReason::Blocked { by: Blocker::Provider, .. }) => Ok(vec![Fact::Resumed]),
+            Some(StopReason::Blocked {
+                by: Blocker::Provider,
+                ..
+            }) => Ok(vec![Fact::Resumed]),
             _ => refuse(format!("the run has ended ({})", state.status())),
         },
         Command::Resume if state.paused => Ok(vec![Fact::Resumed]),
         Command::Resume => Ok(vec![]),
-        Command::Stop if state.ended() => refuse(format!("the run has ended already ({})", state.status())),
+        Command::Stop if state.ended() => {
+            refuse(format!("the run has ended already ({})", state.status()))
+        }
         Command::Stop => match (&state.stop, state.paused) {
             (Some(StopReason::Stopped), false) => Ok(vec![]),
             // Ending takes work (the report), which a paused run would not do.
@@ -57,8 +64,9 @@ pub fn decide(state: &State, command: &Command) -> Result<Vec<Fact>, Refusal> {
         Command::Answer { text } if !state.ended() || wants_answer(state) => {
             Ok(vec![Fact::Answered { text: text.clone() }])
         }
-        Command::Answer { .. } => {
-            refuse(format!("the run has ended ({}) and asks nothing: overnight show {run}", state.status()))
-        }
+        Command::Answer { .. } => refuse(format!(
+            "the run has ended ({}) and asks nothing: overnight show {run}",
+            state.status()
+        )),
     }
 }

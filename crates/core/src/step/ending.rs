@@ -3,7 +3,7 @@
 use crate::event::Notice;
 use crate::ids::Scope;
 use crate::state::{Checkpoint, Phase, State, Why};
-use crate::stop::{Blocker, StopReason};
+use crate::stop::{Blocker, Completion, StopReason};
 use crate::turn::Help;
 
 /// Share of a budget at which the model is warned, percent.
@@ -19,30 +19,83 @@ pub(super) fn stop(state: &mut State, reason: StopReason) {
     if state.phase == Phase::Ended {
         return;
     }
-    let nothing_to_show = matches!(state.phase, Phase::Preparing | Phase::Baselining) || state.spent.turns == 0;
+    // A run that is ending already keeps its reason; only a harness that cannot go on has a newer one.
+    let ending = state.stop.is_some();
+    if ending && !matches!(reason, StopReason::Failed { .. }) {
+        return hurry(state, &reason);
+    }
+    let nothing_to_show =
+        matches!(state.phase, Phase::Preparing | Phase::Baselining) || state.spent.turns == 0;
     let checked = state.candidate.as_ref().is_some_and(|c| c.current) && state.open_checks_known();
+    // The budget ran out before the claim: if everything holds, it holds.
+    let reason = match (&reason, Completion::prove(state)) {
+        (StopReason::OutOfBudget { .. }, Some(proof)) => StopReason::Complete(proof),
+        _ => reason,
+    };
     for lane in state.lanes.values_mut() {
         lane.wait = None;
         lane.asking = false;
     }
-    let check = |why| Phase::Checking(Checkpoint { why, fixed: false, same_tree: false });
+    let check = |why| {
+        Phase::Checking(Checkpoint {
+            why,
+            fixed: false,
+            same_tree: false,
+        })
+    };
     state.phase = match &reason {
         _ if nothing_to_show => Phase::Reporting,
         StopReason::Refused { .. } => Phase::Reporting,
         StopReason::Complete(_) | StopReason::Unverifiable { .. } => Phase::Delivering,
         StopReason::Stopped => check(Why::Stopping),
-        StopReason::Failed { .. } if matches!(state.phase, Phase::Checking(_) | Phase::Delivering | Phase::Reporting) => {
+        StopReason::Failed { .. }
+            if matches!(
+                state.phase,
+                Phase::Checking(_) | Phase::Delivering | Phase::Reporting
+            ) =>
+        {
             Phase::Reporting
         }
         _ if checked => Phase::Delivering,
-        StopReason::Blocked { .. } | StopReason::OutOfBudget { .. } | StopReason::Failed { .. } => check(Why::Ending),
+        StopReason::Blocked { .. } | StopReason::OutOfBudget { .. } | StopReason::Failed { .. } => {
+            check(Why::Ending)
+        }
     };
     state.stop = Some(reason);
 }
 
+/// What could not be delivered is nowhere: a run that was found complete has failed after all.
+pub(super) fn undelivered(state: &mut State, message: &str) {
+    state.delivery_error = Some(message.to_owned());
+    state.phase = Phase::Reporting;
+    if let Some(StopReason::Complete(_)) = state.stop {
+        let why = format!("every check passes, but the result could not be delivered: {message}");
+        state.stop = Some(StopReason::Failed { why });
+    }
+}
+
+/// A person stops a run that is ending: its last checkpoint is not waited for.
+fn hurry(state: &mut State, reason: &StopReason) {
+    if let (StopReason::Stopped, Phase::Checking(checkpoint)) = (reason, &mut state.phase)
+        && checkpoint.why == Why::Ending
+    {
+        *checkpoint = Checkpoint {
+            why: Why::Stopping,
+            fixed: false,
+            same_tree: false,
+        };
+    }
+}
+
 pub(super) fn resumed(state: &mut State) {
     state.paused = false;
-    let provider = matches!(&state.stop, Some(StopReason::Blocked { by: Blocker::Provider, .. }));
+    let provider = matches!(
+        &state.stop,
+        Some(StopReason::Blocked {
+            by: Blocker::Provider,
+            ..
+        })
+    );
     if state.phase == Phase::Ended && provider {
         reopen(state);
     }
@@ -50,9 +103,30 @@ pub(super) fn resumed(state: &mut State) {
 
 pub(super) fn answered(state: &mut State, text: &str) {
     if let Some(lane) = state.lanes.get_mut(&Scope::Run) {
-        lane.inbox.push(Notice::Answer { text: text.to_owned() });
+        lane.inbox.push(Notice::Answer {
+            text: text.to_owned(),
+        });
     }
     if state.phase == Phase::Ended && matches!(&state.stop, Some(StopReason::Blocked { .. })) {
+        reopen(state);
+    }
+}
+
+/// The report is written: the run is over, unless the answer to its question came while it was ending.
+pub(super) fn ended(state: &mut State) {
+    state.phase = Phase::Ended;
+    let answered = state
+        .lanes
+        .values()
+        .any(|l| l.inbox.iter().any(|n| matches!(n, Notice::Answer { .. })));
+    let asks = matches!(
+        &state.stop,
+        Some(StopReason::Blocked {
+            by: Blocker::Model | Blocker::NoProgress,
+            ..
+        })
+    );
+    if answered && asks {
         reopen(state);
     }
 }
@@ -78,20 +152,33 @@ pub(super) fn enforce_budgets(state: &mut State) {
     const MS_PER_HOUR: f64 = 3_600_000.0;
     let hours_ms = (limits.hours * MS_PER_HOUR) as u64;
     let used_ms = state.spent.active_ms.saturating_add(state.spent.waiting_ms);
-    let out = |budget: &str| StopReason::OutOfBudget { budget: budget.to_owned() };
+    let out = |budget: &str| StopReason::OutOfBudget {
+        budget: budget.to_owned(),
+    };
     if used_ms >= hours_ms {
         return stop(state, out("hours"));
     }
-    let about_to_ask = state
-        .lanes
-        .values()
-        .any(|l| !l.asking && l.calls.iter().all(|c| c.progress == crate::state::CallProgress::Ended));
+    let about_to_ask = state.lanes.values().any(|l| {
+        !l.asking
+            && l.calls
+                .iter()
+                .all(|c| c.progress == crate::state::CallProgress::Ended)
+    });
     if !about_to_ask {
         return;
     }
     let shares = [
-        ("turns", share(state.spent.turns as f64, Some(limits.turns as f64))),
-        ("tokens", share(state.spent.usage.total() as f64, limits.tokens.map(|t| t as f64))),
+        (
+            "turns",
+            share(state.spent.turns as f64, Some(limits.turns as f64)),
+        ),
+        (
+            "tokens",
+            share(
+                state.spent.usage.total() as f64,
+                limits.tokens.map(|t| t as f64),
+            ),
+        ),
         ("usd", share(state.spent.usd, limits.usd)),
         ("hours", share(used_ms as f64, Some(hours_ms as f64))),
     ];
@@ -117,7 +204,10 @@ fn warn(state: &mut State, budget: &str, percent: u64) {
     for lane in state.lanes.values_mut() {
         if !lane.warned.iter().any(|w| w == budget) {
             lane.warned.push(budget.to_owned());
-            lane.inbox.push(Notice::BudgetLow { budget: budget.to_owned(), percent: percent as u32 });
+            lane.inbox.push(Notice::BudgetLow {
+                budget: budget.to_owned(),
+                percent: percent as u32,
+            });
         }
     }
 }

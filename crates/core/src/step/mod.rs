@@ -80,19 +80,50 @@ fn apply(state: &mut State, event: &Event) -> Result<(), StepError> {
             baseline::ended(state, generated);
         }
         Fact::TurnRequested { .. } => turns::requested(state, scope),
-        Fact::ModelAnswered { turn, calls, usage, .. } => {
-            expect(state, event, lane_turn(state, scope) + 1 == *turn)?;
+        Fact::ModelAnswered {
+            turn, calls, usage, ..
+        } => {
+            expect(
+                state,
+                event,
+                state.phase == Phase::Working && lane_turn(state, scope) + 1 == *turn,
+            )?;
             turns::answered(state, scope, calls, usage);
         }
-        Fact::ModelFailed { kind, message, retry_after_ms, usage, .. } => {
+        Fact::ModelFailed {
+            kind,
+            message,
+            retry_after_ms,
+            usage,
+            ..
+        } => {
+            expect(state, event, state.phase == Phase::Working)?;
             turns::failed(state, scope, *kind, message, *retry_after_ms, usage);
         }
         Fact::CallStarted { index, .. } => turns::call_started(state, scope, *index),
-        Fact::CallEnded { turn, index, result } => {
-            expect(state, event, lane_turn(state, scope) == *turn)?;
+        Fact::CallEnded {
+            turn,
+            index,
+            result,
+        } => {
+            expect(
+                state,
+                event,
+                lane_turn(state, scope) == *turn && turns::is_open(state, scope, *index),
+            )?;
             turns::call_ended(state, scope, *index, result);
         }
-        Fact::CandidateFixed { candidate, denials, stopped, .. } => {
+        Fact::CandidateFixed {
+            candidate,
+            denials,
+            stopped,
+            ..
+        } => {
+            expect(
+                state,
+                event,
+                matches!(&state.phase, Phase::Checking(c) if !c.fixed),
+            )?;
             turns::background_stopped(state, scope, stopped);
             state.denials = state.denials.saturating_add(denials.len() as u64);
             checkpoint::fixed(state, candidate);
@@ -104,22 +135,28 @@ fn apply(state: &mut State, event: &Event) -> Result<(), StepError> {
         Fact::StopRequested => ending::stop(state, StopReason::Stopped),
         Fact::Answered { text } => ending::answered(state, text),
         Fact::Delivered { delivered, .. } => {
+            expect(state, event, state.phase == Phase::Delivering)?;
             state.delivered = Some(delivered.clone());
             state.delivery_error = None;
             state.phase = Phase::Reporting;
         }
         Fact::DeliveryFailed { message } => {
-            state.delivery_error = Some(message.clone());
-            state.phase = Phase::Reporting;
+            expect(state, event, state.phase == Phase::Delivering)?;
+            ending::undelivered(state, message);
         }
         Fact::ReportWritten { path } => {
             state.report = Some(path.clone());
             if state.phase == Phase::Reporting {
-                state.phase = Phase::Ended;
+                ending::ended(state);
             }
         }
         Fact::HarnessFailed { message, .. } => {
-            ending::stop(state, StopReason::Failed { why: message.clone() });
+            ending::stop(
+                state,
+                StopReason::Failed {
+                    why: message.clone(),
+                },
+            );
         }
     }
     Ok(())
@@ -129,7 +166,10 @@ fn expect(state: &State, event: &Event, fits: bool) -> Result<(), StepError> {
     if fits {
         return Ok(());
     }
-    Err(StepError::Unexpected { fact: name(&event.fact), status: state.status() })
+    Err(StepError::Unexpected {
+        fact: name(&event.fact),
+        status: state.status(),
+    })
 }
 
 fn lane_turn(state: &State, scope: &Scope) -> u64 {
@@ -141,7 +181,7 @@ fn lane_turn(state: &State, scope: &Scope) -> u64 {
 fn pass_time(state: &mut State, event: &Event) {
     let elapsed = event.at.saturating_sub(state.last_at);
     state.last_at = event.at;
-    let away = matches!(event.fact, Fact::Restarted { .. } | Fact::Resumed | Fact::Answered { .. });
+    let away = matches!(event.fact, Fact::Restarted { .. } | Fact::Resumed);
     if away || state.paused || state.phase == Phase::Ended {
         return;
     }

@@ -20,19 +20,36 @@ pub fn recover(state: &State, now: UnixMs) -> Vec<Event> {
         .lanes
         .iter()
         .flat_map(|(scope, lane)| {
-            let running = lane.calls.iter().enumerate().filter(|(_, c)| c.progress == CallProgress::Running);
-            running.map(|(index, _)| Interrupted { scope: scope.clone(), turn: lane.turn, index, again })
+            let running = lane
+                .calls
+                .iter()
+                .enumerate()
+                .filter(|(_, c)| c.progress == CallProgress::Running);
+            running.map(|(index, _)| Interrupted {
+                scope: scope.clone(),
+                turn: lane.turn,
+                index,
+                again,
+            })
         })
         .collect();
-    let lost = interrupted.iter().filter(|call| !call.again).map(|call| Event {
-        scope: call.scope.clone(),
-        at: now,
-        fact: Fact::CallEnded {
-            turn: call.turn,
-            index: call.index,
-            result: Box::new(CallResult { shown: INTERRUPTED.to_owned(), ..CallResult::default() }),
-        },
-    });
+    let lost = interrupted
+        .iter()
+        .filter(|call| !call.again)
+        .map(|call| Event {
+            scope: call.scope.clone(),
+            at: now,
+            fact: Fact::CallEnded {
+                turn: call.turn,
+                index: call.index,
+                result: Box::new(CallResult {
+                    shown: INTERRUPTED.to_owned(),
+                    ..CallResult::default()
+                }),
+            },
+        });
     let lost: Vec<Event> = lost.collect();
-    std::iter::once(Event::run(now, Fact::Restarted { interrupted })).chain(lost).collect()
+    std::iter::once(Event::run(now, Fact::Restarted { interrupted }))
+        .chain(lost)
+        .collect()
 }

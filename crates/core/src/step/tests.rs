@@ -506,9 +506,9 @@ fn a_provider_says_when_to_try_again() {
     +60s woken                         waiting for 30000 ms | -
     +30s woken                         working | ask 1, attempt 2
     ask                                working | ask 1, attempt 2
-    failed unavailable after=0         waiting for 0 ms | -
-    +0s woken                          working | ask 1, attempt 3
-    ask                                working | ask 1, attempt 3
+    failed unavailable after=0         waiting for 1000 ms | -
+    +0s woken                          waiting for 1000 ms | -
+    ask                                waiting for 0 ms | -
     failed rate_limited after=999999999999 waiting for 86400000 ms | -
     ");
 }
@@ -1148,6 +1148,160 @@ fn a_verdict_on_another_tree_never_counts() {
     }
     assert_eq!(journal.state.status(), "checking");
     assert_eq!(to_verify(&journal.state).len(), 4);
+}
+
+// Ending well.
+
+#[test]
+fn what_cannot_be_delivered_is_not_complete() {
+    insta::assert_snapshot!(transcript(run(), &["ready", "turn claim", "fix t1", "verify", "undelivered", "written"]), @r"
+    ready                              working | ask 1
+    turn claim                         checking | fix
+    fix t1                             checking | verify unit lint suite scope on t1
+    verify                             delivering | deliver
+    undelivered                        reporting | report
+    written                            failed | -
+    Failed: every check passes, but the result could not be delivered: the branch exists already: delete it
+    ");
+}
+
+#[test]
+fn a_budget_that_is_used_up_when_everything_is_known_to_pass_ends_complete() {
+    let few = run_with(|goal| goal.stop.turns = 25);
+    insta::assert_snapshot!(transcript(few, &["ready", "turns 25 write", "fix t1", "verify"]), @r"
+    ready                              working | ask 1
+    turns 25 write                     checking | fix
+    fix t1                             checking | verify unit lint suite scope on t1
+    verify                             delivering | deliver; tells: checkpoint []
+    Complete: all 4 checks pass on the delivered tree.
+    ");
+}
+
+#[test]
+fn a_model_that_goes_on_after_everything_passes_is_not_stuck() {
+    let long = run_with(|goal| {
+        goal.stop.turns = 100;
+        goal.stop.no_progress = 1;
+    });
+    insta::assert_snapshot!(transcript(long, &["ready", "turns 25 write", "fix t1", "verify", "turns 25 shell", "fix t1"]), @r"
+    ready                              working | ask 1
+    turns 25 write                     checking | fix
+    fix t1                             checking | verify unit lint suite scope on t1
+    verify                             working | ask 26; tells: checkpoint []
+    turns 25 shell                     checking | fix
+    fix t1                             delivering | deliver
+    Complete: all 4 checks pass on the delivered tree.
+    ");
+}
+
+#[test]
+fn what_could_not_be_told_on_the_base_can_still_come_nearer() {
+    insta::assert_snapshot!(transcript(run(), &[
+        "prepared", "base unit cannot", "base lint fail", "base suite pass", "baselined",
+        "turn claim", "fix t1", "verify unit=cannot lint=fail", "turn claim", "fix t2", "verify unit=fail,2/9 lint=fail",
+        "turn claim", "fix t3", "verify unit=fail,3/9 lint=fail", "turn claim", "fix t4", "verify unit=fail,3/9 lint=fail",
+    ]), @r"
+    prepared                           baselining | baseline
+    base unit cannot                   baselining | baseline
+    base lint fail                     baselining | baseline
+    base suite pass                    baselining | baseline
+    baselined                          working | ask 1
+    turn claim                         checking | fix
+    fix t1                             checking | verify unit lint suite scope on t1
+    verify unit=cannot lint=fail       working | ask 2; tells: rejected [unit lint]
+    turn claim                         checking | fix
+    fix t2                             checking | verify unit lint suite scope on t2
+    verify unit=fail,2/9 lint=fail     working | ask 3; tells: rejected [unit lint]
+    turn claim                         checking | fix
+    fix t3                             checking | verify unit lint suite scope on t3
+    verify unit=fail,3/9 lint=fail     working | ask 4; tells: rejected [unit lint]
+    turn claim                         checking | fix
+    fix t4                             checking | verify unit lint suite scope on t4
+    verify unit=fail,3/9 lint=fail     working | ask 5; tells: rejected [unit lint]
+    ");
+}
+
+#[test]
+fn a_run_that_is_ending_keeps_its_reason_when_a_person_stops_it() {
+    insta::assert_snapshot!(transcript(run(), &["ready", "turn claim", "fix t1", "verify", "stopped", "delivered", "stopped", "written"]), @r"
+    ready                              working | ask 1
+    turn claim                         checking | fix
+    fix t1                             checking | verify unit lint suite scope on t1
+    verify                             delivering | deliver
+    stopped                            delivering | deliver
+    delivered                          reporting | report
+    stopped                            reporting | report
+    written                            complete | -
+    Complete: all 4 checks pass on the delivered tree.
+    ");
+    insta::assert_snapshot!(transcript(run(), &["ready", "turn help", "fix t1", "stopped", "fix t1", "verify", "delivered", "written"]), @r"
+    ready                              working | ask 1
+    turn help                          checking | fix
+    fix t1                             checking | verify unit lint suite scope on t1
+    stopped                            checking | fix
+    fix t1                             checking | verify scope on t1
+    verify                             delivering | deliver
+    delivered                          reporting | report
+    written                            blocked | -
+    Blocked: Which rounding does the shop want?
+    ");
+}
+
+#[test]
+fn an_answer_that_comes_before_the_end_counts() {
+    insta::assert_snapshot!(transcript(run(), &[
+        "ready", "turn write help", "answered half even", "fix t1", "verify unit=fail", "delivered", "written", "turn claim",
+    ]), @r"
+    ready                              working | ask 1
+    turn write help                    checking | fix
+    answered half even                 checking | fix; tells: answer 'half even'
+    fix t1                             checking | verify unit lint suite scope on t1; tells: answer 'half even'
+    verify unit=fail                   delivering | deliver; tells: answer 'half even'
+    delivered                          reporting | report; tells: answer 'half even'
+    written                            working | ask 2; tells: answer 'half even'
+    turn claim                         checking | fix
+    ");
+}
+
+#[test]
+fn what_comes_too_late_starts_nothing() {
+    insta::assert_snapshot!(transcript(run(), &[
+        "ready", "turn shell", "end 0", "end 7", "ask", "stopped", "answer", "failed refused", "fix t1", "fix t2",
+        "delivered", "verify", "delivered", "undelivered", "written", "answer", "fix t3", "delivered", "written",
+    ]), @r"
+    ready                              working | ask 1
+    turn shell                         working | ask 2
+    end 0                              ! `call_ended` does not fit a run that is working: the journal is damaged
+    end 7                              ! `call_ended` does not fit a run that is working: the journal is damaged
+    ask                                working | ask 2
+    stopped                            checking | fix
+    answer                             ! `model_answered` does not fit a run that is checking: the journal is damaged
+    failed refused                     ! `model_failed` does not fit a run that is checking: the journal is damaged
+    fix t1                             checking | verify scope on t1
+    fix t2                             ! `candidate_fixed` does not fit a run that is checking: the journal is damaged
+    delivered                          ! `delivered` does not fit a run that is checking: the journal is damaged
+    verify                             delivering | deliver
+    delivered                          reporting | report
+    undelivered                        ! `delivery_failed` does not fit a run that is reporting: the journal is damaged
+    written                            stopped | -
+    answer                             ! `model_answered` does not fit a run that is stopped: the journal is damaged
+    fix t3                             ! `candidate_fixed` does not fit a run that is stopped: the journal is damaged
+    delivered                          ! `delivered` does not fit a run that is stopped: the journal is damaged
+    written                            stopped | -
+    Stopped by a person.
+    ");
+    // Verdicts on an earlier tree do not close a checkpoint whose tree is not fixed yet.
+    insta::assert_snapshot!(transcript(run(), &[
+        "ready", "turn claim", "fix t1", "verify unit=fail", "turn write claim", "check unit pass", "fix t2",
+    ]), @r"
+    ready                              working | ask 1
+    turn claim                         checking | fix
+    fix t1                             checking | verify unit lint suite scope on t1
+    verify unit=fail                   working | ask 2; tells: rejected [unit]
+    turn write claim                   checking | fix
+    check unit pass                    checking | fix
+    fix t2                             checking | verify unit lint suite scope on t2
+    ");
 }
 
 // A simulated world: it does what is due and nothing else, and keeps the truth that `core` cannot see.

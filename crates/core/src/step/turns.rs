@@ -32,7 +32,9 @@ pub(super) fn requested(state: &mut State, scope: &Scope) {
 pub(super) fn answered(state: &mut State, scope: &Scope, calls: &[CallHead], usage: &Usage) {
     spend(state, usage);
     state.spent.turns += 1;
-    let Some(lane) = state.lanes.get_mut(scope) else { return };
+    let Some(lane) = state.lanes.get_mut(scope) else {
+        return;
+    };
     lane.asking = false;
     lane.turn += 1;
     lane.failures = 0;
@@ -40,8 +42,14 @@ pub(super) fn answered(state: &mut State, scope: &Scope, calls: &[CallHead], usa
     lane.claim = None;
     lane.help = None;
     lane.since_checkpoint += 1;
-    lane.calls =
-        calls.iter().map(|head| CallState { head: head.clone(), progress: CallProgress::Pending, again: false }).collect();
+    lane.calls = calls
+        .iter()
+        .map(|head| CallState {
+            head: head.clone(),
+            progress: CallProgress::Pending,
+            again: false,
+        })
+        .collect();
     if lane.calls.is_empty() {
         lane.silent += 1;
         turn_ended(state, scope);
@@ -68,7 +76,9 @@ pub(super) fn failed(
     spend(state, usage);
     state.spent.failed_calls += 1;
     let now = state.last_at;
-    let Some(lane) = state.lanes.get_mut(scope) else { return };
+    let Some(lane) = state.lanes.get_mut(scope) else {
+        return;
+    };
     lane.asking = false;
     lane.failures += 1;
     let failures = lane.failures;
@@ -81,14 +91,25 @@ pub(super) fn failed(
         ending::stop_reason(help, Blocker::Provider)
     };
     match kind {
-        ModelErrorKind::RateLimited | ModelErrorKind::Unavailable | ModelErrorKind::Network | ModelErrorKind::Cut => {
-            let wait = retry_after_ms.unwrap_or_else(|| backoff(lane.failures)).min(WAIT_MAX_MS);
-            lane.wait = Some(Wait { until: now.saturating_add(wait), since: now, why: message.to_owned() });
+        ModelErrorKind::RateLimited
+        | ModelErrorKind::Unavailable
+        | ModelErrorKind::Network
+        | ModelErrorKind::Cut => {
+            // A provider that says "at once" again and again is not asked in a tight loop.
+            let wait = retry_after_ms
+                .unwrap_or_else(|| backoff(lane.failures))
+                .clamp(BACKOFF_FIRST_MS, WAIT_MAX_MS);
+            lane.wait = Some(Wait {
+                until: now.saturating_add(wait),
+                since: now,
+                why: message.to_owned(),
+            });
         }
         ModelErrorKind::Malformed => {
             lane.malformed += 1;
             if lane.malformed >= MALFORMED_MAX {
-                let stop = provider_blocks(format!("The model's answers cannot be read: {message}"));
+                let stop =
+                    provider_blocks(format!("The model's answers cannot be read: {message}"));
                 ending::stop(state, stop);
             }
         }
@@ -96,16 +117,25 @@ pub(super) fn failed(
             lane.window /= 2;
             lane.inbox.push(Notice::HistoryCut);
             if lane.window == 0 {
-                let stop = provider_blocks(format!("The goal alone is too long for the model's context: {message}"));
+                let stop = provider_blocks(format!(
+                    "The goal alone is too long for the model's context: {message}"
+                ));
                 ending::stop(state, stop);
             }
         }
         ModelErrorKind::Refused => {
-            let stop = provider_blocks(format!("The model's provider refuses the request: {message}"));
+            let stop = provider_blocks(format!(
+                "The model's provider refuses the request: {message}"
+            ));
             ending::stop(state, stop);
         }
         ModelErrorKind::ScriptEnded => {
-            ending::stop(state, StopReason::Failed { why: message.to_owned() });
+            ending::stop(
+                state,
+                StopReason::Failed {
+                    why: message.to_owned(),
+                },
+            );
         }
     }
 }
@@ -121,22 +151,38 @@ pub(super) fn call_started(state: &mut State, scope: &Scope, index: usize) {
     if let Some(candidate) = &mut state.candidate {
         candidate.current = false;
     }
-    if let Some(call) = state.lanes.get_mut(scope).and_then(|l| l.calls.get_mut(index)) {
+    if let Some(call) = state
+        .lanes
+        .get_mut(scope)
+        .and_then(|l| l.calls.get_mut(index))
+    {
         call.progress = CallProgress::Running;
     }
+}
+
+/// Whether the call exists and is not over.
+pub(super) fn is_open(state: &State, scope: &Scope, index: usize) -> bool {
+    let call = state
+        .lanes
+        .get(scope)
+        .and_then(|lane| lane.calls.get(index));
+    call.is_some_and(|call| call.progress != CallProgress::Ended)
 }
 
 pub(super) fn call_ended(state: &mut State, scope: &Scope, index: usize, result: &CallResult) {
     state.denials = state.denials.saturating_add(result.denials.len() as u64);
     let now = state.last_at;
-    let Some(lane) = state.lanes.get_mut(scope) else { return };
+    let Some(lane) = state.lanes.get_mut(scope) else {
+        return;
+    };
     if let Some(call) = lane.calls.get_mut(index) {
         call.progress = CallProgress::Ended;
     }
     if let Some(said) = &result.said {
         hear(lane, said, now);
     }
-    if lane.calls.iter().all(|c| c.progress == CallProgress::Ended) && state.phase == Phase::Working {
+    if lane.calls.iter().all(|c| c.progress == CallProgress::Ended) && state.phase == Phase::Working
+    {
         turn_ended(state, scope);
     }
 }
@@ -152,8 +198,13 @@ fn hear(lane: &mut Lane, said: &Said, now: UnixMs) {
             if *replace {
                 lane.notes.clear();
             }
-            lane.notes.push(Note { turn: lane.turn, text: text.clone() });
-            while lane.notes.len() > 1 && lane.notes.iter().map(|n| n.text.len()).sum::<usize>() > NOTES_BYTES_MAX {
+            lane.notes.push(Note {
+                turn: lane.turn,
+                text: text.clone(),
+            });
+            while lane.notes.len() > 1
+                && lane.notes.iter().map(|n| n.text.len()).sum::<usize>() > NOTES_BYTES_MAX
+            {
                 lane.notes.remove(0);
             }
         }
@@ -161,7 +212,11 @@ fn hear(lane: &mut Lane, said: &Said, now: UnixMs) {
         Said::WaitUntil { until } => {
             let until = (*until).min(now.saturating_add(WAIT_MAX_MS));
             if until > now {
-                lane.wait = Some(Wait { until, since: now, why: "the model waits for a time".into() });
+                lane.wait = Some(Wait {
+                    until,
+                    since: now,
+                    why: "the model waits for a time".into(),
+                });
             }
         }
     }
@@ -169,7 +224,9 @@ fn hear(lane: &mut Lane, said: &Said, now: UnixMs) {
 
 /// The answer and all its calls are over: go on, look, or ask.
 fn turn_ended(state: &mut State, scope: &Scope) {
-    let Some(lane) = state.lanes.get_mut(scope) else { return };
+    let Some(lane) = state.lanes.get_mut(scope) else {
+        return;
+    };
     if let Some(help) = lane.help.take() {
         ending::stop(state, ending::stop_reason(help, Blocker::Model));
     } else if lane.claim.take().is_some() {
@@ -185,12 +242,18 @@ fn turn_ended(state: &mut State, scope: &Scope) {
 }
 
 fn look(state: &mut State, why: Why) {
-    state.phase = Phase::Checking(Checkpoint { why, fixed: false, same_tree: false });
+    state.phase = Phase::Checking(Checkpoint {
+        why,
+        fixed: false,
+        same_tree: false,
+    });
 }
 
 pub(super) fn background_stopped(state: &mut State, scope: &Scope, names: &[String]) {
     if let Some(lane) = state.lanes.get_mut(scope).filter(|_| !names.is_empty()) {
-        lane.inbox.push(Notice::BackgroundStopped { names: names.to_vec() });
+        lane.inbox.push(Notice::BackgroundStopped {
+            names: names.to_vec(),
+        });
     }
 }
 
@@ -205,7 +268,9 @@ pub(super) fn woken(state: &mut State) {
 
 pub(super) fn restarted(state: &mut State, interrupted: &[Interrupted]) {
     for call in interrupted {
-        let Some(lane) = state.lanes.get_mut(&call.scope) else { continue };
+        let Some(lane) = state.lanes.get_mut(&call.scope) else {
+            continue;
+        };
         if let Some(found) = lane.calls.get_mut(call.index)
             && call.again
         {

@@ -97,14 +97,13 @@ impl Run {
         Some(next.received_us.saturating_sub(this.answered_us) as f64 / US_PER_MS)
     }
 
-    /// The overhead around a turn of the first `idle_turns`.
+    /// The overhead around a turn of the first `idle_turns`, turns that end in a checkpoint left out.
     pub fn overhead(&self, turn: u64, idle_turns: u64) -> Option<Overhead> {
         let around = (turn / AROUND_SHARE).clamp(AROUND_MIN, AROUND_MAX);
-        let (from, to) = (
-            turn.saturating_sub(around).max(1),
-            (turn + around).min(idle_turns),
-        );
-        let mut gaps: Vec<f64> = (from..=to).filter_map(|turn| self.gap_ms(turn)).collect();
+        let from = turn.saturating_sub(around).max(1);
+        let to = (turn + around).min(idle_turns);
+        let plain = (from..=to).filter(|turn| turn % CHECKPOINT_TURNS != 0);
+        let mut gaps: Vec<f64> = plain.filter_map(|turn| self.gap_ms(turn)).collect();
         Some(Overhead {
             from,
             to,
@@ -113,11 +112,22 @@ impl Run {
         })
     }
 
-    /// The middle overhead of the turns that end in a checkpoint, milliseconds.
-    pub fn checkpoint_ms(&self) -> Option<f64> {
-        let last = *self.turns.keys().last()?;
-        let at = (1..last.saturating_sub(2)).filter(|turn| turn % CHECKPOINT_TURNS == 0);
-        median(&mut at.filter_map(|turn| self.gap_ms(turn)).collect::<Vec<_>>())
+    /// The middle overhead of the first `idle_turns` that end in a checkpoint, milliseconds.
+    pub fn checkpoint_ms(&self, idle_turns: u64) -> Option<f64> {
+        self.median_of(checkpoints(idle_turns))
+    }
+
+    /// The middle overhead of the turns after them, whose command finds no open cell, milliseconds.
+    pub fn after_checkpoint_ms(&self, idle_turns: u64) -> Option<f64> {
+        self.median_of(checkpoints(idle_turns - 1).map(|turn| turn + 1))
+    }
+
+    fn median_of(&self, turns: impl Iterator<Item = u64>) -> Option<f64> {
+        median(
+            &mut turns
+                .filter_map(|turn| self.gap_ms(turn))
+                .collect::<Vec<_>>(),
+        )
     }
 
     /// How large a turn's request was.
@@ -142,4 +152,8 @@ impl Run {
         }
         Ok(bytes as f64 / BYTES_PER_MB)
     }
+}
+
+fn checkpoints(idle_turns: u64) -> impl Iterator<Item = u64> {
+    (1..=idle_turns).filter(|turn| turn % CHECKPOINT_TURNS == 0)
 }

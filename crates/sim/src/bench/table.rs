@@ -20,13 +20,18 @@ impl Table {
         Table { lines: vec![first] }
     }
 
-    /// A figure that has a target, which it is to stay below.
+    /// A figure that has a target, with its unit.
     pub fn row(&mut self, what: &str, measured: String, target: Option<(f64, &str)>, value: f64) {
         let Some((target, unit)) = target else {
             return self.note(what, measured);
         };
-        let met = if value < target { "met" } else { "missed" };
-        let target = format!("< {target} {unit}");
+        // A factor may reach its target; what has a unit is to stay below it.
+        let (sign, met) = match unit {
+            "" => ("≤", value <= target),
+            _ => ("<", value < target),
+        };
+        let met = if met { "met" } else { "missed" };
+        let target = format!("{sign} {target} {unit}");
         self.lines.push(format!(
             "  {what:<0$} {measured:>MEASURED_WIDTH$}  {1:<10} {met}",
             WHAT_WIDTH - 2,

@@ -251,10 +251,14 @@ fn long_run(program: &Program, world: &World, repo: &Repo, turns: u64) -> Result
             );
         }
     }
-    if let Some(checkpoint) = run.checkpoint_ms() {
+    if let Some(checkpoint) = run.checkpoint_ms(turns) {
+        let what = "a turn that ends in a checkpoint (clean checkout, check), median";
+        table.note(what, ms(checkpoint));
+    }
+    if let Some(after) = run.after_checkpoint_ms(turns) {
         table.note(
-            "a turn with a checkpoint (clean checkout, check, new cell), median",
-            ms(checkpoint),
+            "the turn after it, which opens a new cell, median",
+            ms(after),
         );
     }
     for point in sizes(turns) {

@@ -10,6 +10,7 @@ use super::super::{CHECK_TIMEOUT_DEFAULT_S, Check, CheckKind, Role};
 use super::place;
 use super::reader::{Fields, Reader};
 use crate::ids::CheckId;
+use crate::state::SCOPE_CHECK;
 
 /// Entries of one list of checks.
 const CHECKS_MAX: usize = 500;
@@ -57,7 +58,16 @@ pub(super) fn name(reader: &mut Reader, lists: &mut [&mut Vec<Draft>]) {
             }
         }
     }
+    if let Some(span) = given.get(SCOPE_CHECK) {
+        reader.findings.error(
+            "reserved-id",
+            *span,
+            format!("the id `{SCOPE_CHECK}` is the harness's own: its check on what may change"),
+            "id: my-scope",
+        );
+    }
     let mut taken: BTreeSet<String> = given.into_keys().collect();
+    taken.insert(SCOPE_CHECK.to_owned());
     let mut last: BTreeMap<String, usize> = BTreeMap::new();
     for draft in lists.iter_mut().flat_map(|l| l.iter_mut()) {
         let id = match &draft.given {
