@@ -355,13 +355,18 @@ fn go_test_json_does_not_believe_a_printed_result() {
 }
 
 #[test]
-fn gotestsum_shape() {
+fn gotestsum() {
+    // The package that does not compile is counted in an attribute only: the exit code says so.
     expect(
         Format::Junit,
-        "gotestsum-shape.xml",
+        "gotestsum-1.8.2.xml",
         &[
+            "+ example.com/shop/sub::TestTwice",
             "+ example.com/shop::TestAdds",
+            "- example.com/shop::TestGroup",
+            "+ example.com/shop::TestGroup/a_b",
             "- example.com/shop::TestGroup/bad",
+            "+ example.com/shop::TestPanics",
             "~ example.com/shop::TestSkipped",
         ],
     );
@@ -379,6 +384,69 @@ fn googletest() {
             "- cart_test.cc::CartTest::Wrong",
             "+ cart_test.cc::Nums/P::Even/0",
             "+ cart_test.cc::Nums/P::Even/1",
+        ],
+    );
+}
+
+#[test]
+fn googletest_with_an_environment_that_fails() {
+    expect(
+        Format::Junit,
+        "gtest-1.12.1-environment-fails.xml",
+        &[
+            "- NonTestSuiteFailure",
+            "~ cart_test.cc::Broken::Never",
+            "~ cart_test.cc::CartTest::Adds",
+            "~ cart_test.cc::Typed/0::Zero",
+            "~ cart_test.cc::Typed/1::Zero",
+        ],
+    );
+}
+
+#[test]
+fn surefire() {
+    expect(
+        Format::Junit,
+        "surefire-2.22.3-CartTest.xml",
+        &[
+            "- shop.CartTest$Coupons::rejects",
+            "+ shop.CartTest$Coupons::takes",
+            "+ shop.CartTest::adds",
+            "~ shop.CartTest::assumed",
+            "- shop.CartTest::errs",
+            "+ shop.CartTest::even{int}[1]",
+            "+ shop.CartTest::even{int}[2]",
+            "- shop.CartTest::flaky",
+            "~ shop.CartTest::later",
+            "+ shop.CartTest::named",
+            "- shop.CartTest::wrong",
+        ],
+    );
+}
+
+#[test]
+fn a_class_that_surefire_cannot_set_up_is_a_failed_test() {
+    expect(
+        Format::Junit,
+        "surefire-2.22.3-BrokenTest.xml",
+        &["- shop.BrokenTest"],
+    );
+}
+
+#[test]
+fn phpunit() {
+    expect(
+        Format::Junit,
+        "phpunit-9.6.7-junit.xml",
+        &[
+            "+ tests/CartTest.php::all::CartTest::CartTest::testEven::CartTest::testEven with data set \"four\"",
+            "+ tests/CartTest.php::all::CartTest::CartTest::testEven::CartTest::testEven with data set \"two\"",
+            "+ tests/CartTest.php::all::CartTest::testAdds",
+            "- tests/CartTest.php::all::CartTest::testErrs",
+            "~ tests/CartTest.php::all::CartTest::testLater",
+            "- tests/CartTest.php::all::CartTest::testRisky",
+            "~ tests/CartTest.php::all::CartTest::testUnfinished",
+            "- tests/CartTest.php::all::CartTest::testWrong",
         ],
     );
 }
@@ -723,6 +791,104 @@ fn coverage_is_what_the_tools_themselves_say() {
             "percent_covered",
             70.588,
         ),
+        // `cargo llvm-cov report` of the same run: 43 + 4 regions, of which 2 + 4 were missed, and so on.
+        (
+            Value::LlvmCov,
+            "llvm-cov-cargo-llvm-cov-0.9.1-branch.json",
+            "regions",
+            87.23,
+        ),
+        (
+            Value::LlvmCov,
+            "llvm-cov-cargo-llvm-cov-0.9.1-branch.json",
+            "functions",
+            83.33,
+        ),
+        (
+            Value::LlvmCov,
+            "llvm-cov-cargo-llvm-cov-0.9.1-branch.json",
+            "lines",
+            86.67,
+        ),
+        (
+            Value::LlvmCov,
+            "llvm-cov-cargo-llvm-cov-0.9.1-branch.json",
+            "branches",
+            50.0,
+        ),
+        (
+            Value::LlvmCov,
+            "llvm-cov-cargo-llvm-cov-0.9.1-summary-only.json",
+            "lines",
+            86.67,
+        ),
+        (Value::LlvmCov, "llvm-cov-export-22.1.2.json", "lines", 40.0),
+        (
+            Value::LlvmCov,
+            "llvm-cov-export-22.1.2.json",
+            "functions",
+            66.67,
+        ),
+        (
+            Value::LlvmCov,
+            "llvm-cov-export-22.1.2.json",
+            "regions",
+            42.86,
+        ),
+        (Value::Jacoco, "jacoco-0.8.6.xml", "lines", 75.0),
+        (Value::Jacoco, "jacoco-0.8.6.xml", "branches", 50.0),
+        (Value::Jacoco, "jacoco-0.8.6.xml", "functions", 66.667),
+        (Value::Jacoco, "jacoco-0.8.6.xml", "instructions", 70.732),
+        // `go tool cover -func` of the same profile; each block stands there once for each of two packages.
+        (
+            Value::GoCover,
+            "go-cover-1.19.8-set.out",
+            "statements",
+            80.0,
+        ),
+        (
+            Value::GoCover,
+            "go-cover-1.19.8-count.out",
+            "statements",
+            80.0,
+        ),
+        // nyc's own table of the same run, but for the statements, where it writes its lines.
+        (Value::Clover, "clover-nyc-17.1.0.xml", "statements", 100.0),
+        (Value::Clover, "clover-nyc-17.1.0.xml", "lines", 100.0),
+        (Value::Clover, "clover-nyc-17.1.0.xml", "branches", 33.333),
+        (Value::Clover, "clover-nyc-17.1.0.xml", "functions", 75.0),
+        (Value::Clover, "clover-nyc-17.1.0.xml", "elements", 76.19),
+        // What PHPUnit prints: methods 0/2, lines 5/7.
+        (Value::Clover, "clover-phpunit-9.6.7.xml", "lines", 71.429),
+        (
+            Value::Clover,
+            "clover-phpunit-9.6.7.xml",
+            "statements",
+            71.429,
+        ),
+        (Value::Clover, "clover-phpunit-9.6.7.xml", "functions", 0.0),
+        (
+            Value::Clover,
+            "clover-phpunit-9.6.7.xml",
+            "elements",
+            55.556,
+        ),
+        (Value::NycText, "nyc-text-17.1.0.txt", "statements", 78.57),
+        (Value::NycText, "nyc-text-17.1.0.txt", "branches", 33.33),
+        (Value::NycText, "nyc-text-17.1.0.txt", "functions", 75.0),
+        (Value::NycText, "nyc-text-17.1.0.txt", "lines", 100.0),
+        (
+            Value::NycText,
+            "nyc-text-17.1.0-colours.txt",
+            "branches",
+            33.33,
+        ),
+        (
+            Value::NycText,
+            "nyc-text-jest-30.5.2.txt",
+            "functions",
+            75.0,
+        ),
         (
             Value::Json,
             "coverage-py-7.17.3.json",
@@ -743,6 +909,210 @@ fn the_records_of_lcov_2_are_understood() {
     assert_eq!(value(Value::Lcov, "lcov-2.2-shape.info", "branches"), 80.0);
     // total (once, by two names), overload; not refund, ranged.
     assert_eq!(value(Value::Lcov, "lcov-2.2-shape.info", "functions"), 50.0);
+}
+
+/// What a value of a report is after a change to its text.
+#[track_caller]
+fn changed_value(
+    format: Value,
+    name: &str,
+    what: &str,
+    from: &str,
+    to: &str,
+) -> Result<f64, ReportError> {
+    let text = String::from_utf8(fixture(name)).expect("text");
+    assert!(text.contains(from), "{name} has no `{from}`");
+    values::read(format, what, text.replacen(from, to, 1).as_bytes())
+}
+
+#[test]
+fn a_report_that_contradicts_itself_is_unreadable() {
+    for (format, name, what, from, to) in [
+        // More covered than there are.
+        (
+            Value::LlvmCov,
+            "llvm-cov-cargo-llvm-cov-0.9.1-summary-only.json",
+            "lines",
+            r#""count":27,"covered":26"#,
+            r#""count":27,"covered":28"#,
+        ),
+        (
+            Value::Clover,
+            "clover-phpunit-9.6.7.xml",
+            "elements",
+            "<metrics files=\"1\" loc=\"23\" ncloc=\"23\" classes=\"1\" methods=\"2\" coveredmethods=\"0\" \
+             conditionals=\"0\" coveredconditionals=\"0\" statements=\"7\" coveredstatements=\"5\" \
+             elements=\"9\"",
+            "<metrics elements=\"4\"",
+        ),
+        (
+            Value::NycText,
+            "nyc-text-17.1.0.txt",
+            "functions",
+            "      75 |",
+            "     175 |",
+        ),
+        // One block with two numbers of statements, and one without an end.
+        (
+            Value::GoCover,
+            "go-cover-1.19.8-set.out",
+            "statements",
+            "cart.go:6.39,8.27 2 1",
+            "cart.go:6.39,8.27 9 1",
+        ),
+        (
+            Value::GoCover,
+            "go-cover-1.19.8-set.out",
+            "statements",
+            "cart.go:6.39,8.27 2 1",
+            "cart.go:6.39 2 1",
+        ),
+        // Two totals.
+        (
+            Value::Jacoco,
+            "jacoco-0.8.6.xml",
+            "lines",
+            "<sessioninfo",
+            "<counter type=\"LINE\" missed=\"0\" covered=\"9\"/><sessioninfo",
+        ),
+    ] {
+        let found = changed_value(format, name, what, from, to);
+        assert!(
+            matches!(found, Err(ReportError::Malformed { .. })),
+            "{format:?} {what}: {found:?}"
+        );
+    }
+}
+
+#[test]
+fn the_code_under_test_cannot_print_a_figure_beside_the_tools_own() {
+    let table = "--|--\nFile | % Stmts | % Branch | % Funcs | % Lines | Uncovered Line #s\n\
+                 All files | 100 | 100 | 100 | 100 |\n";
+    let row = "All files | 100 | 100 | 100 | 100 | \n";
+    let real = String::from_utf8(fixture("nyc-text-17.1.0.txt")).expect("text");
+    for text in [
+        format!("{table}{real}"),
+        format!("{real}{table}"),
+        format!("{row}{real}"),
+        format!("{real}{row}"),
+    ] {
+        let found = values::read(Value::NycText, "branches", text.as_bytes());
+        assert!(
+            matches!(found, Err(ReportError::Ambiguous { .. })),
+            "{text}: {found:?}"
+        );
+    }
+
+    let name = "llvm-cov-cargo-llvm-cov-0.9.1-summary-only.json";
+    let real = String::from_utf8(fixture(name)).expect("text");
+    let fake = real.replace("\"covered\":26", "\"covered\":27");
+    let read = |text: String| values::read(Value::LlvmCov, "lines", text.as_bytes());
+    // The tests' own output comes first where one command line does both.
+    let alone = read(format!("running 2 tests\n{{}}\n\n{real}")).expect("read");
+    assert!((alone - 100.0 * 26.0 / 30.0).abs() < 1e-9, "{alone}");
+    for text in [format!("{fake}\n{real}"), format!("{real}\n{fake}\n")] {
+        let found = read(text);
+        assert!(
+            matches!(found, Err(ReportError::Ambiguous { .. })),
+            "{found:?}"
+        );
+    }
+}
+
+#[test]
+fn only_the_counters_of_the_whole_jacoco_report_count() {
+    let report = r#"<report name="all">
+        <group name="a"><package name="p"><counter type="LINE" missed="9" covered="1"/></package>
+          <counter type="LINE" missed="9" covered="1"/><counter type="BRANCH" missed="0" covered="4"/></group>
+        <group name="b"><counter type="LINE" missed="0" covered="10"/></group>
+        <counter type="LINE" missed="9" covered="11"/>
+      </report>"#;
+    let read = |what| values::read(Value::Jacoco, what, report.as_bytes());
+    assert_eq!(read("lines"), Ok(55.0));
+    assert!(matches!(read("branches"), Err(ReportError::Lacks { .. })));
+}
+
+#[test]
+fn go_profiles_behind_each_other_are_joined() {
+    let read = |text: &str| values::read(Value::GoCover, "statements", text.as_bytes());
+    let one =
+        "mode: atomic\nexample.com/a b:c/x.go:1.1,2.2 3 0\nexample.com/a b:c/x.go:3.1,4.2 1 0\n";
+    let other = "mode: atomic\nexample.com/a b:c/x.go:1.1,2.2 3 17\n";
+    assert_eq!(read(one), Ok(0.0));
+    assert_eq!(read(&format!("{one}{other}")), Ok(75.0));
+    assert_eq!(read(&format!("{other}\n{one}")), Ok(75.0));
+    assert!(read("example.com/x.go:1.1,2.2 3 1\n").is_err());
+    assert!(read("mode: set\nexample.com/x.go:1.1,2.2 3 -1\n").is_err());
+    assert!(read("mode: set\nexample.com/x.go:1.1,2.2 3 1 1\n").is_err());
+}
+
+#[test]
+fn clover_counts_the_project_and_not_its_tests() {
+    let report = r#"<coverage clover="4.4"><project name="shop">
+        <metrics statements="4" coveredstatements="1" conditionals="2" coveredconditionals="1" methods="1"
+          coveredmethods="1" elements="7" coveredelements="3"/>
+        <package name="p"><file name="A.java" path="/src/p/A.java">
+          <line num="1" type="method" count="1"/><line num="2" type="cond" truecount="0" falsecount="3"/>
+          <line num="3" type="stmt" count="0"/><line num="3" type="stmt" count="2"/><line num="4" type="stmt" count="0"/>
+        </file></package>
+        <package name="q"><file name="A.java"><line num="4" type="cond" truecount="0" falsecount="0"/></file></package>
+      </project>
+      <testproject><metrics statements="9" coveredstatements="9" elements="9" coveredelements="9"/>
+        <file name="T.java"><line num="1" type="stmt" count="1"/></file></testproject>
+      </coverage>"#;
+    let read = |what| values::read(Value::Clover, what, report.as_bytes());
+    assert_eq!(read("statements"), Ok(25.0));
+    assert_eq!(read("branches"), Ok(50.0));
+    assert_eq!(read("functions"), Ok(100.0));
+    assert_eq!(read("elements"), Ok(300.0 / 7.0));
+    // 2 and 3 of 2, 3, 4 and, in the other file, 4.
+    assert_eq!(read("lines"), Ok(50.0));
+}
+
+#[test]
+fn the_columns_of_a_coverage_table_are_found_by_their_headings() {
+    let read = |what, text: &str| values::read(Value::NycText, what, text.as_bytes());
+    // Istanbul 0.4 wrote other widths and `% Branches`.
+    let old = "File      |  % Lines |% Branches |   % Stmts |\r\nAll files |       70 |     81.25 |     90 |\r\n";
+    assert_eq!(read("lines", old), Ok(70.0));
+    assert_eq!(read("branches", old), Ok(81.25));
+    assert_eq!(read("statements", old), Ok(90.0));
+    assert!(matches!(
+        read("functions", old),
+        Err(ReportError::Lacks { .. })
+    ));
+    let cut = old.replace("     90 |", "");
+    assert!(matches!(
+        read("lines", &cut),
+        Err(ReportError::Malformed { .. })
+    ));
+}
+
+#[test]
+fn a_coverage_report_that_breaks_off_never_has_a_higher_value() {
+    for (format, name, what) in [
+        (
+            Value::LlvmCov,
+            "llvm-cov-cargo-llvm-cov-0.9.1-branch.json",
+            "branches",
+        ),
+        (Value::Jacoco, "jacoco-0.8.6.xml", "instructions"),
+        (Value::Clover, "clover-phpunit-9.6.7.xml", "lines"),
+        (Value::Clover, "clover-nyc-17.1.0.xml", "elements"),
+        (Value::NycText, "nyc-text-17.1.0.txt", "functions"),
+        (Value::NycText, "nyc-text-17.1.0-colours.txt", "lines"),
+    ] {
+        let whole = fixture(name);
+        let wanted = value(format, name, what);
+        for end in 0..whole.len() {
+            if let Ok(found) = values::read(format, what, &whole[..end]) {
+                assert!(
+                    (found - wanted).abs() < 1e-9,
+                    "{name} cut at {end}: {found}, not {wanted}"
+                );
+            }
+        }
+    }
 }
 
 #[test]
@@ -784,6 +1154,87 @@ fn nothing_measured_is_never_everything_covered() {
             Value::CoveragePy,
             "lines",
             r#"{"files":{},"totals":{"percent_covered":100}}"#,
+        ),
+        (
+            Value::LlvmCov,
+            "lines",
+            r#"{"type":"llvm.coverage.json.export","data":[{"files":[],"totals":{"lines":{"count":1,"covered":1}}}]}"#,
+        ),
+        (
+            Value::LlvmCov,
+            "branches",
+            r#"{"type":"llvm.coverage.json.export","data":[{"files":[{"filename":"a","summary":
+               {"lines":{"count":1,"covered":1},"branches":{"count":0,"covered":0,"percent":0}}}]}]}"#,
+        ),
+        (
+            Value::LlvmCov,
+            "branches",
+            r#"{"type":"llvm.coverage.json.export","data":[{"files":[{"filename":"a","summary":
+               {"lines":{"count":1,"covered":1}}}]}]}"#,
+        ),
+        (
+            Value::LlvmCov,
+            "lines",
+            r#"{"type":"other","data":[{"files":[{"filename":"a","summary":{"lines":{"count":1,"covered":1}}}]}]}"#,
+        ),
+        (Value::LlvmCov, "statements", "{}"),
+        (Value::LlvmCov, "lines", ""),
+        (Value::Jacoco, "lines", r#"<report name="shop"/>"#),
+        (
+            Value::Jacoco,
+            "lines",
+            r#"<report name="shop"><counter type="LINE" missed="0" covered="0"/></report>"#,
+        ),
+        (
+            Value::Jacoco,
+            "lines",
+            r#"<report name="shop"><counter type="LINE" covered="5"/></report>"#,
+        ),
+        (
+            Value::Jacoco,
+            "statements",
+            r#"<report name="shop"><counter type="LINE" missed="0" covered="5"/></report>"#,
+        ),
+        (Value::GoCover, "statements", ""),
+        (Value::GoCover, "statements", "mode: set\n"),
+        (
+            Value::GoCover,
+            "statements",
+            "mode: set\nx.go:1.1,2.2 0 1\n",
+        ),
+        (Value::GoCover, "lines", "mode: set\nx.go:1.1,2.2 1 1\n"),
+        (Value::Clover, "elements", "<coverage/>"),
+        (Value::Clover, "lines", r#"<coverage line-rate="1"/>"#),
+        (
+            Value::Clover,
+            "branches",
+            r#"<coverage><project><metrics conditionals="0" coveredconditionals="0"/></project></coverage>"#,
+        ),
+        (
+            Value::Clover,
+            "elements",
+            r#"<coverage><project><metrics coveredelements="1"/></project></coverage>"#,
+        ),
+        (
+            Value::Clover,
+            "lines",
+            r#"<coverage><project><metrics/><file><line num="1" type="stmt" count="-1"/></file></project></coverage>"#,
+        ),
+        (Value::NycText, "lines", ""),
+        (
+            Value::NycText,
+            "lines",
+            "All files | 100 | 100 | 100 | 100 | \n",
+        ),
+        (
+            Value::NycText,
+            "lines",
+            "File | % Stmts | % Branch | % Funcs | % Lines | Uncovered Line #s\n",
+        ),
+        (
+            Value::NycText,
+            "lines",
+            "File | % Stmts | % Lines | x\nAll files | Unknown | Unknown | \n",
         ),
         (Value::Json, "/a", r#"{"a":true}"#),
         (Value::Json, "/b", r#"{"a":1}"#),
@@ -869,7 +1320,7 @@ const FORMATS: [Format; 7] = [
     Format::Tap,
     Format::Events,
 ];
-const VALUES: [(Value, &str); 12] = [
+const VALUES: [(Value, &str); 26] = [
     (Value::Istanbul, "lines"),
     (Value::Istanbul, "branches"),
     (Value::Lcov, "lines"),
@@ -880,6 +1331,20 @@ const VALUES: [(Value, &str); 12] = [
     (Value::Cobertura, "functions"),
     (Value::CoveragePy, "lines"),
     (Value::CoveragePy, "percent_covered"),
+    (Value::LlvmCov, "lines"),
+    (Value::LlvmCov, "functions"),
+    (Value::LlvmCov, "regions"),
+    (Value::LlvmCov, "branches"),
+    (Value::Jacoco, "lines"),
+    (Value::Jacoco, "instructions"),
+    (Value::GoCover, "statements"),
+    (Value::Clover, "lines"),
+    (Value::Clover, "statements"),
+    (Value::Clover, "branches"),
+    (Value::Clover, "functions"),
+    (Value::Clover, "elements"),
+    (Value::NycText, "statements"),
+    (Value::NycText, "branches"),
     (Value::Json, "/totals/percent_covered"),
     (Value::Regex, r"(\d+)"),
 ];
@@ -931,6 +1396,29 @@ proptest! {
         for what in ["lines", "branches"] {
             if let Ok(value) = values::read(Value::Lcov, what, text.as_bytes()) {
                 prop_assert!((0.0..=100.0).contains(&value));
+            }
+        }
+        let llvm = format!(
+            r#"{{"type":"llvm.coverage.json.export","data":[{{"files":[
+              {{"filename":"a","summary":{{"lines":{{"count":9,"covered":{digits}}}}}}},
+              {{"filename":"b","summary":{{"lines":{{"count":{digits},"covered":1}}}}}}]}}]}}"#
+        );
+        let jacoco = format!(r#"<report><counter type="LINE" missed="{digits}" covered="{digits}"/></report>"#);
+        let go = format!("mode: set\na:1.1,1.{digits} {digits} {digits}\na:2.1,2.{digits} {digits} 0\n");
+        let clover = format!(
+            r#"<coverage><project><metrics statements="{digits}" coveredstatements="{digits}"/></project>
+               <project><metrics statements="{digits}" coveredstatements="1"/></project></coverage>"#
+        );
+        let table = format!("File | % Stmts | x\nAll files | {digits} | \n");
+        for (format, what, text) in [
+            (Value::LlvmCov, "lines", llvm),
+            (Value::Jacoco, "lines", jacoco),
+            (Value::GoCover, "statements", go),
+            (Value::Clover, "statements", clover),
+            (Value::NycText, "statements", table),
+        ] {
+            if let Ok(value) = values::read(format, what, text.as_bytes()) {
+                prop_assert!((0.0..=100.0).contains(&value), "{format:?}: {value}");
             }
         }
     }

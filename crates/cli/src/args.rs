@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Goal mode for any model: a model may only claim; the harness decides.
 #[derive(Debug, Parser)]
@@ -19,31 +19,113 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Plays a bundled goal with a scripted model: no key, no network, a few seconds
+    #[command(after_long_help = "\
+Examples:
+  overnight demo
+  OVERNIGHT_HOME=/tmp/try overnight demo --json")]
     Demo(DemoArgs),
     /// Judges a goal file; needs no model and runs nothing
+    #[command(after_long_help = "\
+Examples:
+  overnight lint goal.md
+  overnight lint goal.md --json | jq '.findings[].message'")]
     Lint(GoalArgs),
     /// Runs every check on the untouched base and shows how the goal will treat it
+    #[command(after_long_help = "\
+Examples:
+  overnight check goal.md
+  overnight check goal.md --fresh --json")]
     Check(CheckArgs),
     /// Runs a goal until it is done, blocked or out of budget
+    #[command(after_long_help = "\
+Examples:
+  overnight run goal.md
+  overnight run goal.md --yes --model openai/gpt-5.5 --price 1.25,0.125,10")]
     Run(RunArgs),
     /// Lists the runs, newest first
+    #[command(after_long_help = "\
+Examples:
+  overnight runs
+  overnight runs --json | jq -r '.[0].branch'")]
     Runs(JsonArg),
     /// Shows what a run is doing, its checks and what it has used
+    #[command(after_long_help = "\
+Examples:
+  overnight show
+  overnight show last --json")]
     Show(OneRun),
     /// Prints a run's events
+    #[command(after_long_help = "\
+Examples:
+  overnight log --follow
+  overnight log last --json | tail -n 5")]
     Log(LogArgs),
     /// Prints a run's report
+    #[command(after_long_help = "\
+Examples:
+  overnight report
+  overnight report last > report.md")]
     Report(OneRun),
     /// Goes on with a paused, killed or unblocked run
+    #[command(after_long_help = "\
+Examples:
+  overnight resume
+  overnight resume last --model openai/gpt-5.5")]
     Resume(ResumeArgs),
     /// Asks a run to rest; `resume` goes on
+    #[command(after_long_help = "\
+Examples:
+  overnight pause
+  overnight pause last && overnight resume last")]
     Pause(RunName),
     /// Ends a run; its report is written
+    #[command(after_long_help = "\
+Examples:
+  overnight stop
+  overnight stop last && overnight report last")]
     Stop(ResumeArgs),
     /// Answers the question of a blocked run
+    #[command(after_long_help = "\
+Examples:
+  overnight answer last \"Yes, a dependency may be added.\"
+  overnight resume last")]
     Answer(AnswerArgs),
     /// Runs the report's checks again, from a fresh clone of what was delivered
+    #[command(after_long_help = "\
+Examples:
+  overnight verify
+  overnight verify last --json")]
     Verify(OneRun),
+    /// Writes a well-commented goal for one of the five headline jobs, filled in from the repository
+    #[command(after_long_help = "\
+Examples:
+  overnight new coverage -o goal.md
+  overnight new feature | less")]
+    New(NewArgs),
+    /// Shows every configured value with where it comes from
+    #[command(after_long_help = "\
+Examples:
+  overnight config
+  OVERNIGHT_MODEL=openai/gpt-5.5 overnight config --json")]
+    Config(JsonArg),
+    /// Says whether a run could start here, and what to do if not
+    #[command(after_long_help = "\
+Examples:
+  overnight doctor
+  overnight doctor --online --model openai/gpt-5.5")]
+    Doctor(DoctorArgs),
+    /// Prints what a shell needs to complete this command line
+    #[command(after_long_help = "\
+Examples:
+  overnight completions bash > ~/.local/share/bash-completion/completions/overnight
+  overnight completions zsh > ~/.zfunc/_overnight")]
+    Completions(CompletionsArgs),
+    /// Prints the manual page, or writes all of them into a folder
+    #[command(after_long_help = "\
+Examples:
+  overnight man | man -l -
+  overnight man --out ~/.local/share/man/man1")]
+    Man(ManArgs),
 }
 
 #[derive(Debug, Args)]
@@ -91,10 +173,11 @@ pub struct CheckArgs {
 pub struct RunArgs {
     /// The goal file
     pub file: PathBuf,
-    /// The model: `openai/NAME` or `scripted/FILE`; default: the goal's `use.model`, else $OVERNIGHT_MODEL
+    /// The model: `openai/NAME` or `scripted/FILE`; default: the goal's `use.model`, else the configuration's
     #[arg(long)]
     pub model: Option<String>,
-    /// US dollars per million tokens, `INPUT,OUTPUT` or `INPUT,CACHED,OUTPUT`; needed for `stop.usd`
+    /// US dollars per million tokens, `INPUT,OUTPUT` or `INPUT,CACHED,OUTPUT`; default: the configuration's.
+    /// Needed for `stop.usd`
     #[arg(long, value_name = "PRICES")]
     pub price: Option<String>,
     /// Ask nothing
@@ -160,4 +243,57 @@ pub struct AnswerArgs {
     pub run: String,
     /// The answer
     pub text: String,
+}
+
+/// A job worth leaving to a run overnight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Job {
+    /// A backlog of an error tracker: fix what is clear, diagnose the rest
+    Errors,
+    /// A mailbox: archive, file, draft; nothing is sent
+    Inbox,
+    /// A feature from the backlog, verified by tests that the goal names
+    Feature,
+    /// Tests until the repository's own coverage command reports the target
+    Coverage,
+    /// A page of documentation that matches the code again
+    Docs,
+}
+
+#[derive(Debug, Args)]
+pub struct NewArgs {
+    /// Which job
+    pub job: Job,
+    /// Write it to this file, which must not exist yet; default: standard output
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Write over the file
+    #[arg(long, requires = "output")]
+    pub force: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// Make one tiny call to the model
+    #[arg(long)]
+    pub online: bool,
+    /// The model that a run would be started with
+    #[arg(long)]
+    pub model: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct CompletionsArgs {
+    /// Which shell
+    pub shell: clap_complete::Shell,
+}
+
+#[derive(Debug, Args)]
+pub struct ManArgs {
+    /// Write every page into this folder
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
 }

@@ -99,10 +99,10 @@ impl Judged {
                 Some(default) => format!("– {default}"),
                 None => line.says.clone(),
             };
-            println!("{:<8} {}", line.name, crate::lines::clean(&says));
+            say!("{:<8} {}", line.name, crate::lines::clean(&says));
         }
         if !self.elements.is_empty() && !self.found.is_empty() {
-            println!();
+            say!();
         }
         print_findings(&self.path, &self.text, &self.found);
         let warnings = self
@@ -111,11 +111,11 @@ impl Judged {
             .filter(|d| d.severity == Severity::Warning)
             .count();
         if self.refused() {
-            println!("\nrefused: this cannot run until it is mended");
+            say!("\nrefused: this cannot run until it is mended");
         } else if warnings > 0 {
-            println!("\nit can run; {warnings} warnings");
+            say!("\nit can run; {warnings} warnings");
         } else {
-            println!("\nit can run");
+            say!("\nit can run");
         }
     }
 }
@@ -129,7 +129,7 @@ fn print_findings(path: &str, text: &str, found: &[Diagnostic]) {
     };
     let renderer = renderer.decor_style(DecorStyle::Unicode);
     for finding in found {
-        println!("{}\n", render(&renderer, path, text, finding));
+        say!("{}\n", render(&renderer, path, text, finding));
     }
 }
 

@@ -1,9 +1,13 @@
 //! `overnight`: the only place that puts the crates together.
 
+#[macro_use]
+mod out;
+
 mod args;
 mod assembly;
 mod clock;
 mod commands;
+mod config;
 mod goalfile;
 mod home;
 mod lines;

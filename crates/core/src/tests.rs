@@ -51,18 +51,39 @@ impl TestResults {
     }
 
     /// The full names of the tests a person means by `name`: the whole name, or its last parts. Parts may be joined
-    /// by `::`, `.`, `/`, ` > ` or a blank in what the person writes, as the runners themselves print them.
-    pub fn named<'a>(&'a self, name: &'a str) -> impl Iterator<Item = (&'a str, TestStatus)> + 'a {
-        let wanted = flatten(name);
-        self.tests.iter().filter_map(move |(full, status)| {
-            let flat = flatten(full);
-            let hit = flat == wanted
-                || flat
-                    .strip_suffix(wanted.as_str())
-                    .is_some_and(|rest| rest.ends_with(' '));
-            hit.then_some((full.as_str(), *status))
-        })
+    /// by `::`, ` > `, ` › ` or a blank, as the runners themselves print them; if nothing is found that way, `.` and
+    /// `/` join parts as well.
+    pub fn named<'a>(&'a self, name: &str) -> impl Iterator<Item = (&'a str, TestStatus)> {
+        let found = self.matching(name, flatten);
+        let found = if found.is_empty() {
+            self.matching(name, flatten_more)
+        } else {
+            found
+        };
+        found.into_iter()
     }
+
+    fn matching(&self, name: &str, flat: fn(&str) -> String) -> Vec<(&str, TestStatus)> {
+        let wanted = flat(name);
+        let hit = |full: &str| {
+            let full = flat(full);
+            !wanted.is_empty()
+                && (full == wanted
+                    || full
+                        .strip_suffix(wanted.as_str())
+                        .is_some_and(|rest| rest.ends_with(' ')))
+        };
+        self.tests
+            .iter()
+            .filter(|(full, _)| hit(full))
+            .map(|(full, status)| (full.as_str(), *status))
+            .collect()
+    }
+}
+
+/// As [`flatten`], with `.` and `/` as separators too: a title such as `adds 1.5` is not cut while there is a choice.
+fn flatten_more(name: &str) -> String {
+    flatten(&name.replace(['.', '/'], " "))
 }
 
 /// A name with every separator of groups turned into one blank.
@@ -109,6 +130,16 @@ mod test {
         ] {
             assert_eq!(r.named(name).count(), 1, "{name}");
         }
+    }
+
+    #[test]
+    fn dots_and_slashes_join_parts_only_if_nothing_is_found_otherwise() {
+        let mut r = results();
+        assert_eq!(r.named("test_cart.py.TestCart.test_total").count(), 1);
+        assert_eq!(r.named("TestCart.test_total").count(), 1);
+        r.record("m::adds 1.5", TestStatus::Passed);
+        r.record("m::5", TestStatus::Passed);
+        assert_eq!(r.named("5").map(|(n, _)| n).collect::<Vec<_>>(), ["m::5"]);
     }
 
     #[test]

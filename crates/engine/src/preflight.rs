@@ -264,6 +264,7 @@ pub(crate) fn key(goal: &Goal, base: &TreeId, environment: &str) -> String {
         "keep": goal.keep.checks,
         "setup": goal.uses.setup,
         "files": goal.uses.files,
+        "network": goal.uses.network,
         "environment": environment,
         "overnight": env!("CARGO_PKG_VERSION"),
     });

@@ -4,6 +4,7 @@
 //! reports what happened; whether and when to try again is the engine's decision, because every attempt is an event.
 
 pub mod openai;
+mod wire;
 pub mod scripted;
 
 use std::path::Path;

@@ -25,6 +25,8 @@ pub use crate::runs::{find, list, runs_dir};
 
 /// The database's name in a run's folder.
 pub const JOURNAL_FILE: &str = "journal.db";
+/// How many events are read at a time.
+const PAGE_EVENTS: i64 = 512;
 
 /// A run's journal on disk.
 pub struct RunStore {
@@ -108,6 +110,32 @@ impl RunStore {
         Ok(self.len()? == 0)
     }
 
+    /// Some events from `from` on; none after the last.
+    fn page(&self, from: u64) -> Result<Vec<Stored>, JournalError> {
+        let inner = self.inner();
+        let mut statement = inner
+            .db
+            .prepare_cached("SELECT seq, body FROM events WHERE seq >= ?1 ORDER BY seq LIMIT ?2")
+            .map_err(|e| self.sql(&e))?;
+        let mut rows = statement
+            .query(params![from as i64, PAGE_EVENTS])
+            .map_err(|e| self.sql(&e))?;
+        let mut page = Vec::new();
+        while let Some(row) = rows.next().map_err(|e| self.sql(&e))? {
+            let seq: i64 = row.get(0).map_err(|e| self.sql(&e))?;
+            let body: String = row.get(1).map_err(|e| self.sql(&e))?;
+            let event = serde_json::from_str(&body).map_err(|e| JournalError::Damaged {
+                path: self.dir.join(JOURNAL_FILE).display().to_string(),
+                detail: format!("event {seq}: {e}"),
+            })?;
+            page.push(Stored {
+                seq: seq.unsigned_abs(),
+                event,
+            });
+        }
+        Ok(page)
+    }
+
     fn inner(&self) -> std::sync::MutexGuard<'_, Inner> {
         // A panic while the lock was held cannot leave SQLite half-written: a transaction is committed or it is not.
         self.inner
@@ -170,27 +198,14 @@ impl Journal for RunStore {
     }
 
     fn read(&self, from: u64, each: &mut dyn FnMut(Stored)) -> Result<(), JournalError> {
-        let inner = self.inner();
-        let mut statement = inner
-            .db
-            .prepare_cached("SELECT seq, body FROM events WHERE seq >= ?1 ORDER BY seq")
-            .map_err(|e| self.sql(&e))?;
-        let mut rows = statement
-            .query(params![from as i64])
-            .map_err(|e| self.sql(&e))?;
-        while let Some(row) = rows.next().map_err(|e| self.sql(&e))? {
-            let seq: i64 = row.get(0).map_err(|e| self.sql(&e))?;
-            let body: String = row.get(1).map_err(|e| self.sql(&e))?;
-            let event = serde_json::from_str(&body).map_err(|e| JournalError::Damaged {
-                path: self.dir.join(JOURNAL_FILE).display().to_string(),
-                detail: format!("event {seq}: {e}"),
-            })?;
-            each(Stored {
-                seq: seq.unsigned_abs(),
-                event,
-            });
+        let mut next = from;
+        loop {
+            // The lock is not held while `each` runs: it may well want a blob.
+            let page = self.page(next)?;
+            let Some(last) = page.last() else { return Ok(()) };
+            next = last.seq + 1;
+            page.into_iter().for_each(&mut *each);
         }
-        Ok(())
     }
 
     fn commands(&self) -> Result<Vec<Waiting>, JournalError> {
@@ -278,6 +293,18 @@ mod tests {
         assert_eq!(all[1].event, Event::run(2, Fact::Resumed));
         assert_eq!(s.get(&small).unwrap(), b"small");
         assert_eq!(s.get(&large).unwrap().len(), blobs::INLINE_BYTES_MAX + 1);
+    }
+
+    #[test]
+    fn whoever_hears_an_event_may_ask_for_its_blob() {
+        let dir = tempfile::tempdir().unwrap();
+        let s = store(dir.path());
+        let id = s.put(b"answer").unwrap();
+        let many: Vec<Event> = (0..=PAGE_EVENTS as u64).map(|at| Event::run(at, Fact::Woken)).collect();
+        s.append(&many, &[], &Summary::default()).unwrap();
+        let mut heard = 0;
+        s.read(1, &mut |_| heard += s.get(&id).map_or(0, |_| 1)).unwrap();
+        assert_eq!(heard, many.len());
     }
 
     #[test]

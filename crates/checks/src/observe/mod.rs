@@ -407,9 +407,22 @@ fn reading(
     let value = match content {
         Err(obstacle) => return Reading::Missing(obstacle),
         Ok(Some(bytes)) => values::read(read.format, &read.value, &bytes),
-        // Some tools print their figures on standard error.
-        Ok(None) => values::read(read.format, &read.value, &finished.stdout)
-            .or_else(|e| values::read(read.format, &read.value, &finished.stderr).map_err(|_| e)),
+        // What was dropped may be the figure itself, and what is left a line that only looks like it.
+        Ok(None) if finished.dropped > 0 => {
+            let kept = finished.stdout.len().saturating_add(finished.stderr.len());
+            let dropped = usize::try_from(finished.dropped).unwrap_or(usize::MAX);
+            Err(ReportError::TooLarge {
+                bytes: kept.saturating_add(dropped),
+            })
+        }
+        Ok(None) => match values::read(read.format, &read.value, &finished.stdout) {
+            // Some tools print their figures on standard error. Where standard output has several, it has the last
+            // word: otherwise the code under test could make it unreadable and print its own figures beside it.
+            Err(e) if !matches!(e, ReportError::Ambiguous { .. }) => {
+                values::read(read.format, &read.value, &finished.stderr).map_err(|_| e)
+            }
+            known => known,
+        },
     };
     match value {
         Ok(value) => Reading::Value(value),
@@ -443,7 +456,49 @@ fn bounded(output: Vec<u8>, dropped: u64) -> Vec<u8> {
 
 #[cfg(test)]
 mod test {
+    use overnight_core::goal::Format;
+
     use super::*;
+
+    /// What is read from a command's output with this format.
+    fn printed(format: Format, value: &str, stdout: &str, stderr: &str, dropped: u64) -> Reading {
+        let read = Read {
+            format,
+            file: None,
+            value: value.to_owned(),
+        };
+        let finished = Finished {
+            exit: Exit::Code(0),
+            stdout: stdout.as_bytes().to_vec(),
+            stderr: stderr.as_bytes().to_vec(),
+            dropped,
+            duration: Duration::ZERO,
+        };
+        reading(&read, Ok(None), &finished)
+    }
+
+    #[test]
+    fn a_figure_in_an_output_that_was_cut_is_not_believed() {
+        let read = |dropped| printed(Format::Regex, r"total (\d+)", "total 5\n", "", dropped);
+        assert_eq!(read(0), Reading::Value(5.0));
+        assert!(matches!(
+            read(1),
+            Reading::Missing(Obstacle::ReportUnreadable { .. })
+        ));
+    }
+
+    #[test]
+    fn a_second_table_on_standard_output_does_not_make_way_for_one_on_standard_error() {
+        let table = "File | % Stmts | % Lines | Uncovered\nAll files | 50 | 50 | \n";
+        let read =
+            |stdout: &str, stderr: &str| printed(Format::NycText, "lines", stdout, stderr, 0);
+        assert_eq!(read(table, ""), Reading::Value(50.0));
+        assert_eq!(read("", table), Reading::Value(50.0));
+        assert!(matches!(
+            read(&table.repeat(2), &table.replace("50", "100")),
+            Reading::Missing(Obstacle::ReportUnreadable { .. })
+        ));
+    }
 
     #[test]
     fn a_long_output_keeps_its_head_and_its_tail() {

@@ -1,5 +1,5 @@
-//! JUnit XML in the dialects of pytest, nextest, Surefire, gotestsum, node, vitest, jest-junit, mocha-junit-reporter
-//! and googletest.
+//! JUnit XML in the dialects of pytest, nextest, Surefire, gotestsum, node, vitest, jest-junit, mocha-junit-reporter,
+//! PHPUnit and googletest.
 //!
 //! The dialects agree on `<testcase>` and on little else, so that counts and times in attributes are never read. A
 //! test failed if it holds `<failure>` or `<error>`; it was skipped if it holds `<skipped>`, or if googletest says

@@ -52,12 +52,28 @@ pub enum ReportError {
         /// What it lacks, and what to do about it.
         detail: String,
     },
+    /// There is more than one, and nothing says which one the tool wrote.
+    #[error("which {format} report counts cannot be told: {detail}")]
+    Ambiguous {
+        /// What they are.
+        format: &'static str,
+        /// What there is more of than one.
+        detail: String,
+    },
 }
 
 impl ReportError {
     /// It is not what it should be.
     pub(crate) fn malformed(format: &'static str, detail: impl std::fmt::Display) -> Self {
         ReportError::Malformed {
+            format,
+            detail: detail.to_string(),
+        }
+    }
+
+    /// There is more than one, and nothing says which one the tool wrote.
+    pub(crate) fn ambiguous(format: &'static str, detail: impl std::fmt::Display) -> Self {
+        ReportError::Ambiguous {
             format,
             detail: detail.to_string(),
         }

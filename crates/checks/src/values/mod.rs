@@ -1,14 +1,19 @@
-//! One number out of what a command wrote or printed: coverage in the four formats that tools share, any JSON by
+//! One number out of what a command wrote or printed: coverage in the formats that tools share, any JSON by
 //! pointer, any text by regular expression.
 //!
 //! Percentages are computed from a report's details, not taken from its summary, wherever the details are there; and
 //! a report that measured nothing of the asked kind is an error, never 100 %.
 
+pub mod clover;
 pub mod cobertura;
 pub mod coverage_py;
+pub mod go_cover;
 pub mod istanbul;
+pub mod jacoco;
 pub mod json;
 pub mod lcov;
+pub mod llvm_cov;
+pub mod nyc_text;
 pub mod regex;
 
 use overnight_core::goal::Format;
@@ -22,6 +27,11 @@ pub fn read(format: Format, value: &str, bytes: &[u8]) -> Result<f64, ReportErro
         Format::Lcov => lcov::read(value, bytes),
         Format::Cobertura => cobertura::read(value, bytes),
         Format::CoveragePy => coverage_py::read(value, bytes),
+        Format::LlvmCov => llvm_cov::read(value, bytes),
+        Format::Jacoco => jacoco::read(value, bytes),
+        Format::GoCover => go_cover::read(value, bytes),
+        Format::Clover => clover::read(value, bytes),
+        Format::NycText => nyc_text::read(value, bytes),
         Format::Json => json::read(value, bytes),
         Format::Regex => regex::read(value, bytes),
     }
@@ -35,6 +45,11 @@ pub(crate) struct Ratio {
 }
 
 impl Ratio {
+    /// So many of so many; `None` where a report counts more covered than there are.
+    pub(crate) fn of(covered: u64, total: u64) -> Option<Ratio> {
+        (covered <= total).then_some(Ratio { covered, total })
+    }
+
     /// Counts one thing.
     pub(crate) fn count(&mut self, covered: bool) {
         self.total = self.total.saturating_add(1);

@@ -7,7 +7,7 @@ use crate::goalfile;
 pub fn lint(args: &GoalArgs) -> anyhow::Result<u8> {
     let judged = goalfile::judge(&args.file)?;
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&judged.json())?);
+        say!("{}", serde_json::to_string_pretty(&judged.json())?);
     } else {
         judged.print();
     }

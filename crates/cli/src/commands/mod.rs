@@ -1,9 +1,14 @@
 //! One file a command.
 
 mod check;
+mod completions;
+mod config;
 mod demo;
+mod doctor;
 mod lint;
 mod log;
+mod man;
+mod new;
 mod report;
 mod resume;
 mod run;
@@ -34,6 +39,11 @@ pub async fn dispatch(command: Command) -> anyhow::Result<u8> {
         Command::Stop(args) => steer::stop(args).await,
         Command::Answer(args) => steer::answer(args).await,
         Command::Verify(args) => verify::verify(&args).await,
+        Command::New(args) => new::new(&args),
+        Command::Config(args) => config::config(&args),
+        Command::Doctor(args) => doctor::doctor(&args).await,
+        Command::Completions(args) => completions::completions(&args),
+        Command::Man(args) => man::man(&args),
     }
 }
 

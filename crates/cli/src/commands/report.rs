@@ -13,9 +13,9 @@ pub fn report(args: &OneRun) -> anyhow::Result<u8> {
     store.read(1, &mut |stored| events.push(stored.event))?;
     let report = Report::fold(events)?;
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&report)?);
+        say!("{}", serde_json::to_string_pretty(&report)?);
     } else {
-        print!("{}", to_markdown(&report, &local_time));
+        crate::out::write(format_args!("{}", to_markdown(&report, &local_time)));
     }
     Ok(0)
 }

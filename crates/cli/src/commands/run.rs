@@ -17,6 +17,8 @@ use tokio::sync::mpsc;
 
 use crate::args::RunArgs;
 use crate::assembly::{self, Parts};
+use crate::config::choice::{self, Chosen};
+use crate::config::{self, Settings};
 use crate::goalfile::{self, Loaded};
 use crate::home::{FileShelf, home};
 use crate::lines::{JsonLines, PlainLines, farewell};
@@ -49,15 +51,22 @@ pub async fn run(args: RunArgs) -> anyhow::Result<u8> {
         };
         return super::resume::resume(resume, None).await;
     }
-    let spec = model_name(args.model.as_deref(), &goal.goal)?;
+    let settings = config::load(&folder)?;
+    let Chosen { spec, why } = model_name(args.model.as_deref(), &goal.goal, &settings).await?;
     let model = assembly::model(&spec)?;
-    let price = args.price.as_deref().map(price).transpose()?;
+    let given = args.price.as_deref().map(price).transpose()?;
+    let price = choice::price(given, &spec, &settings);
     if goal.goal.stop.usd.is_some() && price.is_none() && !model.scripted() {
         return Err(usage(format!(
             "the goal limits the cost (`stop.usd`), and the price of `{spec}` is not known: give it with \
-             `--price INPUT,CACHED,OUTPUT`, in US dollars per million tokens"
+             `--price INPUT,CACHED,OUTPUT`, in US dollars per million tokens, or in the configuration: \
+             [prices.\"{spec}\"] input = …, cached = …, output = …"
         )));
     }
+    if !args.json {
+        eprintln!("{}", chosen_line(&spec, &why, price.as_ref()));
+    }
+    let price = price.map(|(price, _)| price);
     let sandbox = assembly::sandbox(args.unsafe_no_sandbox).await?;
     let shelf = Arc::new(FileShelf::new(&home));
     start(Start {
@@ -183,15 +192,19 @@ fn interrupts() -> mpsc::UnboundedReceiver<()> {
     receive
 }
 
-fn model_name(given: Option<&str>, goal: &Goal) -> anyhow::Result<String> {
-    let from_env = || {
-        std::env::var("OVERNIGHT_MODEL")
-            .ok()
-            .filter(|m| !m.is_empty())
-    };
-    given.map(str::to_owned).or_else(|| goal.uses.model.clone()).or_else(from_env).ok_or_else(|| {
-        usage("no model: give `--model openai/NAME` (with OPENAI_API_KEY set) or `--model scripted/FILE`, set `use.model` in the goal, or OVERNIGHT_MODEL")
-    })
+async fn model_name(
+    given: Option<&str>,
+    goal: &Goal,
+    settings: &Settings,
+) -> anyhow::Result<Chosen> {
+    choice::model(given, Some(goal), settings).await
+}
+
+/// Which model, who named it, and whose price counts.
+fn chosen_line(spec: &str, why: &str, price: Option<&(Price, String)>) -> String {
+    let priced = price.map(|(price, by)| format!("; price {}, by {by}", config::Value::Price(*price)));
+    let line = format!("model {spec}, by {why}{}", priced.unwrap_or_default());
+    overnight_core::judge::plain(&line)
 }
 
 /// `INPUT,OUTPUT` or `INPUT,CACHED,OUTPUT`.

@@ -7,16 +7,16 @@ use crate::lines::clean;
 pub fn runs(json: bool) -> anyhow::Result<u8> {
     let runs = overnight_store::list(&crate::home::home()?)?;
     if json {
-        println!("{}", serde_json::to_string_pretty(&runs)?);
+        say!("{}", serde_json::to_string_pretty(&runs)?);
         return Ok(0);
     }
     if runs.is_empty() {
-        println!("No runs yet. `overnight demo` plays one; `overnight run goal.md` begins one.");
+        say!("No runs yet. `overnight demo` plays one; `overnight run goal.md` begins one.");
         return Ok(0);
     }
     for run in runs {
         let short = &run.id[run.id.len().saturating_sub(8)..];
-        println!(
+        say!(
             "{short}  {}  {:<13}  {:>4} turns  {}",
             local_time(run.created_at),
             run.status,
@@ -24,7 +24,7 @@ pub fn runs(json: bool) -> anyhow::Result<u8> {
             clean(&run.goal)
         );
         if let Some(branch) = run.branch {
-            println!("          {branch}");
+            say!("          {branch}");
         }
     }
     Ok(0)

@@ -14,11 +14,11 @@ pub fn show(args: &OneRun) -> anyhow::Result<u8> {
     let (_, store) = super::look(&args.run)?;
     let state = overnight_engine::load(&store)?;
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&state)?);
+        say!("{}", serde_json::to_string_pretty(&state)?);
         return Ok(0);
     }
     for line in screen(&state, SystemClock.now()) {
-        println!("{line}");
+        say!("{line}");
     }
     Ok(0)
 }

@@ -68,7 +68,7 @@ pub async fn verify(args: &OneRun) -> anyhow::Result<u8> {
         )),
     );
     if !args.json {
-        println!(
+        say!(
             "{name} at {} from a fresh clone of {}",
             commit.short(),
             repo.display()
@@ -116,7 +116,7 @@ pub async fn verify(args: &OneRun) -> anyhow::Result<u8> {
             .map(|(id, j, ms)| json!({"id": id, "verdict": j.verdict, "reason": j.reason, "duration_ms": ms}))
             .collect();
         let verified = !all(Verdict::Fail) && !all(Verdict::CannotTell);
-        println!(
+        say!(
             "{}",
             serde_json::to_string_pretty(
                 &json!({"run": state.run, "branch": name, "commit": commit, "verified": verified, "checks": rows})
@@ -124,7 +124,7 @@ pub async fn verify(args: &OneRun) -> anyhow::Result<u8> {
         );
     } else {
         for (id, judgement, ms) in &rows {
-            println!(
+            say!(
                 "{:<11}  {id} — {} ({})",
                 judgement.verdict.word(),
                 clean(&judgement.reason),
@@ -132,7 +132,7 @@ pub async fn verify(args: &OneRun) -> anyhow::Result<u8> {
             );
         }
         let said = state.stop.as_ref().map_or("unfinished", |s| s.word());
-        println!("the run's own word was: {said}");
+        say!("the run's own word was: {said}");
     }
     Ok(if all(Verdict::Fail) {
         1

@@ -56,7 +56,10 @@ fn tries(goal: &str, mischief: &str) -> (Vec<String>, String) {
 #[track_caller]
 fn denied(found: &[String], rule: &str, what: &str) {
     let hit = |line: &String| line.starts_with(rule) && line.contains(what);
-    assert!(found.iter().any(hit), "no denial of {what} by {rule} in {found:#?}");
+    assert!(
+        found.iter().any(hit),
+        "no denial of {what} by {rule} in {found:#?}"
+    );
 }
 
 #[test]
@@ -72,17 +75,29 @@ fn a_kept_folder_is_read_only_for_the_shell() {
 
 #[test]
 fn a_kept_pattern_is_put_back_after_the_shell_changed_it() {
-    let (found, told) = tries(GOAL, "  - shell: echo forged > pages/a.snap; echo new > pages/b.snap; cat pages/a.snap");
+    let (found, told) = tries(
+        GOAL,
+        "  - shell: echo forged > pages/a.snap; echo new > pages/b.snap; cat pages/a.snap",
+    );
     denied(&found, "keep.paths", "pages/a.snap");
     denied(&found, "keep.paths", "pages/b.snap");
-    assert!(told.contains("[denied by `keep.paths`: `pages/a.snap`"), "{told}");
+    assert!(
+        told.contains("[denied by `keep.paths`: `pages/a.snap`"),
+        "{told}"
+    );
 }
 
 #[test]
 fn a_kept_file_is_put_back_after_it_was_deleted_or_made_executable() {
-    let (found, _) = tries(GOAL, "  - shell: rm pages/a.snap\n  - shell: chmod +x pages/a.snap");
+    let (found, _) = tries(
+        GOAL,
+        "  - shell: rm pages/a.snap\n  - shell: chmod +x pages/a.snap",
+    );
     assert_eq!(
-        found.iter().filter(|d| d.as_str() == "keep.paths pages/a.snap").count(),
+        found
+            .iter()
+            .filter(|d| d.as_str() == "keep.paths pages/a.snap")
+            .count(),
         2,
         "one in each turn: {found:#?}"
     );
@@ -92,14 +107,24 @@ fn a_kept_file_is_put_back_after_it_was_deleted_or_made_executable() {
 fn the_file_tools_refuse_what_is_kept() {
     let (found, told) = tries(
         GOAL,
-        "  - write: {path: kept/schema.sql, content: \"DROP\"}\n    edit: {path: pages/a.snap, old: a, new: b}\n  \
-         - write: {path: work/../kept/other.sql, content: \"DROP\"}\n    \
-         raw: {tool: write, arguments: {path: ./pages//b.snap, content: x}}",
+        "  - calls:\n      \
+         - write: {path: kept/schema.sql, content: DROP}\n      \
+         - edit: {path: pages/a.snap, old: a, new: b}\n      \
+         - write: {path: work/../kept/other.sql, content: DROP}\n      \
+         - write: {path: ./pages//b.snap, content: x}",
     );
-    for path in ["kept/schema.sql", "kept/other.sql", "pages/a.snap", "pages/b.snap"] {
+    for path in [
+        "kept/schema.sql",
+        "kept/other.sql",
+        "pages/a.snap",
+        "pages/b.snap",
+    ] {
         denied(&found, "keep.paths", path);
     }
-    assert!(told.contains("Denied by `keep.paths`: `kept/schema.sql`"), "{told}");
+    assert!(
+        told.contains("Denied by `keep.paths`: `kept/schema.sql`"),
+        "{told}"
+    );
 }
 
 #[test]
@@ -136,11 +161,15 @@ fn a_command_in_the_background_is_watched_too() {
         GOAL,
         "  - shell: {command: \"sleep 0.4; echo forged > pages/a.snap; echo forged > kept/schema.sql\", background: true}\n  \
          - wait: {command: bg1}\n  \
-         - shell: {command: \"sleep 1; echo late > pages/a.snap\", background: true}\n    \
-         shell: ls",
+         - calls:\n      \
+         - shell: {command: \"sleep 0.4; echo late > pages/a.snap\", background: true}\n      \
+         - shell: sleep 0.8",
     );
     denied(&found, "keep.paths", "pages/a.snap");
-    assert!(told.contains("[denied by `keep.paths`: `pages/a.snap`"), "{told}");
+    assert!(
+        told.contains("[denied by `keep.paths`: `pages/a.snap`"),
+        "{told}"
+    );
 }
 
 #[test]
@@ -155,7 +184,10 @@ turns:
 "#,
     );
     // The check takes longer than the background command waits.
-    let goal = GOAL.replace("done:\n", "done:\n  - {id: slow, run: sleep 2; grep done work/todo.txt}\n");
+    let goal = GOAL.replace(
+        "done:\n",
+        "done:\n  - {id: slow, run: sleep 2; grep done work/todo.txt}\n",
+    );
     let done = world.run(&server, &goal).exits(0);
     assert_eq!(world.changes_on(&done.branch()), ["M work/todo.txt"]);
 }
@@ -166,17 +198,29 @@ fn only_what_use_names_may_change() {
     let (found, told) = tries(
         &goal,
         "  - shell: echo rewritten > README.md; echo new > pages/b.txt; rm pages/a.txt; mkdir more && echo x > more/deep.txt\n  \
-         - write: {path: README.md, content: \"mine\"}\n    write: {path: lib/new.txt, content: \"mine\"}",
+         - calls: [{write: {path: README.md, content: mine}}, {write: {path: lib/new.txt, content: mine}}]",
     );
-    for path in ["README.md", "pages/b.txt", "pages/a.txt", "more/deep.txt", "lib/new.txt"] {
+    for path in [
+        "README.md",
+        "pages/b.txt",
+        "pages/a.txt",
+        "more/deep.txt",
+        "lib/new.txt",
+    ] {
         denied(&found, "use.paths", path);
     }
-    assert!(told.contains("Denied by `use.paths`: `README.md`"), "{told}");
+    assert!(
+        told.contains("Denied by `use.paths`: `README.md`"),
+        "{told}"
+    );
 }
 
 #[test]
 fn programs_and_tools_that_the_goal_does_not_name_are_refused() {
-    let goal = GOAL.replace("stop:", "use: {commands: [echo, cat], tools: [shell, read]}\nstop:");
+    let goal = GOAL.replace(
+        "stop:",
+        "use: {commands: [echo, cat], tools: [shell, read]}\nstop:",
+    );
     let (found, told) = tries(
         &goal,
         "  - shell: curl http://example.org/\n    write: {path: work/todo.txt, content: \"done\"}",
@@ -193,12 +237,16 @@ fn there_is_no_network_but_a_private_loopback() {
     }
     let world = guarded();
     let other = model("turns:\n  - say: nobody asks me\n");
-    let port = other.address().rsplit(':').next().expect("a port").to_owned();
+    let port = other
+        .address()
+        .rsplit(':')
+        .next()
+        .expect("a port")
+        .to_owned();
     assert!(
         TcpStream::connect(format!("127.0.0.1:{port}")).is_ok(),
         "from outside it can be reached"
     );
-    let connections = other.connections();
     let server = model(&format!(
         r#"
 turns:
@@ -217,7 +265,7 @@ turns:
     // The command line itself is echoed nowhere, so that this word can only come from a connection.
     assert!(!seen.contains("LEAKED"), "{seen}");
     assert!(seen.contains("[exit code 0"), "{seen}");
-    assert_eq!(other.connections(), connections, "nobody came");
+    assert_eq!(other.connections(), 1, "nobody came but the test itself");
     denied(&denials(&done.report()), "use.network", "192.0.2.1");
 }
 
@@ -235,21 +283,27 @@ fn keys_home_and_harness_are_out_of_sight() {
     fs::write(world.home.join(".ssh/id_ed25519"), IN_HOME).expect("written");
     fs::write(world.root.join("neighbour.txt"), "not secret").expect("written");
     world.env.insert("GITHUB_TOKEN".into(), OTHER.into());
-    let (home, state, root) = (world.home.display(), world.state.display(), world.root.display());
+    let (home, state, root) = (
+        world.home.display(),
+        world.state.display(),
+        world.root.display(),
+    );
     let server = model(&format!(
         r#"
 turns:
   - fail: {{kind: rate_limited, retry_after_s: 0.1, message: "Slow down, {KEY}!"}}
   - shell: env; set; export -p; cat /proc/self/environ /proc/1/environ /proc/[0-9]*/environ /proc/[0-9]*/cmdline | tr '\0' '\n'
   - shell: cat {home}/secret.txt {home}/.ssh/id_ed25519; ls -a {home}; ls {state} {state}/runs; cat {state}/runs/*/journal.db; cat {root}/neighbour.txt {root}/goal.md
-  - shell: cat ~/secret.txt; echo mine > {home}/planted; echo mine > {state}/planted; echo mine > {root}/planted; ls -l /proc/[0-9]*/fd; cat /proc/[0-9]*/fd/* < /dev/null
-  - read: {{path: {home}/secret.txt}}
-    read: {{path: ../../../../secret.txt}}
-    shell: ln -s {home}/secret.txt leak; ln -s {home} away
-  - read: {{path: leak}}
-    read: {{path: away/secret.txt}}
-    write: {{path: away/planted, content: mine}}
-    search: {{pattern: person, path: away}}
+  - shell: cat ~/secret.txt; echo mine > {home}/planted; echo mine > {state}/planted; echo mine > {root}/planted; ls -l /proc/[0-9]*/fd
+  - calls:
+      - read: {{path: {home}/secret.txt}}
+      - read: {{path: ../../../home/secret.txt}}
+      - shell: ln -s {home}/secret.txt leak; ln -s {home} away
+  - calls:
+      - read: {{path: leak}}
+      - read: {{path: away/secret.txt}}
+      - write: {{path: away/planted, content: mine}}
+      - search: {{pattern: person, path: away}}
   - shell: rm leak away; echo done > work/todo.txt
   - claim_done: Do the work
 "#
@@ -257,9 +311,15 @@ turns:
     let done = world.run(&server, GOAL).exits(0);
     let all: String = (2..=7).map(|turn| told(&server, turn)).collect();
     for secret in [KEY, OTHER, IN_HOME] {
-        assert!(!all.contains(secret), "{secret} was shown to the model:\n{all}");
+        assert!(
+            !all.contains(secret),
+            "{secret} was shown to the model:\n{all}"
+        );
     }
-    assert!(all.contains("OVERNIGHT") || all.contains("PATH="), "the environment was shown: {all}");
+    assert!(
+        all.contains("OVERNIGHT") || all.contains("PATH="),
+        "the environment was shown: {all}"
+    );
     for planted in [&world.home, &world.state, &world.root] {
         assert!(!planted.join("planted").exists(), "{}", planted.display());
     }
@@ -270,7 +330,9 @@ turns:
     for file in &files {
         let content = fs::read(file).unwrap_or_default();
         for secret in [KEY, OTHER, IN_HOME] {
-            let found = content.windows(secret.len()).any(|w| w == secret.as_bytes());
+            let found = content
+                .windows(secret.len())
+                .any(|w| w == secret.as_bytes());
             assert!(!found, "{secret} is in {}", file.display());
         }
     }

@@ -47,14 +47,20 @@ turns:
     );
     let goal = "---\noutcome: The shop gives the right change.\ndone:\n  - tests: python3 -m unittest\nstop: {turns: 9, hours: 1}\n---\nGo on.\n";
     let done = world.run(&server, goal).exits(0);
-    assert!(told(&server, 4).contains("[exit code 0"), "{}", told(&server, 4));
+    assert!(
+        told(&server, 4).contains("[exit code 0"),
+        "{}",
+        told(&server, 4)
+    );
     let branch = done.branch();
     assert_eq!(
         world.changes_on(&branch),
         ["M shop.py", "A tests/test_more.py"]
     );
     assert_eq!(
-        world.git(&["rev-list", "--count", &format!("HEAD..{branch}")]).trim(),
+        world
+            .git(&["rev-list", "--count", &format!("HEAD..{branch}")])
+            .trim(),
         "1",
         "the harness makes the commit; the agent's own are its working notes"
     );
@@ -99,7 +105,11 @@ turns:
     );
     let goal = "---\noutcome: The shop gives the right change.\ndone:\n  - tests: cargo test --offline\nuse: {paths: [src/**]}\nstop: {turns: 9, hours: 1}\n---\nGo on.\n";
     let done = world.run(&server, goal).exits(0);
-    assert!(told(&server, 2).contains("Cargo.lock"), "{}", told(&server, 2));
+    assert!(
+        told(&server, 2).contains("Cargo.lock"),
+        "{}",
+        told(&server, 2)
+    );
     assert_eq!(world.changes_on(&done.branch()), ["M src/lib.rs"]);
     let report = done.report();
     let left_out = texts(&report["artefacts"]);
@@ -112,7 +122,10 @@ turns:
 /// A suite with one test that works and one that is known to fail.
 fn suite() -> World {
     World::new(&[
-        ("shop.py", "def total(prices):\n    return sum(prices)\n\n\ndef tax(price):\n    return 0\n"),
+        (
+            "shop.py",
+            "def total(prices):\n    return sum(prices)\n\n\ndef tax(price):\n    return 0\n",
+        ),
         ("tests/__init__.py", ""),
         (
             "tests/test_shop.py",
@@ -195,7 +208,10 @@ turns:
     );
     let done = world.run(&server, BASELINE).exits(0);
     let gone = told(&server, 3);
-    assert!(gone.contains("Shop::test_empty` passed on the base and is gone"), "{gone}");
+    assert!(
+        gone.contains("Shop::test_empty` passed on the base and is gone"),
+        "{gone}"
+    );
     let skipped = told(&server, 5);
     assert!(
         skipped.contains("Shop::test_empty` passed on the base and is skipped now"),

@@ -224,19 +224,8 @@ turns:
     // Whoever doubts it can have it all checked again; and a branch that was moved is not what was delivered.
     let verified = world.overnight(&["verify", "last", "--json"]).exits(0);
     assert_eq!(verified.json()["verified"], true);
-    let broken = world.git(&[
-        "commit-tree",
-        "HEAD^{tree}",
-        "-p",
-        &branch,
-        "-m",
-        "Undo it",
-    ]);
-    world.git(&[
-        "update-ref",
-        &format!("refs/heads/{branch}"),
-        broken.trim(),
-    ]);
+    let broken = world.git(&["commit-tree", "HEAD^{tree}", "-p", &branch, "-m", "Undo it"]);
+    world.git(&["update-ref", &format!("refs/heads/{branch}"), broken.trim()]);
     let doubted = world.overnight(&["verify", "last", "--json"]).exits(1);
     assert_eq!(doubted.json()["verified"], false);
 }

@@ -537,18 +537,16 @@ pub fn facts<'a>(events: &'a [Value], wanted: &str) -> Vec<&'a Value> {
         .collect()
 }
 
-/// The denials of a report as `rule what`.
+/// The denials of a report as `rule what`, each as often as it happened.
 pub fn denials(report: &Value) -> Vec<String> {
-    let all = report["denials"].as_array().cloned().unwrap_or_default();
-    all.iter()
-        .map(|d| {
-            format!(
-                "{} {}",
-                d["rule"].as_str().unwrap_or("?"),
-                d["what"].as_str().unwrap_or("?")
-            )
-        })
-        .collect()
+    let mut all = Vec::new();
+    for denial in report["denials"].as_array().into_iter().flatten() {
+        let text = |field: &str| denial[field].as_str().unwrap_or("?");
+        let line = format!("{} {}", text("rule"), text("what"));
+        let count = denial["count"].as_u64().unwrap_or(0);
+        all.extend((0..count).map(|_| line.clone()));
+    }
+    all
 }
 
 /// The texts of a JSON array.

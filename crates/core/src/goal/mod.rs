@@ -172,8 +172,9 @@ pub struct Read {
     pub format: Format,
     /// The file, relative to the check's directory; `None` reads what the command prints.
     pub file: Option<String>,
-    /// What to take from it: `lines`, `branches`, `functions` or `statements` of a coverage report, an RFC 6901 JSON
-    /// pointer, or a regular expression whose first group is the number.
+    /// What to take from it: `lines`, `branches`, `functions` or `statements` of a coverage report (and with some
+    /// formats `regions`, `instructions` or `elements`), an RFC 6901 JSON pointer, or a regular expression whose first
+    /// group is the number.
     pub value: String,
 }
 
@@ -189,6 +190,16 @@ pub enum Format {
     Cobertura,
     /// coverage.py's `coverage json`.
     CoveragePy,
+    /// LLVM's coverage as JSON: `llvm-cov export`, `cargo llvm-cov --json`.
+    LlvmCov,
+    /// JaCoCo XML.
+    Jacoco,
+    /// Go's coverage profile: `go test -coverprofile`.
+    GoCover,
+    /// Clover XML.
+    Clover,
+    /// The table that nyc, c8, jest and vitest print.
+    NycText,
     /// Any JSON, by pointer.
     Json,
     /// Any text, by regular expression.

@@ -8,12 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use overnight_ports::model::{Answer, Call, ModelError, ModelErrorKind, Usage};
 use serde_json::Value;
 
-use super::failure::{Said, clean, failure, of_event};
+use crate::wire::failure::{Said, clean, failure, of_event};
+use crate::wire::{Fold, Notes, add_words, estimate, paid, unreadable, value};
 
 /// Most items that one answer may have.
 const ITEMS_MAX: usize = 10_000;
-/// Most oddities that are told of one answer.
-const ODDITIES_MAX: usize = 20;
 
 /// Event types whose content comes again in the finished item.
 const PROGRESS: &[&str] = &[
@@ -43,22 +42,26 @@ const PROGRESS: &[&str] = &[
 
 /// What has come so far.
 #[derive(Debug, Default)]
-pub(super) struct Fold {
+pub(super) struct Responses {
     items: BTreeMap<u64, Value>,
-    unknown: BTreeMap<String, u64>,
-    oddities: Vec<String>,
+    notes: Notes,
     events: u64,
+    sent_bytes: usize,
 }
 
-impl Fold {
-    pub(super) fn note(&mut self, oddity: impl Into<String>) {
-        if self.oddities.len() < ODDITIES_MAX {
-            self.oddities.push(oddity.into());
+impl Responses {
+    /// `sent_bytes` is the size of the request.
+    pub(super) fn new(sent_bytes: usize) -> Self {
+        Responses {
+            sent_bytes,
+            ..Responses::default()
         }
     }
+}
 
+impl Fold for Responses {
     /// Takes one event. `Some` is the end of the answer.
-    pub(super) fn event(
+    fn event(
         &mut self,
         name: Option<&str>,
         data: &str,
@@ -94,19 +97,15 @@ impl Fold {
             }
             "error" => Err(of_event(&Said::of(&value(data)?))),
             _ => {
-                if self.unknown.len() < ODDITIES_MAX || self.unknown.contains_key(kind) {
-                    *self.unknown.entry(kind.to_owned()).or_insert(0) += 1;
-                }
+                self.notes.unknown("event type", kind);
                 Ok(None)
             }
         }
     }
 
     /// A whole response that came as one JSON document, from a server that does not stream.
-    pub(super) fn whole(mut self, body: &[u8]) -> Result<Answer, ModelError> {
-        let text = String::from_utf8_lossy(body);
-        let response = value(&text)?;
-        self.note("the server did not stream");
+    fn whole(&mut self, response: Value) -> Result<Answer, ModelError> {
+        self.notes.note("the server did not stream");
         match response.get("status").and_then(Value::as_str) {
             Some("failed") => self.end("response.failed", response),
             Some("incomplete") => self.end("response.incomplete", response),
@@ -123,18 +122,21 @@ impl Fold {
         }
     }
 
-    /// The body ended without an end of the answer.
-    pub(super) fn cut(&self) -> ModelError {
-        failure(
-            ModelErrorKind::Cut,
-            format!(
-                "the answer was cut off: the stream ended after {} events and {} whole items, without `response.completed`",
-                self.events,
-                self.items.len()
-            ),
-        )
+    fn ended(&mut self, broken: Option<ModelError>) -> Result<Answer, ModelError> {
+        Err(broken.unwrap_or_else(|| {
+            failure(
+                ModelErrorKind::Cut,
+                format!(
+                    "the answer was cut off: the stream ended after {} events and {} whole items, without `response.completed`",
+                    self.events,
+                    self.items.len()
+                ),
+            )
+        }))
     }
+}
 
+impl Responses {
     fn item(&mut self, at: Option<u64>, item: Value) -> Result<(), ModelError> {
         if !item.is_object() {
             return Err(failure(
@@ -189,17 +191,14 @@ impl Fold {
                 error.usage = answer.usage;
                 return Err(error);
             }
-            self.note(format!("the answer is incomplete: {}", clean(reason)));
-        }
-        if usage.is_none() {
-            self.note("the provider reported no usage");
+            self.notes.note(format!("the answer is incomplete: {}", clean(reason)));
         }
         // The end repeats every item. Some servers send them only there.
         if let Some(Value::Array(output)) = response.get_mut("output").map(Value::take)
             && output.len() > self.items.len()
         {
             let missing = output.len() - self.items.len();
-            self.note(format!(
+            self.notes.note(format!(
                 "{missing} output items came only with the end of the answer"
             ));
             self.items.clear();
@@ -209,10 +208,11 @@ impl Fold {
         }
         answer.items = std::mem::take(&mut self.items).into_values().collect();
         let seen = self.read_items(&answer.items, &mut answer.text, &mut answer.calls);
-        for (kind, count) in std::mem::take(&mut self.unknown) {
-            self.note(format!("unknown event type `{}` ({count})", clean(&kind)));
+        if usage.is_none() {
+            let said: usize = answer.items.iter().map(|item| item.to_string().len()).sum();
+            answer.usage = estimate(&mut self.notes, self.sent_bytes, said);
         }
-        answer.oddities = std::mem::take(&mut self.oddities);
+        answer.oddities = self.notes.take();
         let wrong = match seen {
             Err(message) => message,
             Ok(()) if answer.items.is_empty() => {
@@ -220,9 +220,7 @@ impl Fold {
             }
             Ok(()) => return Ok(answer),
         };
-        let mut error = failure(ModelErrorKind::Malformed, wrong);
-        error.usage = answer.usage;
-        Err(error)
+        Err(paid(ModelErrorKind::Malformed, wrong, answer.usage))
     }
 
     fn read_items(
@@ -245,16 +243,13 @@ impl Fold {
                         let said = |name: &str| part.get(name).and_then(Value::as_str);
                         let words = match part.get("type").and_then(Value::as_str) {
                             Some("refusal") => {
-                                self.note("the model refused in words");
+                                self.notes.note("the model refused in words");
                                 said("refusal")
                             }
                             _ => said("text"),
                         };
                         if let Some(words) = words {
-                            if !text.is_empty() {
-                                text.push_str("\n\n");
-                            }
-                            text.push_str(words);
+                            add_words(text, words);
                         }
                     }
                 }
@@ -284,7 +279,7 @@ impl Fold {
                 Some("reasoning") => {}
                 other => {
                     let kind = clean(other.unwrap_or("none"));
-                    self.note(format!(
+                    self.notes.note(format!(
                         "an output item of unknown type `{kind}` is kept as it is"
                     ));
                 }
@@ -299,21 +294,6 @@ impl Fold {
 struct Head<'a> {
     #[serde(borrow, default, rename = "type")]
     kind: Option<std::borrow::Cow<'a, str>>,
-}
-
-fn value(data: &str) -> Result<Value, ModelError> {
-    serde_json::from_str(data).map_err(|error| unreadable(&error, data))
-}
-
-fn unreadable(error: &serde_json::Error, data: &str) -> ModelError {
-    let start: String = data.chars().take(80).collect();
-    failure(
-        ModelErrorKind::Malformed,
-        format!(
-            "an event of the answer is not readable ({error}): {}",
-            clean(&start)
-        ),
-    )
 }
 
 fn usage(value: Option<&Value>) -> Option<Usage> {

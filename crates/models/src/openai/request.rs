@@ -2,7 +2,9 @@
 
 use overnight_ports::model::{Entry, Request, ToolSpec};
 use serde::ser::{Serialize, SerializeMap, Serializer};
-use serde_json::Value;
+use serde_json::{Value, json};
+
+use crate::wire::earlier::{self, Form as ItemForm};
 
 /// Longest `prompt_cache_key` that the API takes, characters.
 const CACHE_KEY_CHARS_MAX: usize = 64;
@@ -114,12 +116,17 @@ enum Item<'a> {
         item: &'a Value,
         without: &'static [&'static str],
     },
+    /// An item of an answer that came from another provider, in this one's words.
+    Told(Value),
 }
 
 fn input(entry: &Entry, history: History) -> Vec<Item<'_>> {
     match entry {
         Entry::User { text } => vec![Item::User(text)],
         Entry::Result { call, text } => vec![Item::Output { call, text }],
+        Entry::Answer { items } if earlier::form(items, ItemForm::Responses) != ItemForm::Responses => {
+            told(items)
+        }
         Entry::Answer { items } => {
             // A reasoning item without its content is a mere reference into a store that we do not use; what goes
             // with it must not refer to it either.
@@ -129,13 +136,24 @@ fn input(entry: &Entry, history: History) -> Vec<Item<'_>> {
                     .any(|item| is_reasoning(item) && !is_sealed(item));
             items
                 .iter()
-                .filter_map(|item| earlier(item, plain))
+                .filter_map(|item| own(item, plain))
                 .collect()
         }
     }
 }
 
-fn earlier(item: &Value, plain: bool) -> Option<Item<'_>> {
+fn told(items: &[Value]) -> Vec<Item<'static>> {
+    let spoken = earlier::spoken(items);
+    let words = (!spoken.text.is_empty()).then(|| {
+        json!({"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": spoken.text}]})
+    });
+    let calls = spoken.calls.iter().map(|call| {
+        json!({"type": "function_call", "call_id": call.id, "name": call.name, "arguments": earlier::arguments_text(call)})
+    });
+    words.into_iter().chain(calls).map(Item::Told).collect()
+}
+
+fn own(item: &Value, plain: bool) -> Option<Item<'_>> {
     match (is_reasoning(item), plain) {
         (true, true) => None,
         // The API answers a reasoning item's `status` with "unknown parameter".
@@ -187,6 +205,7 @@ impl Serialize for Item<'_> {
                     .filter(|(name, _)| !without.contains(&name.as_str())),
             ),
             Item::Earlier { item, .. } => item.serialize(serializer),
+            Item::Told(item) => item.serialize(serializer),
         }
     }
 }
@@ -278,6 +297,25 @@ mod test {
                 .as_str()
                 .map(|key| key.chars().count()),
             Some(CACHE_KEY_CHARS_MAX)
+        );
+    }
+
+    #[test]
+    fn an_answer_of_another_provider_is_told_in_this_one_s_words() {
+        let foreign = Entry::Answer {
+            items: vec![
+                json!({"type": "thinking", "thinking": "secret", "signature": "s"}),
+                json!({"type": "text", "text": "I look."}),
+                json!({"type": "tool_use", "id": "toolu_1", "name": "shell", "input": {"command": "ls"}}),
+            ],
+        };
+        let body = sent(vec![foreign], History::Verbatim);
+        assert_eq!(
+            body["input"],
+            json!([
+                {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "I look."}]},
+                {"type": "function_call", "call_id": "toolu_1", "name": "shell", "arguments": "{\"command\":\"ls\"}"},
+            ])
         );
     }
 

@@ -2,6 +2,11 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Instant;
+
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeValLike;
+use nix::unistd::{SysconfVar, sysconf};
 
 /// Processors, kernel, memory, disk, date, and what else was going on.
 pub fn lines(dir: &Path) -> Vec<String> {
@@ -75,4 +80,60 @@ fn file_system(dir: &Path) -> String {
         || "an unknown file system".to_owned(),
         |(_, kind)| kind.to_owned(),
     )
+}
+
+/// Processor time used so far: by everybody, and by this process and the children that it has waited for.
+pub struct Clock {
+    everybody_s: f64,
+    own_s: f64,
+    at: Instant,
+}
+
+impl Clock {
+    /// Now.
+    pub fn now() -> Clock {
+        Clock {
+            everybody_s: everybody_s().unwrap_or(0.0),
+            own_s: own_s(),
+            at: Instant::now(),
+        }
+    }
+
+    /// How many cores others have kept busy since then. Figures that were taken meanwhile are worth so much less.
+    pub fn others(&self) -> f64 {
+        let now = Clock::now();
+        let others_s = (now.everybody_s - self.everybody_s) - (now.own_s - self.own_s);
+        let passed_s = now.at.duration_since(self.at).as_secs_f64();
+        if passed_s > 0.0 {
+            (others_s / passed_s).max(0.0)
+        } else {
+            0.0
+        }
+    }
+}
+
+/// The first line of `/proc/stat`: user, nice, system, idle, iowait, irq, softirq, steal, in ticks.
+fn everybody_s() -> Option<f64> {
+    const WAITING: [usize; 2] = [3, 4];
+    let text = read("/proc/stat");
+    let fields = text.lines().next()?.split_whitespace().skip(1).take(8);
+    let ticks: Option<Vec<f64>> = fields.map(|field| field.parse().ok()).collect();
+    let busy = ticks?.into_iter().enumerate();
+    let busy: f64 = busy
+        .filter(|(at, _)| !WAITING.contains(at))
+        .map(|(_, ticks)| ticks)
+        .sum();
+    let per_second = sysconf(SysconfVar::CLK_TCK).ok().flatten()?;
+    Some(busy / per_second as f64)
+}
+
+fn own_s() -> f64 {
+    const US_PER_S: f64 = 1_000_000.0;
+    let of = |who| {
+        getrusage(who).map_or(0.0, |used| {
+            (used.user_time().num_microseconds() + used.system_time().num_microseconds()) as f64
+                / US_PER_S
+        })
+    };
+    of(UsageWho::RUSAGE_SELF) + of(UsageWho::RUSAGE_CHILDREN)
 }

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use overnight_models::scripted::Script;
 use sim::server::{Options, Outcome, Server};
 
+use crate::machine;
 use crate::program::Program;
 use crate::table::{median, quantile};
 use crate::world::{self, Repo, World};
@@ -24,6 +26,8 @@ pub struct Run {
     pub wall_ms: f64,
     /// Peak memory of its largest process, megabytes.
     pub peak_mb: f64,
+    /// How many cores were busy with something else meanwhile.
+    pub others: f64,
     turns: BTreeMap<u64, Turn>,
 }
 
@@ -46,18 +50,37 @@ pub struct Overhead {
 }
 
 impl Run {
-    /// Plays a run of so many turns with one `shell` call each, and two more that end it well.
-    pub fn play(
+    /// Plays a run of two turns.
+    pub fn short(program: &Program, world: &World, repo: &Repo) -> Result<Run, String> {
+        const TURNS: u64 = 2;
+        Run::play(program, world, repo, world::two_turns()?, TURNS)
+    }
+
+    /// Plays a run of so many turns with one `shell` call each, and those that end it well.
+    pub fn long(
         program: &Program,
         world: &World,
         repo: &Repo,
         idle_turns: u64,
     ) -> Result<Run, String> {
+        let script = world::script(idle_turns)?;
+        Run::play(program, world, repo, script, idle_turns + world::BUSY_TURNS)
+    }
+
+    fn play(
+        program: &Program,
+        world: &World,
+        repo: &Repo,
+        script: Script,
+        wanted: u64,
+    ) -> Result<Run, String> {
         let home = world.folder("home")?;
-        let server = Server::start(world::script(idle_turns)?, Options::default())
+        let server = Server::start(script, Options::default())
             .map_err(|e| format!("the mock server: {e}"))?;
         let args = ["run", "goal.md", "--model", "openai/mock-model", "--yes"];
+        let clock = machine::Clock::now();
         let measured = program.run(&home, &repo.dir, &server.base_url(), &args)?;
+        let others = clock.others();
         let mut turns = BTreeMap::new();
         for request in server.requests() {
             let Some(answered_us) = request
@@ -75,7 +98,6 @@ impl Run {
                 return Err(format!("turn {} was asked for twice", request.turn));
             }
         }
-        let wanted = idle_turns + 2;
         if turns.len() as u64 != wanted {
             return Err(format!(
                 "{wanted} turns were to be played, and {} were",
@@ -86,6 +108,7 @@ impl Run {
             home,
             wall_ms: measured.wall_ms,
             peak_mb: measured.peak_mb,
+            others,
             turns,
         })
     }
@@ -112,14 +135,20 @@ impl Run {
         })
     }
 
-    /// The middle overhead of the first `idle_turns` that end in a checkpoint, milliseconds.
+    /// The middle overhead of the first `idle_turns` that end in a checkpoint, milliseconds. Nothing has changed by
+    /// then, so no check is run.
     pub fn checkpoint_ms(&self, idle_turns: u64) -> Option<f64> {
         self.median_of(checkpoints(idle_turns))
     }
 
-    /// The middle overhead of the turns after them, whose command finds no open cell, milliseconds.
-    pub fn after_checkpoint_ms(&self, idle_turns: u64) -> Option<f64> {
-        self.median_of(checkpoints(idle_turns - 1).map(|turn| turn + 1))
+    /// The middle overhead of a rejected claim: the work is fixed as a tree, checked out and checked.
+    pub fn claim_ms(&self, idle_turns: u64) -> Option<f64> {
+        self.median_of((1..=world::FALSE_CLAIMS).map(|number| idle_turns + 2 * number))
+    }
+
+    /// The middle overhead of the turns after rejected claims, whose command finds no open cell, milliseconds.
+    pub fn after_claim_ms(&self, idle_turns: u64) -> Option<f64> {
+        self.median_of((1..world::FALSE_CLAIMS).map(|number| idle_turns + 2 * number + 1))
     }
 
     fn median_of(&self, turns: impl Iterator<Item = u64>) -> Option<f64> {
@@ -154,6 +183,7 @@ impl Run {
     }
 }
 
+/// The first `idle_turns` that end in a checkpoint.
 fn checkpoints(idle_turns: u64) -> impl Iterator<Item = u64> {
     (1..=idle_turns).filter(|turn| turn % CHECKPOINT_TURNS == 0)
 }

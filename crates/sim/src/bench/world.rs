@@ -22,7 +22,7 @@ done:
     run: test -f done.txt
     timeout: 1m
 use:
-  paths: [done.txt]
+  paths: [done.txt, draft.txt]
 next: Look around first.
 stop: {turns: 100000, hours: 24, no_progress: 100000}
 deliver: branch
@@ -109,15 +109,35 @@ impl World {
     }
 }
 
-/// The model's answers: so many turns of one harmless call each, then the work, then the claim.
+/// Claims before the last one, each after a change, and each rejected: what a claim costs is seen in the next request.
+pub const FALSE_CLAIMS: u64 = 5;
+/// The turns of a script beside the idle ones: change and claim, for every claim.
+pub const BUSY_TURNS: u64 = 2 * (FALSE_CLAIMS + 1);
+
+/// The model's answers: so many turns of one harmless call each, false claims, then the work and the claim that holds.
 pub fn script(idle_turns: u64) -> Result<Script, String> {
     let mut text = String::from("turns:\n");
+    // Writing to a text does not fail.
     for _ in 0..idle_turns {
-        // Writing to a text does not fail.
         let _ = writeln!(text, "  - shell: {{command: \"true\"}}");
     }
-    text.push_str("  - shell: {command: \"echo done > done.txt\"}\n  - claim_done: {summary: \"Make the file\"}\n");
+    for number in 1..=FALSE_CLAIMS {
+        let _ = writeln!(
+            text,
+            "  - shell: {{command: \"echo {number} > draft.txt\"}}\n  - claim_done: {{summary: \"Draft {number}\"}}"
+        );
+    }
+    text.push_str(
+        "  - shell: {command: \"rm draft.txt; echo done > done.txt\"}\n  - claim_done: {summary: \"Make the file\"}\n",
+    );
     Script::parse(&text, Path::new("bench.yaml")).map_err(|e| e.to_string())
+}
+
+/// The smallest run that ends well: the work, and the claim.
+pub fn two_turns() -> Result<Script, String> {
+    const SCRIPT: &str =
+        "turns: [{shell: \"echo done > done.txt\"}, {claim_done: \"Make the file\"}]\n";
+    Script::parse(SCRIPT, Path::new("two-turns.yaml")).map_err(|e| e.to_string())
 }
 
 fn path_of(number: usize) -> PathBuf {

@@ -202,7 +202,7 @@ fn durability(dir: &Path) -> Result<(), String> {
 }
 
 fn short_run(program: &Program, world: &World, repo: &Repo) -> Result<(), String> {
-    let run = Run::play(program, world, repo, 0)?;
+    let run = Run::short(program, world, repo)?;
     let mut table = Table::new(&format!("A run of two turns, {} files", repo.files));
     let peak = run.peak_mb;
     table.row(
@@ -217,7 +217,7 @@ fn short_run(program: &Program, world: &World, repo: &Repo) -> Result<(), String
 }
 
 fn long_run(program: &Program, world: &World, repo: &Repo, turns: u64) -> Result<Run, String> {
-    let run = Run::play(program, world, repo, turns)?;
+    let run = Run::long(program, world, repo, turns)?;
     let mut table = Table::new(&format!("A run of {turns} turns, {} files", repo.files));
     let target = OVERHEAD_TARGETS_MS
         .iter()
@@ -252,10 +252,14 @@ fn long_run(program: &Program, world: &World, repo: &Repo, turns: u64) -> Result
         }
     }
     if let Some(checkpoint) = run.checkpoint_ms(turns) {
-        let what = "a turn that ends in a checkpoint (clean checkout, check), median";
+        let what = "a turn that ends in a checkpoint, nothing changed, median";
         table.note(what, ms(checkpoint));
     }
-    if let Some(after) = run.after_checkpoint_ms(turns) {
+    if let Some(claim) = run.claim_ms(turns) {
+        let what = "a rejected claim (tree, clean checkout, one `test -f`), median";
+        table.note(what, ms(claim));
+    }
+    if let Some(after) = run.after_claim_ms(turns) {
         table.note(
             "the turn after it, which opens a new cell, median",
             ms(after),
@@ -279,6 +283,10 @@ fn long_run(program: &Program, world: &World, repo: &Repo, turns: u64) -> Result
     table.note(
         "from start to exit",
         format!("{:.1} s", run.wall_ms / 1_000.0),
+    );
+    table.note(
+        "other programs meanwhile kept busy",
+        format!("{:.1} cores", run.others),
     );
     table.print();
     Ok(run)

@@ -38,6 +38,11 @@ const FORMATS: &[(&str, Format)] = &[
     ("lcov", Format::Lcov),
     ("cobertura", Format::Cobertura),
     ("coverage_py", Format::CoveragePy),
+    ("llvm-cov", Format::LlvmCov),
+    ("jacoco", Format::Jacoco),
+    ("go-cover", Format::GoCover),
+    ("clover", Format::Clover),
+    ("nyc-text", Format::NycText),
     ("json", Format::Json),
     ("regex", Format::Regex),
 ];
@@ -47,6 +52,26 @@ const COVERAGE_VALUES: &[(&str, &str)] = &[
     ("lines", "lines"),
     ("functions", "functions"),
     ("statements", "statements"),
+];
+const LLVM_COV_VALUES: &[(&str, &str)] = &[
+    ("lines", "lines"),
+    ("branches", "branches"),
+    ("functions", "functions"),
+    ("regions", "regions"),
+];
+const JACOCO_VALUES: &[(&str, &str)] = &[
+    ("lines", "lines"),
+    ("branches", "branches"),
+    ("functions", "functions"),
+    ("instructions", "instructions"),
+];
+const GO_COVER_VALUES: &[(&str, &str)] = &[("statements", "statements")];
+const CLOVER_VALUES: &[(&str, &str)] = &[
+    ("lines", "lines"),
+    ("branches", "branches"),
+    ("functions", "functions"),
+    ("statements", "statements"),
+    ("elements", "elements"),
 ];
 
 impl Reader<'_> {
@@ -289,7 +314,8 @@ impl Reader<'_> {
         let fields = self.fields(&entry.node, "read", EXAMPLE)?;
         self.known(fields, "`read`", &["format", "file", "value"]);
         let format_entry = self.get(fields, "format");
-        let format = format_entry.and_then(|e| self.choice(e, FORMATS));
+        let format =
+            format_entry.and_then(|e| spelled_otherwise(e).or_else(|| self.choice(e, FORMATS)));
         let file = self.get(fields, "file").map(|e| self.path(e, dir));
         let value_entry = self.get(fields, "value");
         for (key, found) in [("format", format_entry), ("value", value_entry)] {
@@ -303,9 +329,15 @@ impl Reader<'_> {
             }
         }
         let value = match format? {
-            Format::Istanbul | Format::Lcov | Format::Cobertura | Format::CoveragePy => {
-                self.choice(value_entry?, COVERAGE_VALUES)?.to_owned()
-            }
+            Format::Istanbul
+            | Format::Lcov
+            | Format::Cobertura
+            | Format::CoveragePy
+            | Format::NycText => self.choice(value_entry?, COVERAGE_VALUES)?.to_owned(),
+            Format::LlvmCov => self.choice(value_entry?, LLVM_COV_VALUES)?.to_owned(),
+            Format::Jacoco => self.choice(value_entry?, JACOCO_VALUES)?.to_owned(),
+            Format::GoCover => self.choice(value_entry?, GO_COVER_VALUES)?.to_owned(),
+            Format::Clover => self.choice(value_entry?, CLOVER_VALUES)?.to_owned(),
             Format::Json => self.pointer(value_entry?)?,
             Format::Regex => self.regex(value_entry?, 1)?,
         };
@@ -432,6 +464,16 @@ impl Reader<'_> {
             about,
         ))
     }
+}
+
+/// A format's name with `_` for `-` or the other way round: which of the two a tool's name has is easily mistaken.
+fn spelled_otherwise(entry: &Entry) -> Option<Format> {
+    let Value::Text(text) = &entry.node.value else {
+        return None;
+    };
+    let text = text.replace('_', "-");
+    let same = |(name, _): &&(&str, Format)| name.replace('_', "-") == text;
+    FORMATS.iter().find(same).map(|(_, format)| *format)
 }
 
 /// The kind that a key goes with.

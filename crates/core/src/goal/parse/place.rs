@@ -48,7 +48,7 @@ pub(in crate::goal) fn normal(path: &str) -> String {
     parts.join("/")
 }
 
-/// A host of `use.network`: `host`, `host:port`, `*.host` or `*`. `Err` is what is wrong, and what was meant if
+/// A host of `use.network`: `host`, `host:port` or `*.host`; never the whole network. `Err` is what is wrong, and what was meant if
 /// that can be told.
 pub(super) fn host(text: &str) -> Result<(), (&'static str, Option<String>)> {
     let (scheme, rest) = text
@@ -70,9 +70,6 @@ pub(super) fn host(text: &str) -> Result<(), (&'static str, Option<String>)> {
 }
 
 fn valid_host(text: &str) -> bool {
-    if text == "*" {
-        return true;
-    }
     let (name, port) = match text.strip_prefix('[') {
         Some(v6) => match v6.split_once(']') {
             Some((address, rest)) if address.parse::<std::net::Ipv6Addr>().is_ok() => {
@@ -90,9 +87,11 @@ fn valid_host(text: &str) -> bool {
             !label.is_empty()
                 && label
                     .chars()
-                    .all(|c| c.is_alphanumeric() || matches!(c, '-' | '_'))
+                    .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
         });
-    name_ok && port.is_none_or(valid_port)
+    // `localhost` is the person's own machine: one service of it, never all.
+    let named = !name.eq_ignore_ascii_case("localhost") || port.is_some();
+    name_ok && named && port.is_none_or(valid_port)
 }
 
 fn valid_port(text: &str) -> bool {
@@ -175,7 +174,6 @@ mod tests {
             "registry.npmjs.org",
             "localhost:5432",
             "*.example.org",
-            "*",
             "[::1]:80",
             "10.0.0.1:8080",
         ] {
@@ -198,6 +196,10 @@ mod tests {
             "::1",
             "[::1",
             "ex*mple.org",
+            "*",
+            "*:80",
+            "localhost",
+            "münchen.example",
         ] {
             assert!(host(text).is_err(), "{text}");
         }

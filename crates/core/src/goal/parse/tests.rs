@@ -396,10 +396,28 @@ fn checks_take_every_form() {
         (read.format, read.value.as_str()),
         (Format::Json, "/totals/lines")
     );
-    for format in ["istanbul", "lcov", "cobertura", "coverage_py"] {
-        check(&format!(
-            "metric: a\nread: {{format: {format}, file: x, value: lines}}\nat_most: 3"
-        ));
+    for (format, value, wanted) in [
+        ("istanbul", "lines", Format::Istanbul),
+        ("lcov", "lines", Format::Lcov),
+        ("cobertura", "lines", Format::Cobertura),
+        ("coverage_py", "statements", Format::CoveragePy),
+        ("llvm-cov", "regions", Format::LlvmCov),
+        ("jacoco", "instructions", Format::Jacoco),
+        ("go-cover", "statements", Format::GoCover),
+        ("clover", "elements", Format::Clover),
+        ("nyc-text", "functions", Format::NycText),
+        // The other spelling of the same names.
+        ("coverage-py", "lines", Format::CoveragePy),
+        ("go_cover", "statements", Format::GoCover),
+    ] {
+        let CheckKind::Metric { read, .. } = check(&format!(
+            "metric: a\nread: {{format: {format}, file: x, value: {value}}}\nat_most: 3"
+        ))
+        .kind
+        else {
+            panic!()
+        };
+        assert_eq!((read.format, read.value.as_str()), (wanted, value));
     }
     assert_eq!(
         check("diff: {allow: ['src/**'], forbid: ['*.snap']}").kind,

@@ -8,6 +8,8 @@ use reqwest::header::HeaderMap;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
+use super::Provider;
+
 /// When to look again after an account has run dry and nobody said when it will not be.
 pub const QUOTA_RETRY: Duration = Duration::from_secs(60 * 60);
 /// The longest wait that a server may ask for.
@@ -18,7 +20,7 @@ const QUOTE_CHARS_MAX: usize = 600;
 const SECRET_BYTES_MIN: usize = 8;
 
 /// A failure without anything to wait for.
-pub(super) fn failure(kind: ModelErrorKind, message: impl Into<String>) -> ModelError {
+pub(crate) fn failure(kind: ModelErrorKind, message: impl Into<String>) -> ModelError {
     ModelError {
         kind,
         message: message.into(),
@@ -29,7 +31,7 @@ pub(super) fn failure(kind: ModelErrorKind, message: impl Into<String>) -> Model
 
 /// What a server says about an error, wherever it says it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Said {
+pub(crate) struct Said {
     /// `code`, else `type`.
     pub code: String,
     pub message: String,
@@ -37,7 +39,7 @@ pub(super) struct Said {
 
 impl Said {
     /// From an error object, or from a body or event that holds one under `error`.
-    pub(super) fn of(value: &Value) -> Self {
+    pub(crate) fn of(value: &Value) -> Self {
         let error = match value.get("error") {
             Some(error @ Value::Object(_)) => error,
             Some(Value::String(message)) => {
@@ -53,11 +55,15 @@ impl Said {
             Some(Value::Number(number)) => Some(number.to_string()),
             _ => None,
         };
-        // An `error` event's own `type` says only that it is one.
+        // An `error` event's own `type` says only that it is one, and a number says less than a word.
+        let is_number = |code: &String| code.bytes().all(|byte| byte.is_ascii_digit());
         let kind = field("type").filter(|kind| kind != "error");
-        let code = field("code")
-            .filter(|code| !code.is_empty())
+        let code = field("code");
+        let code = code
+            .clone()
+            .filter(|code| !is_number(code))
             .or(kind)
+            .or(code)
             .unwrap_or_default();
         Said {
             code,
@@ -66,7 +72,7 @@ impl Said {
     }
 
     /// From the body of an HTTP error, which may be anything.
-    pub(super) fn of_body(body: &[u8]) -> Self {
+    pub(crate) fn of_body(body: &[u8]) -> Self {
         match serde_json::from_slice::<Value>(body) {
             Ok(value @ Value::Object(_)) => {
                 let said = Said::of(&value);
@@ -86,43 +92,69 @@ impl Said {
         }
     }
 
-    fn mentions(&self, part: &str) -> bool {
+    /// Whether code or message holds `part`, which is lower case.
+    pub(crate) fn mentions(&self, part: &str) -> bool {
         self.message.to_ascii_lowercase().contains(part)
             || self.code.to_ascii_lowercase().contains(part)
     }
-
-    /// The server cannot read the reasoning that we carry back, or looks for our items in its store.
-    pub(super) fn is_about_history(&self) -> bool {
-        self.code == "invalid_encrypted_content"
-            || self.mentions("encrypted content") && self.mentions("could not be")
-            || self.mentions("without its required")
-            || self.mentions("items are not persisted when `store`")
-    }
-
-    /// The model has no reasoning to encrypt.
-    pub(super) fn is_about_include(&self) -> bool {
-        self.mentions("encrypted content is not supported") || self.mentions("'include'")
-    }
 }
+
+/// How servers say that the conversation is too long for the model. Lower case.
+const OVERFLOW_WORDS: &[&str] = &[
+    // OpenAI, vLLM, OpenRouter, DeepSeek, Mistral.
+    "maximum context length",
+    "exceeds the context window",
+    // A request above the tokens-per-minute limit as a whole: waiting does not help.
+    "request too large for",
+    // Anthropic.
+    "prompt is too long",
+    "exceed context limit",
+    // llama.cpp, old and new.
+    "exceeds the available context size",
+    "context size exceeded",
+    "context size has been exceeded",
+    // vLLM, when it looks at the length of the prompt alone.
+    "longer than the maximum model length",
+    // Ollama and LM Studio.
+    "exceeds the context length",
+    "when context the overflows",
+    // Gemini, xAI, Groq, behind their compatible addresses.
+    "exceeds the maximum number of tokens allowed",
+    "maximum prompt length",
+    "reduce the length of the messages",
+];
 
 /// The kind of a failure that a code or a message tells by itself, however it reached us.
 fn told(said: &Said) -> Option<ModelErrorKind> {
     let code = said.code.as_str();
-    if code == "context_length_exceeded"
-        || said.mentions("maximum context length")
-        || said.mentions("exceeds the context window")
-        // A request above the tokens-per-minute limit as a whole: waiting does not help.
-        || said.mentions("request too large for")
+    if matches!(
+        code,
+        "context_length_exceeded" | "exceed_context_size_error" | "request_too_large"
+    ) || OVERFLOW_WORDS.iter().any(|words| said.mentions(words))
     {
         return Some(ModelErrorKind::ContextOverflow);
     }
+    // Words before codes: small servers call everything a `server_error`.
+    if without_tools(said).is_some() {
+        return Some(ModelErrorKind::Refused);
+    }
+    // The model's own words could not be read by the server: another answer may do better.
+    if said.mentions("failed to parse tool call arguments")
+        || said.mentions("error parsing tool call")
+    {
+        return Some(ModelErrorKind::Malformed);
+    }
     match code {
         _ if is_quota(said) => Some(ModelErrorKind::RateLimited),
-        "rate_limit_exceeded" | "rate_limit_error" | "tokens" | "requests" => {
+        "rate_limit_exceeded" | "rate_limit_error" | "tokens" | "requests" | "429" => {
             Some(ModelErrorKind::RateLimited)
         }
         "server_error"
         | "internal_error"
+        | "internal_server_error"
+        | "api_error"
+        | "timeout_error"
+        | "unavailable_error"
         | "overloaded"
         | "overloaded_error"
         | "server_is_overloaded"
@@ -138,41 +170,83 @@ fn told(said: &Said) -> Option<ModelErrorKind> {
         | "invalid_api_key"
         | "model_not_found"
         | "unsupported_country_region_territory"
-        | "data_residency_mismatch" => Some(ModelErrorKind::Refused),
+        | "data_residency_mismatch"
+        | "authentication_error"
+        | "permission_error"
+        | "not_found_error" => Some(ModelErrorKind::Refused),
         _ => None,
     }
+}
+
+/// What to do about a server or a model that takes no tools, if that is what the error says.
+fn without_tools(said: &Said) -> Option<&'static str> {
+    if said.mentions("requires --jinja") {
+        return Some("; start llama-server with --jinja");
+    }
+    if said.mentions("--enable-auto-tool-choice") || said.mentions("--tool-call-parser") {
+        return Some(
+            "; start vLLM with --enable-auto-tool-choice and the --tool-call-parser of this model",
+        );
+    }
+    let words = [
+        "does not support tools",
+        "does not support tool",
+        "support tool use",
+        "tool calling is not supported",
+        "tools are not supported",
+        "does not support function calling",
+    ];
+    words.iter().any(|words| said.mentions(words)).then_some(
+        "; this model cannot call tools, and nothing works without them: choose another model",
+    )
 }
 
 fn is_quota(said: &Said) -> bool {
     matches!(
         said.code.as_str(),
-        "insufficient_quota" | "billing_hard_limit_reached" | "usage_limit_reached"
-    )
+        "insufficient_quota"
+            | "billing_hard_limit_reached"
+            | "usage_limit_reached"
+            | "billing_error"
+            | "402"
+    ) || said.mentions("credit balance is too low")
 }
 
 /// An HTTP answer that is an error.
-pub(super) fn of_status(status: StatusCode, headers: &HeaderMap, said: &Said) -> ModelError {
+pub(crate) fn of_status(
+    about: &Provider,
+    model: &str,
+    status: StatusCode,
+    headers: &HeaderMap,
+    said: &Said,
+) -> ModelError {
     let number = status.as_u16();
     let kind = match (told(said), number) {
         // The status is the better witness of these; a code may say "server_error" about anything.
         (_, 401 | 403 | 404) => ModelErrorKind::Refused,
         (Some(kind), _) => kind,
         (None, 413) => ModelErrorKind::ContextOverflow,
-        (None, 429) => ModelErrorKind::RateLimited,
+        (None, 402 | 429) => ModelErrorKind::RateLimited,
         (None, 408 | 409 | 425 | 500..=599) => ModelErrorKind::Unavailable,
         (None, _) => ModelErrorKind::Refused,
     };
+    let quota = is_quota(said) || number == 402;
+    let url = about.url;
     let next = match number {
         300..=399 => match headers.get("location").and_then(|to| to.to_str().ok()) {
-            Some(to) => format!(
-                "; it points to {to}: set OPENAI_BASE_URL to the address that answers by itself"
-            ),
-            None => "; set OPENAI_BASE_URL to the address that answers by itself".to_owned(),
+            Some(to) => {
+                format!("; it points to {to}: set {url} to the address that answers by itself")
+            }
+            None => format!("; set {url} to the address that answers by itself"),
         },
-        401 => "; check OPENAI_API_KEY".to_owned(),
+        401 => format!("; check {}", about.key),
+        404 if said.mentions("try pulling it") || is_ollama_s(said) => {
+            format!("; fetch it with `ollama pull {}`", clean(model))
+        }
+        404 if without_tools(said).is_some() => next(kind, said, quota).to_owned(),
         403 => "; this key may not use this model, or not from here".to_owned(),
-        404 => "; check the model's name and OPENAI_BASE_URL (it usually ends in /v1)".to_owned(),
-        _ => next(kind, said).to_owned(),
+        404 => format!("; check the model's name and {url} ({})", about.url_hint),
+        _ => next(kind, said, quota).to_owned(),
     };
     let mut error = failure(
         kind,
@@ -182,45 +256,59 @@ pub(super) fn of_status(status: StatusCode, headers: &HeaderMap, said: &Said) ->
         ModelErrorKind::RateLimited | ModelErrorKind::Unavailable => millis(
             retry_after(headers, SystemTime::now())
                 .or_else(|| wait_in_words(&said.message))
-                .or(quota_wait(said)),
+                .or(quota.then_some(QUOTA_RETRY)),
         ),
         _ => None,
     };
     error
 }
 
+/// Ollama's words for a model that it does not have. Others say `The model … does not exist`.
+fn is_ollama_s(said: &Said) -> bool {
+    let message = said.message.trim_start();
+    message.starts_with("model ") && message.contains("not found")
+}
+
 /// An error in the middle of a stream: `response.failed` or `error`.
-pub(super) fn of_event(said: &Said) -> ModelError {
-    let kind = told(said).unwrap_or(ModelErrorKind::Unavailable);
+pub(crate) fn of_event(said: &Said) -> ModelError {
+    let kind = told(said).unwrap_or(match said.code.as_str() {
+        "400" | "401" | "403" | "404" | "422" => ModelErrorKind::Refused,
+        "invalid_request_error" | "BadRequestError" | "NotFoundError" => ModelErrorKind::Refused,
+        _ => ModelErrorKind::Unavailable,
+    });
     let mut error = failure(
         kind,
         format!(
             "the model server failed while answering{}{}",
             quoted(said),
-            next(kind, said)
+            next(kind, said, is_quota(said))
         ),
     );
     if matches!(
         kind,
         ModelErrorKind::RateLimited | ModelErrorKind::Unavailable
     ) {
-        error.retry_after_ms = millis(wait_in_words(&said.message).or(quota_wait(said)));
+        error.retry_after_ms = millis(
+            wait_in_words(&said.message).or(is_quota(said).then_some(QUOTA_RETRY)),
+        );
     }
     error
 }
 
-fn next(kind: ModelErrorKind, said: &Said) -> &'static str {
+fn next(kind: ModelErrorKind, said: &Said, quota: bool) -> &'static str {
     match kind {
-        ModelErrorKind::RateLimited if is_quota(said) => {
+        ModelErrorKind::RateLimited if quota => {
             "; the account has no quota left: check its plan and billing"
         }
         ModelErrorKind::ContextOverflow => "; the conversation is larger than the model takes",
-        _ => "",
+        ModelErrorKind::Refused => without_tools(said).unwrap_or_default(),
+        ModelErrorKind::RateLimited
+        | ModelErrorKind::Unavailable
+        | ModelErrorKind::Network
+        | ModelErrorKind::Cut
+        | ModelErrorKind::Malformed
+        | ModelErrorKind::ScriptEnded => "",
     }
-}
-
-fn quota_wait(said: &Said) -> Option<Duration> {
-    is_quota(said).then_some(QUOTA_RETRY)
 }
 
 fn quoted(said: &Said) -> String {
@@ -238,7 +326,7 @@ fn millis(wait: Option<Duration>) -> Option<u64> {
 }
 
 /// When the headers say to come back.
-pub(super) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+pub(crate) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let text = |name: &str| {
         headers
             .get(name)
@@ -270,9 +358,24 @@ pub(super) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Durati
         let spent = text(&format!("x-ratelimit-remaining-{what}")) == Some("0");
         Some((spent, wait))
     };
+    // Anthropic says at what time, by its own clock.
+    let reset_at = |what: &str| {
+        let now = text("date").and_then(http_date).unwrap_or(now);
+        let at: jiff::Timestamp = text(&format!("anthropic-ratelimit-{what}-reset"))?
+            .parse()
+            .ok()?;
+        let wait = SystemTime::from(at).duration_since(now).unwrap_or_default();
+        let spent = text(&format!("anthropic-ratelimit-{what}-remaining")) == Some("0");
+        Some((spent, wait))
+    };
     let resets: Vec<(bool, Duration)> = ["requests", "tokens"]
         .into_iter()
         .filter_map(reset)
+        .chain(
+            ["requests", "tokens", "input-tokens", "output-tokens"]
+                .into_iter()
+                .filter_map(reset_at),
+        )
         .collect();
     // The limit that is used up is the one to wait for; if none says so, the later one is safe.
     let spent = resets
@@ -351,7 +454,7 @@ fn wait_in_words(message: &str) -> Option<Duration> {
 
 /// Makes a server's words fit to be shown and journaled: without control characters, and short. They must have been
 /// through [`redact`] before: half a key is a leak as well.
-pub(super) fn clean(text: &str) -> String {
+pub(crate) fn clean(text: &str) -> String {
     let text = text.trim();
     let mut clean: String = text
         .chars()
@@ -365,7 +468,7 @@ pub(super) fn clean(text: &str) -> String {
 }
 
 /// Without the key, should somebody have echoed it.
-pub(super) fn redact<'a>(text: &'a str, key: Option<&SecretString>) -> std::borrow::Cow<'a, str> {
+pub(crate) fn redact<'a>(text: &'a str, key: Option<&SecretString>) -> std::borrow::Cow<'a, str> {
     match key.map(ExposeSecret::expose_secret) {
         Some(key) if key.len() >= SECRET_BYTES_MIN && text.contains(key) => {
             text.replace(key, "[key]").into()
@@ -377,6 +480,7 @@ pub(super) fn redact<'a>(text: &'a str, key: Option<&SecretString>) -> std::borr
 #[cfg(test)]
 mod test {
     use super::*;
+    use crate::openai::OPENAI;
     use reqwest::header::{HeaderName, HeaderValue};
 
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
@@ -418,6 +522,18 @@ mod test {
             wait_ms(&[("x-ratelimit-reset-tokens", "1h2m3.5s")]),
             Some(3_723_500)
         );
+        let date = ("date", "Sun, 06 Nov 1994 08:49:37 GMT");
+        let requests = (
+            "anthropic-ratelimit-requests-reset",
+            "1994-11-06T08:49:47Z",
+        );
+        let tokens = (
+            "anthropic-ratelimit-input-tokens-reset",
+            "1994-11-06T08:50:37Z",
+        );
+        assert_eq!(wait_ms(&[date, requests, tokens]), Some(60_000));
+        let spent = ("anthropic-ratelimit-requests-remaining", "0");
+        assert_eq!(wait_ms(&[date, requests, tokens, spent]), Some(10_000));
     }
 
     #[test]
@@ -467,7 +583,8 @@ mod test {
         use ModelErrorKind::*;
         let kind = |status: u16, body: &str| {
             let status = StatusCode::from_u16(status).expect("a status");
-            of_status(status, &HeaderMap::new(), &Said::of_body(body.as_bytes()))
+            let said = Said::of_body(body.as_bytes());
+            of_status(&OPENAI, "qwen3:8b", status, &HeaderMap::new(), &said)
         };
         for (status, body, expected, word) in [
             (
@@ -506,6 +623,97 @@ mod test {
             (500, "{}", Unavailable, "500"),
             (529, r#"{"error":"overloaded"}"#, Unavailable, "overloaded"),
             (307, "", Refused, "OPENAI_BASE_URL"),
+            (
+                529,
+                r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}"#,
+                Unavailable,
+                "Overloaded",
+            ),
+            (
+                400,
+                r#"{"type":"error","error":{"type":"invalid_request_error","message":"prompt is too long: 208310 tokens > 200000 maximum"}}"#,
+                ContextOverflow,
+                "larger",
+            ),
+            (
+                400,
+                r#"{"type":"error","error":{"type":"invalid_request_error","message":"Your credit balance is too low to access the Anthropic API."}}"#,
+                RateLimited,
+                "billing",
+            ),
+            (402, r#"{"error":{"message":"Insufficient Balance","code":"invalid_request_error"}}"#, RateLimited, "billing"),
+            (
+                400,
+                r#"{"error":{"code":400,"message":"the request exceeds the available context size, try increasing it","type":"exceed_context_size_error","n_ctx":8192}}"#,
+                ContextOverflow,
+                "exceed_context_size_error",
+            ),
+            (
+                500,
+                r#"{"error":{"code":500,"message":"Context size has been exceeded.","type":"server_error"}}"#,
+                ContextOverflow,
+                "larger",
+            ),
+            (
+                400,
+                r#"{"object":"error","message":"This model's maximum context length is 4096 tokens. However, you requested 5000 tokens.","type":"BadRequestError","param":null,"code":400}"#,
+                ContextOverflow,
+                "BadRequestError",
+            ),
+            (
+                400,
+                r#"{"error":{"message":"The decoder prompt (length 5000) is longer than the maximum model length of 4096.","type":"BadRequestError","code":400}}"#,
+                ContextOverflow,
+                "larger",
+            ),
+            (
+                404,
+                r#"{"error":{"message":"model \"qwen3:8b\" not found, try pulling it first","type":"api_error","param":null,"code":null}}"#,
+                Refused,
+                "`ollama pull qwen3:8b`",
+            ),
+            (
+                404,
+                r#"{"error":{"message":"model 'qwen3:8b' not found","type":"not_found_error"}}"#,
+                Refused,
+                "`ollama pull qwen3:8b`",
+            ),
+            (
+                400,
+                r#"{"error":{"message":"registry.ollama.ai/library/gemma:latest does not support tools","type":"api_error"}}"#,
+                Refused,
+                "choose another model",
+            ),
+            (
+                404,
+                r#"{"error":{"message":"No endpoints found that support tool use.","code":404}}"#,
+                Refused,
+                "choose another model",
+            ),
+            (
+                500,
+                r#"{"error":{"code":500,"message":"tools param requires --jinja flag","type":"server_error"}}"#,
+                Refused,
+                "start llama-server with --jinja",
+            ),
+            (
+                400,
+                r#"{"message":"\"auto\" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set","type":"BadRequestError","code":400}"#,
+                Refused,
+                "start vLLM with",
+            ),
+            (
+                503,
+                r#"{"error":{"code":503,"message":"Loading model","type":"unavailable_error"}}"#,
+                Unavailable,
+                "Loading model",
+            ),
+            (
+                500,
+                r#"{"error":{"message":"error parsing tool call: raw='{', err=unexpected end of JSON input"}}"#,
+                Malformed,
+                "parsing tool call",
+            ),
         ] {
             let error = kind(status, body);
             assert_eq!(error.kind, expected, "{status} {body}");

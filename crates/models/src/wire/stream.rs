@@ -1,16 +1,21 @@
-//! A response body as bounded pieces of server-sent events: neither endless, nor huge, nor silent.
+//! A response body as bounded pieces of server-sent events: neither endless, nor huge, nor silent. Or as one JSON
+//! document, from a server that does not stream although it was asked to.
 
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use bytes::Bytes;
 use futures_util::stream::{self, Stream, StreamExt};
 use overnight_ports::model::{ModelError, ModelErrorKind};
 use sse_stream::{Sse, SseByteStream};
 
 use super::Limits;
 use super::failure::failure;
+
+
+
 
 /// Why a body broke off.
 #[derive(Debug)]
@@ -42,19 +47,78 @@ impl fmt::Display for Break {
 
 impl std::error::Error for Break {}
 
+/// A body that has begun.
+pub(crate) enum Body {
+    /// A stream of events.
+    Events(Events),
+    /// One JSON document, whole.
+    Json(Vec<u8>),
+}
+
+/// Looks at how the body begins: neither servers nor what stands between agree on the header.
+pub(crate) async fn open(
+    mut response: reqwest::Response,
+    limits: &Limits,
+) -> Result<Body, ModelError> {
+    let mut begun = Vec::new();
+    let document = loop {
+        let blank = |byte: &u8| byte.is_ascii_whitespace() || b"\xEF\xBB\xBF".contains(byte);
+        if let Some(byte) = begun.iter().find(|byte| !blank(byte)) {
+            // No field of an event stream begins so.
+            break *byte == b'{';
+        }
+        match piece(&mut response, limits).await? {
+            Some(piece) if begun.len().saturating_add(piece.len()) <= limits.answer_bytes_max => {
+                begun.extend_from_slice(&piece);
+            }
+            Some(_) => return Err(too_large(limits)),
+            None => break false,
+        }
+    };
+    if !document {
+        return Ok(Body::Events(Events::new(begun.into(), response, limits)));
+    }
+    while let Some(piece) = piece(&mut response, limits).await? {
+        if begun.len().saturating_add(piece.len()) > limits.answer_bytes_max {
+            return Err(too_large(limits));
+        }
+        begun.extend_from_slice(&piece);
+    }
+    Ok(Body::Json(begun))
+}
+
+async fn piece(
+    response: &mut reqwest::Response,
+    limits: &Limits,
+) -> Result<Option<Bytes>, ModelError> {
+    let broken = |why: Break| failure(ModelErrorKind::Cut, why.to_string());
+    match tokio::time::timeout(limits.idle, response.chunk()).await {
+        Ok(Ok(piece)) => Ok(piece),
+        Ok(Err(error)) => Err(broken(Break::Broken(causes(&error.without_url())))),
+        Err(_) => Err(broken(Break::Silent(limits.idle))),
+    }
+}
+
+fn too_large(limits: &Limits) -> ModelError {
+    let why = Break::AnswerTooLarge(limits.answer_bytes_max);
+    failure(ModelErrorKind::Malformed, why.to_string())
+}
+
 /// The events of one answer.
-pub(super) struct Events {
+pub(crate) struct Events {
     events: Pin<Box<dyn Stream<Item = Result<Sse, sse_stream::Error>> + Send>>,
     /// Bytes since the last whole event.
     since_event: Arc<AtomicUsize>,
 }
 
 impl Events {
-    pub(super) fn new(response: reqwest::Response, limits: &Limits) -> Self {
+    /// `begun` is what has been read of the body already.
+    fn new(begun: Bytes, response: reqwest::Response, limits: &Limits) -> Self {
         let since_event = Arc::new(AtomicUsize::new(0));
         let counter = Arc::clone(&since_event);
         let limits = *limits;
-        let bytes = Box::pin(response.bytes_stream());
+        let begun = stream::iter((!begun.is_empty()).then_some(Ok(begun)));
+        let bytes = Box::pin(begun.chain(response.bytes_stream()));
         // The decoder itself keeps whatever it is given, so the bounds are put before it.
         let bounded = stream::unfold((bytes, 0_usize), move |(mut bytes, total)| {
             let counter = Arc::clone(&counter);
@@ -88,7 +152,7 @@ impl Events {
     }
 
     /// The next event, or `None` at the end of the body.
-    pub(super) async fn next(&mut self) -> Result<Option<Sse>, ModelError> {
+    pub(crate) async fn next(&mut self) -> Result<Option<Sse>, ModelError> {
         match self.events.next().await {
             None => Ok(None),
             Some(Ok(event)) => {
@@ -112,7 +176,7 @@ impl Events {
     }
 
     /// Reads what is left, so that the connection can be used again; gives up soon.
-    pub(super) async fn drain(mut self, patience: std::time::Duration) {
+    pub(crate) async fn drain(mut self, patience: std::time::Duration) {
         let rest = async { while let Some(Ok(_)) = self.events.next().await {} };
         // Nothing is lost if it takes longer: the next request opens a new connection.
         let _ = tokio::time::timeout(patience, rest).await;
@@ -120,7 +184,7 @@ impl Events {
 }
 
 /// An error with its causes in one line.
-pub(super) fn causes(error: &dyn std::error::Error) -> String {
+pub(crate) fn causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
     while let Some(cause) = next {

@@ -1,0 +1,246 @@
+//! SIGKILL at every append of one complete run, right before it and right after it: whoever resumes comes to the same
+//! end, no effect happens twice, and no answer that was kept is paid for twice.
+
+use std::collections::BTreeSet;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use serde_json::Value;
+
+use crate::world::{Done, World, facts, model, name};
+
+/// Processes at a time.
+const THREADS: usize = 2;
+/// More appends than the run can possibly make.
+const APPENDS_MAX: u64 = 300;
+/// Answers of the script: the turns of an undisturbed run.
+const TURNS: u64 = 5;
+
+const GOAL: &str = "---\noutcome: The tally counts by one.\ndone:\n  - {id: count, run: sh check.sh}\nkeep: {paths: [check.sh]}\nstop: {turns: 12, hours: 1}\n---\nMend the tally.\n";
+
+/// Every call leaves a trace that would show if it were made twice: lines that are appended.
+const SCRIPT: &str = r#"
+turns:
+  - say: I look and begin.
+    calls:
+      - shell: cat tally.sh; echo one >> lines.txt
+      - notes: The tally counts by two.
+  - claim_done: Nothing is wrong with it.
+  - calls:
+      - edit: {path: tally.sh, old: "+ 2", new: "+ 1"}
+      - shell: echo two >> lines.txt; echo forged >> check.sh
+  - shell: {command: "sh check.sh && echo three >> lines.txt"}
+  - claim_done: Count by one
+"#;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Moment {
+    Before,
+    After,
+}
+
+impl Moment {
+    fn variable(self) -> &'static str {
+        match self {
+            Moment::Before => "OVERNIGHT_FAULT_KILL_BEFORE_APPEND",
+            Moment::After => "OVERNIGHT_FAULT_KILL_AFTER_APPEND",
+        }
+    }
+}
+
+/// What came of one kill.
+#[derive(Default)]
+struct Came {
+    lost: usize,
+    repeated: usize,
+    paid_twice: u64,
+}
+
+fn world() -> World {
+    World::new(&[
+        (
+            "tally.sh",
+            "n=0\nfor x in a b c; do n=$((n + 2)); done\necho $n\n",
+        ),
+        ("check.sh", "test \"$(sh tally.sh)\" = 3\n"),
+    ])
+}
+
+fn end(world: &World, done: &Done) -> (String, String) {
+    let branch = done.branch();
+    let tree = world.git(&["rev-parse", &format!("{branch}^{{tree}}")]);
+    let lines = world.on(&branch, "lines.txt");
+    (tree, lines)
+}
+
+#[test]
+fn killed_at_any_append_the_run_comes_to_the_same_end() {
+    let since = Instant::now();
+    let undisturbed = {
+        let (world, server) = (world(), model(SCRIPT));
+        let done = world.run(&server, GOAL).exits(0);
+        assert_eq!(server.answers_sent() as u64, TURNS);
+        end(&world, &done)
+    };
+    assert_eq!(undisturbed.1, "one\ntwo\nthree\n");
+
+    let came: Mutex<Vec<(Moment, Came)>> = Mutex::default();
+    for moment in [Moment::After, Moment::Before] {
+        let next = AtomicU64::new(1);
+        std::thread::scope(|scope| {
+            for _ in 0..THREADS {
+                scope.spawn(|| {
+                    loop {
+                        let number = next.fetch_add(1, Ordering::Relaxed);
+                        assert!(number <= APPENDS_MAX, "the run makes too many appends");
+                        let Some(one) = kill(moment, number, &undisturbed) else {
+                            return;
+                        };
+                        came.lock().expect("no thread panicked").push((moment, one));
+                    }
+                });
+            }
+        });
+    }
+    let came = came.into_inner().expect("no thread panicked");
+    let of = |moment| came.iter().filter(move |(m, _)| *m == moment);
+    let paid = |moment| of(moment).map(|(_, c)| c.paid_twice).sum::<u64>();
+    let (after, before) = (of(Moment::After).count(), of(Moment::Before).count());
+    println!(
+        "SIGKILL at {} points ({after} after an append, {before} before one): {} events lost, {} effects repeated, \
+         {} kept answers paid twice, {} answers asked for again that died before they were kept; {:.0} s",
+        came.len(),
+        came.iter().map(|(_, c)| c.lost).sum::<usize>(),
+        came.iter().map(|(_, c)| c.repeated).sum::<usize>(),
+        paid(Moment::After),
+        paid(Moment::Before),
+        since.elapsed().as_secs_f64(),
+    );
+    // Each turn alone makes three appends at least: its request, its answer, its call.
+    assert!(
+        after as u64 >= 3 * TURNS,
+        "{after} appends are too few for this run"
+    );
+    assert!(
+        before.abs_diff(after) <= after / 4,
+        "{before} before, {after} after"
+    );
+}
+
+/// Kills a run at one append and resumes it. Nothing if the run had ended before that.
+fn kill(moment: Moment, number: u64, undisturbed: &(String, String)) -> Option<Came> {
+    let at = format!("{moment:?} append {number}");
+    let (world, server) = (world(), model(SCRIPT));
+    let before = world.snapshot();
+    let mut command = world.run_command(&server, GOAL);
+    command.env(moment.variable(), number.to_string());
+    let died = world.start(command).end();
+    if !died.was_killed() {
+        assert_eq!(died.code(), Some(0), "{at}: {}", died.err);
+        return None;
+    }
+    let kept = world.log();
+    let done = if kept.is_empty() {
+        assert_eq!(
+            (moment, number),
+            (Moment::Before, 1),
+            "only the first append begins a run"
+        );
+        world
+            .resume(&server)
+            .exits(1)
+            .complains("killed before it began");
+        world.run(&server, GOAL)
+    } else {
+        world.resume(&server)
+    };
+    assert_eq!(done.code(), Some(0), "{at}: {}\n{}", done.out, done.err);
+    assert_eq!(done.summary()["stop_reason"], "complete", "{at}");
+    let journal = world.log();
+
+    // Nothing that was kept is gone, and nothing before it has changed.
+    let lost = kept
+        .iter()
+        .zip(journal.iter())
+        .filter(|(a, b)| a != b)
+        .count()
+        + kept.len().saturating_sub(journal.len());
+    assert_eq!(lost, 0, "{at}: the journal only grows");
+
+    // The same end: tree, one branch, one commit, the person's checkout untouched.
+    assert_eq!(&end(&world, &done), undisturbed, "{at}");
+    let branch = done.branch();
+    assert_eq!(world.branches(), [branch.clone()], "{at}");
+    assert_eq!(
+        world
+            .git(&["rev-list", "--count", &format!("HEAD..{branch}")])
+            .trim(),
+        "1",
+        "{at}"
+    );
+    assert_eq!(world.snapshot(), before, "{at}");
+
+    // Every turn was answered once and every call ended once.
+    let answered: Vec<u64> = facts(&journal, "model_answered")
+        .iter()
+        .filter_map(|f| f["turn"].as_u64())
+        .collect();
+    assert_eq!(answered, (1..=TURNS).collect::<Vec<_>>(), "{at}");
+    let ended: Vec<(u64, u64)> = facts(&journal, "call_ended")
+        .into_iter()
+        .filter_map(call)
+        .collect();
+    let once: BTreeSet<_> = ended.iter().copied().collect();
+    assert_eq!(ended.len(), once.len(), "{at}: {ended:?}");
+    assert_eq!(
+        ended,
+        [(1, 0), (1, 1), (2, 0), (3, 0), (3, 1), (4, 0), (5, 0)],
+        "{at}"
+    );
+    for wanted in [
+        "delivered",
+        "report_written",
+        "run_created",
+        "prepared",
+        "baseline_ended",
+    ] {
+        assert_eq!(
+            journal.iter().filter(|e| name(e) == wanted).count(),
+            1,
+            "{at}: {wanted}"
+        );
+    }
+    let rejected = journal
+        .iter()
+        .filter(|e| e.to_string().contains("\"claim_rejected\""))
+        .count();
+    assert!(rejected >= 1, "{at}: the false claim was rejected");
+
+    // A line of the shell stands once, however often its call was begun.
+    let lines: Vec<&str> = undisturbed.1.lines().collect();
+    let text = world.on(&branch, "lines.txt");
+    let repeated = text.lines().count().saturating_sub(lines.len());
+
+    // What was kept is not asked for again; what died on its way into the journal is asked for once more.
+    let paid_twice = (server.answers_sent() as u64).saturating_sub(TURNS);
+    match moment {
+        Moment::After => assert_eq!(server.answers_sent() as u64, TURNS, "{at}"),
+        Moment::Before => assert!(
+            paid_twice <= 1,
+            "{at}: {paid_twice} answers were asked for again"
+        ),
+    }
+    let report = done.report();
+    assert_eq!(report["complete"], true, "{at}");
+    assert_eq!(report["turns"], TURNS, "{at}");
+    Some(Came {
+        lost,
+        repeated,
+        paid_twice,
+    })
+}
+
+fn call(fact: &Value) -> Option<(u64, u64)> {
+    Some((fact["turn"].as_u64()?, fact["index"].as_u64()?))
+}
