@@ -66,7 +66,8 @@ impl BuiltIn {
     }
 
     fn request(&self, state: &State) -> Result<Request, String> {
-        let root = self.site.ready()?.inside().display().to_string();
+        let ready = self.site.ready()?;
+        let root = ready.inside().display().to_string();
         let turn = state.lanes.get(&Scope::Run).map_or(0, |l| l.turn) + 1;
         let past = self.past.lock().unwrap_or_else(PoisonError::into_inner);
         let name = self.model.name();
@@ -77,7 +78,7 @@ impl BuiltIn {
                 .to_owned(),
             instructions: prompt::INSTRUCTIONS.to_owned(),
             tools: tools::specs(state),
-            entries: prompt::entries(&prompt::contract(&self.goal_file, &root), &past, state),
+            entries: prompt::entries(&prompt::contract(&self.goal_file, &root, &ready.guidance), &past, state),
             cache_key: state.run.to_string(),
             turn,
         })
@@ -143,7 +144,7 @@ impl Executor for BuiltIn {
         let looks =
             matches!(call.name.as_str(), "shell" | "write" | "edit" | "wait") || ready.busy();
         if looks {
-            match ready.traces() {
+            match ready.traces(&state.artefacts) {
                 Ok(traces) => {
                     for denial in &traces.denials {
                         result.shown.push_str(&format!(

@@ -17,9 +17,16 @@ pub(crate) const INSTRUCTIONS: &str = include_str!("../prompts/instructions.md")
 /// How much evidence the current view holds, bytes, shared among the open checks.
 const EVIDENCE_BYTES_MAX: usize = 8 * 1024;
 
-/// The contract, as the first message.
-pub(crate) fn contract(goal_file: &str, root: &str) -> String {
-    format!("Your workspace is `{root}`. The contract, as the person wrote it:\n\n{goal_file}")
+/// The contract, as the first message, with what the repository itself says to whoever works on it.
+pub(crate) fn contract(goal_file: &str, root: &str, guidance: &str) -> String {
+    let mut text = format!(
+        "Your workspace is `{root}`. The contract, as the person wrote it:\n\n{goal_file}"
+    );
+    if !guidance.is_empty() {
+        text.push_str("\n\n");
+        text.push_str(guidance);
+    }
+    text
 }
 
 /// The whole conversation of one request.

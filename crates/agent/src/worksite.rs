@@ -28,6 +28,8 @@ pub struct Prepared {
     pub workspace: Box<dyn Workspace>,
     /// The cell's policy.
     pub cell: CellSpec,
+    /// What the base itself says to whoever works on it (`AGENTS.md`, skills); part of the prompt's stable beginning.
+    pub guidance: String,
 }
 
 /// Where workspaces come from. Blocking: called off the runtime. Errors are texts for people.
@@ -49,6 +51,7 @@ pub struct Worksite {
 pub(crate) struct Ready {
     workspace: Mutex<Box<dyn Workspace>>,
     pub dir: PathBuf,
+    pub guidance: String,
     spec: CellSpec,
     pub policy: Policy,
     cell: tokio::sync::Mutex<Option<Arc<dyn Cell>>>,
@@ -97,6 +100,7 @@ impl Worksite {
             dir: prepared.workspace.dir().to_owned(),
             workspace: Mutex::new(prepared.workspace),
             spec: prepared.cell,
+            guidance: prepared.guidance,
             policy,
             cell: tokio::sync::Mutex::new(None),
             background: Mutex::new(BTreeMap::new()),
@@ -140,8 +144,7 @@ impl Site for Worksite {
     async fn fix(&self, state: &State) -> Result<Fixed, String> {
         let ready = self.ready()?;
         let stopped = ready.stop_background().await;
-        ready.workspace().artefacts(&state.artefacts);
-        let traces = ready.traces()?;
+        let traces = ready.traces(&state.artefacts)?;
         let candidate = ready.workspace().candidate().map_err(|e| e.to_string())?;
         Ok(Fixed {
             candidate,
@@ -251,8 +254,10 @@ impl Ready {
     }
 
     /// What has changed since the last look. Changes that the goal does not allow are put back first.
-    pub fn traces(&self) -> Result<Traces, String> {
+    /// `artefacts` are the untracked paths that are known to be made by building and testing.
+    pub fn traces(&self, artefacts: &[String]) -> Result<Traces, String> {
         let mut workspace = self.workspace();
+        workspace.artefacts(artefacts);
         let mut delta = workspace
             .scan(self.blobs.as_ref())
             .map_err(|e| e.to_string())?;

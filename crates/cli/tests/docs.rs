@@ -225,7 +225,7 @@ fn every_line_that_a_document_types_is_understood_by_the_program() {
         let inline = text
             .lines()
             .flat_map(|line| line.split('`').skip(1).step_by(2))
-            .filter(|code| !code.contains(['…', '<', '[']) && !code.contains("COMMAND"))
+            .filter(|code| !code.contains(['…', '<', '[', '→']) && !code.contains("COMMAND"))
             .map(str::to_owned);
         for line in lines.chain(inline) {
             let Some(args) = typed(&line).filter(|args| !args.is_empty()) else {
@@ -240,7 +240,7 @@ fn every_line_that_a_document_types_is_understood_by_the_program() {
     }
     for (name, least) in [
         ("README.md", 10),
-        ("docs/cli.md", 10),
+        ("docs/cli.md", 5),
         ("docs/scripted.md", 1),
     ] {
         let count = seen.get(name).copied().unwrap_or(0);
@@ -415,11 +415,16 @@ fn links_between_documents_lead_somewhere() {
 #[test]
 fn no_page_says_two_sentences_on_one_line() {
     for (name, text) in pages() {
+        // Items of lists, rows and quotations are paragraphs of their own.
         let prose = text
             .split("```")
             .step_by(2)
             .flat_map(str::lines)
-            .filter(|line| !line.starts_with(['|', '-', '>', '#', ' ']));
+            .filter(|line| {
+                !line.starts_with([
+                    '|', '-', '>', '#', ' ', '1', '2', '3', '4', '5', '6', '7', '8', '9',
+                ])
+            });
         for line in prose {
             let ends = line.match_indices(". ").filter(|(at, _)| {
                 let next = line[at + 2..].chars().next();

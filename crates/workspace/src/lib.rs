@@ -38,7 +38,7 @@ mod workspace;
 pub use checkout::{Checkouts, clone_at};
 pub use deliver::{deliver_branch, deliver_patch};
 pub use layers::{SetupLayer, capture_layer};
-pub use person::{first_commit, head, ready, tracked};
+pub use person::{branch, first_commit, head, prefix, ready, tracked};
 pub use prepare::Options;
 pub use workspace::GitWorkspace;
 

@@ -25,6 +25,26 @@ pub fn head(at: &Path) -> Result<CommitId, WorkspaceError> {
     Origin::find(at)?.head().map(|head| head.commit)
 }
 
+/// The commit that a branch is now; `None` if there is no such branch.
+pub fn branch(at: &Path, name: &str) -> Result<Option<CommitId>, WorkspaceError> {
+    let wanted = format!("refs/heads/{name}^{{commit}}");
+    let git = Origin::find(at)?.git();
+    let found = git.ask(&["rev-parse", "-q", "--verify", "--end-of-options", &wanted])?;
+    Ok(found.map(CommitId))
+}
+
+/// Where `at` lies below the top of its checkout, `/`-separated, with a `/` at its end; empty at the top and in a bare
+/// repository.
+pub fn prefix(at: &Path) -> Result<String, WorkspaceError> {
+    let origin = Origin::find(at)?;
+    let Some(top) = &origin.top else { return Ok(String::new()) };
+    let io = |source| WorkspaceError::Io { path: at.to_owned(), source };
+    let (at, top) = (at.canonicalize().map_err(io)?, top.canonicalize().map_err(io)?);
+    let below = at.strip_prefix(&top).unwrap_or(Path::new(""));
+    let text = names::quote(below.as_os_str().as_encoded_bytes());
+    Ok(if text.is_empty() { text } else { format!("{text}/") })
+}
+
 /// The paths of the tree that `HEAD` is.
 pub fn tracked(at: &Path) -> Result<Vec<String>, WorkspaceError> {
     let origin = Origin::find(at)?;
@@ -84,6 +104,18 @@ impl Checkouts {
             .collect();
         found.sort();
         Ok(found)
+    }
+
+    /// The content of a tree's file, if there is one of at most `bytes_max` bytes.
+    pub fn file(&self, tree: &TreeId, path: &str, bytes_max: u64) -> Option<Vec<u8>> {
+        let tree = object_name(tree.as_str()).ok()?;
+        let name = format!("{tree}:{path}");
+        let git = self.layout.git();
+        let size = git.ask(&["cat-file", "-s", "--end-of-options", &name]).ok()??;
+        if size.parse::<u64>().ok()? > bytes_max {
+            return None;
+        }
+        git.run(&["cat-file", "blob", "--end-of-options", &name]).ok()
     }
 
     /// How one tree differs from another.

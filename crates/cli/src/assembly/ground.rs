@@ -12,6 +12,7 @@ use overnight_ports::workspace::Workspace;
 use overnight_workspace::{GitWorkspace, Options};
 
 use super::Setup;
+use super::manners::guidance;
 
 pub(super) struct GitGround {
     repo: PathBuf,
@@ -37,6 +38,7 @@ impl GitGround {
         fresh: bool,
     ) -> Result<Prepared, String> {
         let checkouts = workspace.checkouts();
+        let base = workspace.base().tree.clone();
         let layer = self.setup.layer(&checkouts, &workspace.base().tree)?;
         let keep = Globs::new(&state.goal.keep.paths).map_err(|e| e.to_string())?;
         let mut readonly = checkouts
@@ -67,7 +69,10 @@ impl GitGround {
             cell.layers = layer.files.layers();
             cell.base_layer = Some(layer.private);
         }
+        let prefix = overnight_workspace::prefix(&self.repo).unwrap_or_default();
+        let guidance = guidance(&checkouts, &base, &prefix);
         Ok(Prepared {
+            guidance,
             workspace: Box::new(workspace),
             cell,
         })

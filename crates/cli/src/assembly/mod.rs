@@ -3,6 +3,7 @@
 mod checkouts;
 mod forge;
 mod ground;
+mod manners;
 mod setup;
 
 use std::path::{Path, PathBuf};

@@ -45,7 +45,7 @@ fn rows(settings: &Settings) -> anyhow::Result<Vec<Row>> {
     if settings.model().is_none() {
         rows.push(nothing(
             Key::Model.to_string(),
-            "not set: the goal's `use.model` or `--model` names it",
+            "not set: the goal's `use.model`, else the first key found, else a local server",
         ));
     }
     rows.extend(settings.all().map(|(key, setting)| row(settings, key, setting)));
@@ -82,6 +82,7 @@ fn rows(settings: &Settings) -> anyhow::Result<Vec<Row>> {
         row.origin = "default; a goal's `stop` wins".to_owned();
         rows.push(row);
     }
+    rows.sort_by(|a, b| a.key.cmp(&b.key));
     Ok(rows)
 }
 

@@ -121,22 +121,22 @@ async fn configured(args: &DoctorArgs, settings: &Settings, found: &mut Vec<Find
         Ok(chosen) => chosen,
         Err(e) => {
             let problem = Finding::new("model", State::Failure, format!("{e:#}"));
-            return found.push(problem.next("overnight run GOAL --model openai/NAME, or `overnight demo`, which needs none"));
+            return found.push(problem.next("`overnight demo` needs no model"));
         }
     };
-    let Chosen { spec, why } = &chosen;
+    let Chosen { spec, line } = &chosen;
     let model = match crate::assembly::model(spec) {
         Ok(model) => model,
         Err(e) => {
-            let problem = Finding::new("model", State::Failure, format!("{spec}, by {why}: {e:#}"));
-            return found.push(problem.next("export the key or choose another model with --model"));
+            let problem = Finding::new("model", State::Failure, format!("{line}: {e:#}"));
+            return found.push(problem.next("mend that, or name another model with --model; `overnight config` shows what is configured"));
         }
     };
     let price = match settings.price(spec) {
         Some((price, origin)) => format!("{}, by {origin}", config::Value::Price(price)),
         None => "no price is configured: `stop.usd` needs --price".to_owned(),
     };
-    found.push(Finding::new("model", State::Ok, format!("{spec}, by {why}")));
+    found.push(Finding::new("model", State::Ok, line.clone()));
     found.push(Finding::new("price", State::Info, price));
     if args.online {
         found.push(call(model.as_ref()).await);

@@ -52,7 +52,7 @@ pub async fn run(args: RunArgs) -> anyhow::Result<u8> {
         return super::resume::resume(resume, None).await;
     }
     let settings = config::load(&folder)?;
-    let Chosen { spec, why } = model_name(args.model.as_deref(), &goal.goal, &settings).await?;
+    let Chosen { spec, line } = model_name(args.model.as_deref(), &goal.goal, &settings).await?;
     let model = assembly::model(&spec)?;
     let given = args.price.as_deref().map(price).transpose()?;
     let price = choice::price(given, &spec, &settings);
@@ -64,7 +64,7 @@ pub async fn run(args: RunArgs) -> anyhow::Result<u8> {
         )));
     }
     if !args.json {
-        eprintln!("{}", chosen_line(&spec, &why, price.as_ref()));
+        eprintln!("{}", chosen_line(&line, price.as_ref()));
     }
     let price = price.map(|(price, _)| price);
     let sandbox = assembly::sandbox(args.unsafe_no_sandbox).await?;
@@ -200,11 +200,11 @@ async fn model_name(
     choice::model(given, Some(goal), settings).await
 }
 
-/// Which model, who named it, and whose price counts.
-fn chosen_line(spec: &str, why: &str, price: Option<&(Price, String)>) -> String {
-    let priced = price.map(|(price, by)| format!("; price {}, by {by}", config::Value::Price(*price)));
-    let line = format!("model {spec}, by {why}{}", priced.unwrap_or_default());
-    overnight_core::judge::plain(&line)
+/// Which model, why that one, and whose price counts.
+fn chosen_line(model: &str, price: Option<&(Price, String)>) -> String {
+    let priced =
+        price.map(|(price, by)| format!("; price {}, by {by}", config::Value::Price(*price)));
+    overnight_core::judge::plain(&format!("model {model}{}", priced.unwrap_or_default()))
 }
 
 /// `INPUT,OUTPUT` or `INPUT,CACHED,OUTPUT`.

@@ -32,13 +32,25 @@ pub async fn verify(args: &OneRun) -> anyhow::Result<u8> {
             .context("the goal file in the journal")?,
     )?;
     let goal = goalfile::parse(&text)?;
-    let Some(Delivered::Branch { name, commit }) = &state.delivered else {
+    let Some(Delivered::Branch {
+        name,
+        commit: delivered,
+    }) = &state.delivered
+    else {
         return Err(usage(format!(
             "run {} delivered no branch, so there is nothing to clone",
             state.run.short()
         )));
     };
     let repo = PathBuf::from(state.repo.clone().context("the run's repository")?);
+    // What the branch is now, not what the run says that it was.
+    let commit = overnight_workspace::branch(&repo, name)?.ok_or_else(|| {
+        usage(format!(
+            "the branch {name} is gone from {}; it was at {delivered}: `git branch {name} {delivered}` brings it back",
+            repo.display()
+        ))
+    })?;
+    let moved = &commit != delivered;
     let base = state.base.clone().context("the run's base")?;
     let sandbox = assembly::sandbox(state.sandbox == "none").await?;
     let home = home()?;
@@ -46,14 +58,10 @@ pub async fn verify(args: &OneRun) -> anyhow::Result<u8> {
     let folder = tempfile::Builder::new()
         .prefix("overnight-verify-")
         .tempdir_in(home.join("tmp"))?;
-    let (run_dir, files, delivered) = (
-        folder.path().join("run"),
-        goal.uses.files.clone(),
-        commit.clone(),
-    );
+    let (run_dir, files, now) = (folder.path().join("run"), goal.uses.files.clone(), commit.clone());
     let cloned = tokio::task::spawn_blocking({
         let (repo, run_dir) = (repo.clone(), run_dir.clone());
-        move || overnight_workspace::clone_at(&repo, &delivered, &run_dir, &files)
+        move || overnight_workspace::clone_at(&repo, &now, &run_dir, &files)
     });
     let (checkouts, tree) = cloned.await?.map_err(|e| usage(format!("{name}: {e}")))?;
     let changes = checkouts.changes(&base.tree, &tree)?;
@@ -73,6 +81,9 @@ pub async fn verify(args: &OneRun) -> anyhow::Result<u8> {
             commit.short(),
             repo.display()
         );
+        if moved {
+            say!("note: the run delivered {}; the branch has moved since", delivered.short());
+        }
     }
     let mut rows: Vec<(String, Judgement, u64)> = Vec::new();
     let scope = overnight_engine::on_the_diff(&goal, None, &changes);
@@ -119,7 +130,7 @@ pub async fn verify(args: &OneRun) -> anyhow::Result<u8> {
         say!(
             "{}",
             serde_json::to_string_pretty(
-                &json!({"run": state.run, "branch": name, "commit": commit, "verified": verified, "checks": rows})
+                &json!({"run": state.run, "branch": name, "commit": commit, "delivered": delivered, "moved": moved, "verified": verified, "checks": rows})
             )?
         );
     } else {

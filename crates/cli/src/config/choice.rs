@@ -2,6 +2,7 @@
 
 use overnight_core::event::Price;
 use overnight_core::goal::Goal;
+use overnight_models::{Loopback, NOTHING_FOUND};
 
 use super::{Origin, Settings};
 use crate::problem::usage;
@@ -11,39 +12,45 @@ use crate::problem::usage;
 pub struct Chosen {
     /// `openai/NAME` …
     pub spec: String,
-    /// For people: what named it.
-    pub why: String,
+    /// One line for people: the model and why.
+    pub line: String,
 }
 
 /// The model that somebody named: the option, else the goal, else the configuration.
-pub fn named(given: Option<&str>, goal: Option<&Goal>, settings: &Settings) -> Option<Chosen> {
-    let chosen = |spec: &str, why: String| Chosen {
+fn named(given: Option<&str>, goal: Option<&Goal>, settings: &Settings) -> Option<Chosen> {
+    let by = |spec: &str, by: &str| Chosen {
         spec: spec.to_owned(),
-        why,
+        line: format!("{spec}, by {by}"),
     };
     if let Some(spec) = given {
-        return Some(chosen(spec, "`--model`".to_owned()));
+        return Some(by(spec, "`--model`"));
     }
     if let Some(spec) = goal.and_then(|goal| goal.uses.model.as_deref()) {
-        return Some(chosen(spec, "the goal's `use.model`".to_owned()));
+        return Some(by(spec, "the goal's `use.model`"));
     }
     settings
         .model()
-        .map(|(spec, origin)| chosen(spec, origin.to_string()))
+        .map(|(spec, origin)| by(spec, &origin.to_string()))
 }
 
-/// The model that works: one that somebody named.
+/// The model that works: one that somebody named, else that of the first key, else one of this machine's own servers.
 pub async fn model(
     given: Option<&str>,
     goal: Option<&Goal>,
     settings: &Settings,
 ) -> anyhow::Result<Chosen> {
-    named(given, goal, settings).ok_or_else(|| {
-        usage(
-            "no model: give `--model openai/NAME` (with OPENAI_API_KEY set) or `--model scripted/FILE`, set `use.model` \
-             in the goal, `model = \"…\"` in the configuration (`overnight config`), or OVERNIGHT_MODEL",
-        )
-    })
+    if let Some(chosen) = named(given, goal, settings) {
+        return Ok(chosen);
+    }
+    match overnight_models::default_model(&settings.models(), &Loopback).await {
+        Some(found) => Ok(Chosen {
+            spec: found.spec,
+            line: found.reason,
+        }),
+        None => Err(usage(format!(
+            "{NOTHING_FOUND}, with `use.model` in the goal, or with `model` in the configuration (`overnight config`)"
+        ))),
+    }
 }
 
 /// What the model costs: `--price`, else the configuration.

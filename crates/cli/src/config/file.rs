@@ -128,7 +128,14 @@ impl Reader<'_> {
             match key.get_ref().as_ref() {
                 "model" => {
                     if let Some(model) = self.text(value, "model", "model = \"openai/NAME\"") {
-                        if model.contains('/') && !model.trim().is_empty() {
+                        let address = model.contains("://") && !model.starts_with("scripted/");
+                        if address && self.whose == Whose::Repository {
+                            self.say(
+                                &value.span(),
+                                "a repository may not name a model with an address: it would decide where your code is sent",
+                                "model = \"chat/NAME\"; its address belongs into your own file, [providers.chat]",
+                            );
+                        } else if model.contains('/') {
                             self.put(Key::Model, Value::Text(model), &value.span());
                         } else {
                             self.say(

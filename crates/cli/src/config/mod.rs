@@ -67,7 +67,7 @@ impl Provider {
     fn address(self) -> Option<&'static str> {
         match self {
             Provider::OpenAi => Some(overnight_models::openai::BASE_URL_DEFAULT),
-            Provider::Anthropic => Some("https://api.anthropic.com"),
+            Provider::Anthropic => Some(overnight_models::anthropic::BASE_URL_DEFAULT),
             Provider::Chat => None,
         }
     }
@@ -238,12 +238,7 @@ pub fn load(folder: &Path) -> anyhow::Result<Settings> {
             settings.put(said.key, said.value, said.origin);
         }
     }
-    // A key goes with its address: chat's own address does not get the key that is meant for another one.
-    if settings.from_file(&Key::Address(Provider::Chat))
-        && !settings.from_file(&Key::KeyVariable(Provider::Chat))
-    {
-        settings.values.remove(&Key::KeyVariable(Provider::Chat));
-    }
+    settings.pair_chat()?;
     if let Some(path) = repository {
         for said in settings.read("repository", &path, file::Whose::Repository)? {
             settings.put_from_repository(said);
@@ -323,10 +318,28 @@ impl Settings {
         }
     }
 
-    fn from_file(&self, key: &Key) -> bool {
-        self.values
-            .get(key)
-            .is_some_and(|s| matches!(s.origin, Origin::User(_)))
+    /// Where in the person's file a key is set.
+    fn in_file(&self, key: &Key) -> Option<&str> {
+        match &self.values.get(key)?.origin {
+            Origin::User(place) => Some(place),
+            Origin::Default | Origin::Repository(_) | Origin::Environment(_) => None,
+        }
+    }
+
+    /// A key goes with its address: chat's own address does not get the key that is meant for another one, and a key
+    /// for chat alone would go wherever OPENAI_BASE_URL points.
+    fn pair_chat(&mut self) -> anyhow::Result<()> {
+        let key = Key::KeyVariable(Provider::Chat);
+        match (self.in_file(&Key::Address(Provider::Chat)), self.in_file(&key)) {
+            (Some(_), None) => drop(self.values.remove(&key)),
+            (None, Some(place)) => {
+                return Err(usage(format!(
+                    "{place}: `key_env` of chat needs `base_url`, because a key goes with its address (base_url = \"https://…/v1\")"
+                )));
+            }
+            (Some(_), Some(_)) | (None, None) => {}
+        }
+        Ok(())
     }
 
     fn read(
@@ -408,9 +421,15 @@ impl Settings {
                 .and_then(variable)
                 .map(SecretString::from)
         };
+        // Without an address of its own, `chat/` goes where OPENAI_BASE_URL points, with OpenAI's key.
+        let own_chat = self.in_file(&Key::Address(Provider::Chat)).is_some();
         Env {
             openai_base_url: address(Provider::OpenAi),
             openai_api_key: key(Provider::OpenAi),
+            anthropic_base_url: address(Provider::Anthropic),
+            anthropic_api_key: key(Provider::Anthropic),
+            chat_base_url: address(Provider::Chat).filter(|_| own_chat),
+            chat_api_key: key(Provider::Chat).filter(|_| own_chat),
             ..Env::default()
         }
     }

@@ -145,7 +145,7 @@ fn without_a_commit_it_says_what_to_type() {
     world
         .run(&model(WORK), GOAL)
         .exits(2)
-        .complains("git commit");
+        .complains("commit -m");
 }
 
 #[test]

@@ -208,7 +208,8 @@ impl Messages {
         let blocks = std::mem::take(&mut self.blocks);
         let last = blocks.len().saturating_sub(1);
         for (at, mut block) in blocks.into_values().enumerate() {
-            received += block.input.len() + block.field("text").len() + block.field("thinking").len();
+            received +=
+                block.input.len() + block.field("text").len() + block.field("thinking").len();
             match block.kind() {
                 "text" => add_words(&mut answer.text, block.field("text")),
                 "thinking" | "redacted_thinking" => {}
@@ -225,7 +226,11 @@ impl Messages {
                     }
                     let (id, name) = (block.field("id"), block.field("name"));
                     if id.is_empty() || name.is_empty() {
-                        let what = if id.is_empty() { "has no id" } else { "names no tool" };
+                        let what = if id.is_empty() {
+                            "has no id"
+                        } else {
+                            "names no tool"
+                        };
                         return Err(paid(
                             ModelErrorKind::Malformed,
                             format!("a tool call of the answer {what}"),
@@ -282,7 +287,11 @@ impl Messages {
         let says_something = !answer.text.trim().is_empty() || !answer.calls.is_empty();
         if refused && !says_something {
             let why = self.explanation.take().unwrap_or_default();
-            let why = if why.is_empty() { why } else { format!(": {}", clean(&why)) };
+            let why = if why.is_empty() {
+                why
+            } else {
+                format!(": {}", clean(&why))
+            };
             return Err(paid(
                 ModelErrorKind::Refused,
                 format!("the model refused{why}; rephrase what the goal asks for"),
@@ -309,7 +318,9 @@ impl Messages {
             "max_tokens" | "model_context_window_exceeded" => {
                 self.notes.note(format!("the answer is incomplete: {stop}"));
             }
-            "pause_turn" => self.notes.note("the model paused; it goes on with the next turn"),
+            "pause_turn" => self
+                .notes
+                .note("the model paused; it goes on with the next turn"),
             "refusal" => self.notes.note("the model refused after it had begun"),
             other => self
                 .notes

@@ -91,7 +91,7 @@ impl Anthropic {
             )
         })?;
         let fold = Messages::new(body.len());
-        self.server.ask(request, body, fold).await
+        self.server.ask(request, &request.model, body, fold).await
     }
 
     fn refused(&self) -> MutexGuard<'_, BTreeSet<u64>> {
@@ -166,9 +166,16 @@ impl Anthropic {
 fn is_about_earlier_thinking(said: &Said) -> bool {
     said.mentions("messages")
         && said.mentions("thinking")
-        && ["signature", "cannot be modified", "expected `", "must ", "invalid", "bound"]
-            .iter()
-            .any(|word| said.mentions(word))
+        && [
+            "signature",
+            "cannot be modified",
+            "expected `",
+            "must ",
+            "invalid",
+            "bound",
+        ]
+        .iter()
+        .any(|word| said.mentions(word))
         || said.mentions("signature") && said.mentions("thinking")
 }
 
@@ -233,6 +240,9 @@ mod test {
         let message = "max_tokens: 64000 > 8192, which is the maximum allowed number of output tokens for claude-3-5-haiku-20241022";
         assert_eq!(most_tokens(&said(message), 64_000), Some(8_192));
         assert_eq!(most_tokens(&said("prompt is bad 12"), 64_000), None);
-        assert_eq!(most_tokens(&said("max_tokens: must be positive"), 64_000), None);
+        assert_eq!(
+            most_tokens(&said("max_tokens: must be positive"), 64_000),
+            None
+        );
     }
 }

@@ -52,7 +52,9 @@ mod test {
         for (at, (start, facts)) in TABLE.iter().enumerate() {
             assert_eq!(of(start), *facts, "{start}");
             assert!(
-                TABLE[..at].iter().all(|(before, _)| !start.starts_with(before)),
+                TABLE[..at]
+                    .iter()
+                    .all(|(before, _)| !start.starts_with(before)),
                 "{start} stands behind a shorter name"
             );
         }

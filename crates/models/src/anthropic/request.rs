@@ -305,11 +305,7 @@ fn usable_id(id: &str) -> Cow<'_, str> {
     if id.chars().all(fits) {
         return Cow::Borrowed(id);
     }
-    Cow::Owned(
-        id.chars()
-            .map(|c| if fits(c) { c } else { '_' })
-            .collect(),
-    )
+    Cow::Owned(id.chars().map(|c| if fits(c) { c } else { '_' }).collect())
 }
 
 #[cfg(test)]
@@ -434,7 +430,12 @@ mod test {
             .collect();
         assert_eq!(kinds, ["tool_result", "tool_result", "text", "text"]);
         // Even if something was said in between.
-        let mixed = vec![user("contract"), answer(), user("aside"), result("toolu_1", "a")];
+        let mixed = vec![
+            user("contract"),
+            answer(),
+            user("aside"),
+            result("toolu_1", "a"),
+        ];
         let body = sent(mixed, &form());
         assert_eq!(body["messages"][2]["content"][0]["type"], "tool_result");
         assert_eq!(body["messages"][2]["content"][1]["text"], "aside");
@@ -478,7 +479,12 @@ mod test {
         let first = sent(conversation(), &form());
         let mut next = conversation();
         next.pop();
-        next.extend([answer(), result("toolu_1", "b"), result("toolu_2", "c"), user("another view")]);
+        next.extend([
+            answer(),
+            result("toolu_1", "b"),
+            result("toolu_2", "c"),
+            user("another view"),
+        ]);
         let next = sent(next, &form());
         let blocks = |body: &Value| -> Vec<Value> {
             body["messages"]
@@ -522,7 +528,10 @@ mod test {
         let mut entries = conversation();
         entries.extend([newer, user("view")]);
         let text = sent(entries, &form).to_string();
-        assert!(!text.contains("EqQB") && !text.contains("EmwKAhgB"), "{text}");
+        assert!(
+            !text.contains("EqQB") && !text.contains("EmwKAhgB"),
+            "{text}"
+        );
         assert!(text.contains("\"new\""), "{text}");
     }
 
@@ -535,11 +544,21 @@ mod test {
             items: vec![json!({"type": "text", "text": " \n"})],
         };
         let body = sent(
-            vec![user("a"), only_thought, user("b"), blank, user(" "), user("c")],
+            vec![
+                user("a"),
+                only_thought,
+                user("b"),
+                blank,
+                user(" "),
+                user("c"),
+            ],
             &form(),
         );
         assert_eq!(body["messages"].as_array().map(Vec::len), Some(1), "{body}");
-        assert_eq!(body["messages"][0]["content"].as_array().map(Vec::len), Some(3));
+        assert_eq!(
+            body["messages"][0]["content"].as_array().map(Vec::len),
+            Some(3)
+        );
     }
 
     #[test]

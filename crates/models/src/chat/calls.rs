@@ -54,7 +54,9 @@ impl Piece {
             Some(Value::String(text)) if !text.is_empty() => Some(text),
             _ => None,
         };
-        let index = fields.shift_remove("index").and_then(|index| index.as_u64());
+        let index = fields
+            .shift_remove("index")
+            .and_then(|index| index.as_u64());
         let id = text(fields.shift_remove("id"));
         let mut function = match fields.shift_remove("function") {
             Some(Value::Object(function)) => function,
@@ -110,6 +112,8 @@ impl Calls {
         }
         match piece.arguments {
             Arguments::None => {}
+            // The whole call once more, as a farewell.
+            Arguments::Text(text) if text == slot.arguments && is_object(&text) => {}
             Arguments::Text(text) => slot.arguments.push_str(&text),
             Arguments::Whole(text) => slot.arguments = text,
         }
@@ -121,7 +125,10 @@ impl Calls {
     fn belongs_to(&self, piece: &Piece) -> Option<usize> {
         // Of two calls under one index the later one is meant.
         let at = match (piece.index, &piece.id) {
-            (Some(index), _) => self.slots.iter().rposition(|slot| slot.index == Some(index))?,
+            (Some(index), _) => self
+                .slots
+                .iter()
+                .rposition(|slot| slot.index == Some(index))?,
             (None, Some(id)) => return self.slots.iter().rposition(|slot| slot.id == *id),
             (None, None) => self.slots.len().checked_sub(1)?,
         };
@@ -239,9 +246,7 @@ mod test {
 
     #[test]
     fn whole_calls_without_index_or_all_with_the_same_one_stay_apart() {
-        let whole = |index: Value, id: &str, name: &str, arguments: Value| {
-            json!({"index": index, "id": id, "function": {"name": name, "arguments": arguments}})
-        };
+        let whole = |index: Value, id: &str, name: &str, arguments: Value| json!({"index": index, "id": id, "function": {"name": name, "arguments": arguments}});
         for index in [json!(0), Value::Null] {
             // Arguments as text, and as an object.
             let text = [
@@ -271,7 +276,14 @@ mod test {
     fn a_name_that_comes_with_every_piece_is_said_once() {
         for index in [json!(0), Value::Null] {
             let piece = |arguments: &str| json!({"index": index, "id": "a", "function": {"name": "shell", "arguments": arguments}});
-            let pieces = [piece("{\"command\""), piece(":\"ls\""), piece("}"), piece("")];
+            let pieces = [
+                piece("{\"command\""),
+                piece(":\"ls\""),
+                piece("}"),
+                piece(""),
+            ];
+            assert_eq!(calls(&pieces), expected(&TWO[..1]));
+            let pieces = [piece("{\"command\":\"ls\"}"), piece("{\"command\":\"ls\"}")];
             assert_eq!(calls(&pieces), expected(&TWO[..1]));
             let bare = |arguments: &str| json!({"index": index, "function": {"name": "shell", "arguments": arguments}});
             let pieces = [bare("{\"command\""), bare(":\"ls\"}"), bare("")];
@@ -309,8 +321,10 @@ mod test {
         let calls = calls.finish(1, &mut Notes::default()).expect("calls");
         assert_eq!(
             calls,
-            [json!({"id": "a", "type": "function", "function": {"name": "shell", "arguments": "{}"},
-                "extra_content": {"google": {"thought_signature": "s"}}})]
+            [
+                json!({"id": "a", "type": "function", "function": {"name": "shell", "arguments": "{}"},
+                "extra_content": {"google": {"thought_signature": "s"}}})
+            ]
         );
     }
 }

@@ -55,7 +55,8 @@ impl Chunks {
         };
         for mut choice in choices {
             if choice.get("index").and_then(Value::as_u64).unwrap_or(0) > 0 {
-                self.notes.note("the server gave more than one answer; the first is taken");
+                self.notes
+                    .note("the server gave more than one answer; the first is taken");
                 continue;
             }
             // Some servers send an error with the choice that it ended.
@@ -90,14 +91,18 @@ impl Chunks {
                 }
                 ("content", Value::Array(parts)) => self.parts(&parts),
                 ("refusal", Value::String(text)) => self.refusal.push_str(&text),
-                ("reasoning_content", Value::String(text)) => self.think("reasoning_content", &text),
+                ("reasoning_content", Value::String(text)) => {
+                    self.think("reasoning_content", &text)
+                }
                 ("reasoning", Value::String(text)) => self.think("reasoning", &text),
                 ("reasoning_details", Value::Array(pieces)) => {
                     pieces.into_iter().for_each(|piece| self.detail(piece));
                 }
                 ("tool_calls", Value::Array(pieces)) => {
                     for piece in pieces {
-                        self.calls.add(piece).map_err(|wrong| self.malformed(wrong))?;
+                        self.calls
+                            .add(piece)
+                            .map_err(|wrong| self.malformed(wrong))?;
                     }
                 }
                 (_, value) => {
@@ -301,7 +306,10 @@ impl Fold for Chunks {
         }
         if data == "[DONE]" {
             // A farewell without an answer is none.
-            return match (&self.finish, self.content.is_some() || self.calls.bytes() > 0) {
+            return match (
+                &self.finish,
+                self.content.is_some() || self.calls.bytes() > 0,
+            ) {
                 (None, false) if self.reasoning.is_none() => {
                     Err(self.malformed("the answer is empty: it has no content"))
                 }

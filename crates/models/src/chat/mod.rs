@@ -127,7 +127,7 @@ impl Chat {
             )
         })?;
         let fold = Chunks::new(request.turn, body.len());
-        self.server.ask(request, body, fold).await
+        self.server.ask(request, &self.model, body, fold).await
     }
 
     /// One attempt, and the changes of form that the server asks for, each at most once and then remembered. Nothing
@@ -157,7 +157,9 @@ impl Chat {
             } else if said.mentions("reasoning_content") && !form.reasoning {
                 form.reasoning = true;
                 self.reasoning.store(true, Ordering::Relaxed);
-                changes.push("the server wants the model's reasoning back; it was asked again with it");
+                changes.push(
+                    "the server wants the model's reasoning back; it was asked again with it",
+                );
             } else if is_about_order(&said) && !form.said_in_result {
                 form.said_in_result = true;
                 self.said_in_result.store(true, Ordering::Relaxed);

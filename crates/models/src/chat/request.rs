@@ -89,9 +89,16 @@ impl Serialize for Tool<'_> {
 #[derive(Debug, serde::Serialize)]
 #[serde(tag = "role", rename_all = "snake_case")]
 enum Message<'a> {
-    System { content: &'a str },
-    User { content: String },
-    Tool { tool_call_id: &'a str, content: String },
+    System {
+        content: &'a str,
+    },
+    User {
+        content: String,
+    },
+    Tool {
+        tool_call_id: &'a str,
+        content: String,
+    },
     #[serde(untagged)]
     Assistant(Map<String, Value>),
 }
@@ -291,7 +298,13 @@ mod test {
             json!([{"type": "function", "function": {"name": "shell", "description": "d", "parameters": {"type": "object"}}}])
         );
         // What one server or another is known to refuse.
-        for name in ["tool_choice", "parallel_tool_calls", "prompt_cache_key", "store", "max_tokens"] {
+        for name in [
+            "tool_choice",
+            "parallel_tool_calls",
+            "prompt_cache_key",
+            "store",
+            "max_tokens",
+        ] {
             assert!(body.get(name).is_none(), "{name}");
         }
     }
@@ -302,18 +315,43 @@ mod test {
             items: vec![json!({"role": "assistant", "content": null, "tool_calls": [
                 {"id": "c2", "type": "function", "function": {"name": "shell", "arguments": "{}"}}]})],
         };
-        let entries = vec![user("a"), answer("{}"), result("c1", "b"), bare, result("c2", "c"), user("view")];
+        let entries = vec![
+            user("a"),
+            answer("{}"),
+            result("c1", "b"),
+            bare,
+            result("c2", "c"),
+            user("view"),
+        ];
         let body = sent(entries.clone(), FORM);
         assert!(!body.to_string().contains("reasoning"), "{body}");
-        let body = sent(entries, Form { reasoning: true, ..FORM });
+        let body = sent(
+            entries,
+            Form {
+                reasoning: true,
+                ..FORM
+            },
+        );
         assert_eq!(body["messages"][2]["reasoning_content"], "Hmm.");
         assert_eq!(body["messages"][4]["reasoning_content"], "");
     }
 
     #[test]
     fn what_is_said_after_a_result_can_be_put_into_it() {
-        let entries = vec![user("a"), answer("{}"), result("c1", "b"), user("told"), user("view")];
-        let body = sent(entries, Form { said_in_result: true, ..FORM });
+        let entries = vec![
+            user("a"),
+            answer("{}"),
+            result("c1", "b"),
+            user("told"),
+            user("view"),
+        ];
+        let body = sent(
+            entries,
+            Form {
+                said_in_result: true,
+                ..FORM
+            },
+        );
         assert_eq!(body["messages"][3]["content"], "b\n\ntold\n\nview");
         assert_eq!(body["messages"].as_array().map(Vec::len), Some(4));
     }
@@ -321,7 +359,10 @@ mod test {
     #[test]
     fn arguments_that_nobody_can_read_do_not_spoil_the_conversation() {
         for (arguments, expected) in [
-            ("{\"command\": ", r#"{"unreadable_arguments":"{\"command\": "}"#),
+            (
+                "{\"command\": ",
+                r#"{"unreadable_arguments":"{\"command\": "}"#,
+            ),
             ("", "{}"),
             ("[1]", r#"{"unreadable_arguments":"[1]"}"#),
         ] {

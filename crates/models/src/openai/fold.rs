@@ -61,11 +61,7 @@ impl Responses {
 
 impl Fold for Responses {
     /// Takes one event. `Some` is the end of the answer.
-    fn event(
-        &mut self,
-        name: Option<&str>,
-        data: &str,
-    ) -> Result<Option<Answer>, ModelError> {
+    fn event(&mut self, name: Option<&str>, data: &str) -> Result<Option<Answer>, ModelError> {
         // What other dialects send as their last word.
         if data.is_empty() || data.trim() == "[DONE]" {
             return Ok(None);
@@ -191,7 +187,8 @@ impl Responses {
                 error.usage = answer.usage;
                 return Err(error);
             }
-            self.notes.note(format!("the answer is incomplete: {}", clean(reason)));
+            self.notes
+                .note(format!("the answer is incomplete: {}", clean(reason)));
         }
         // The end repeats every item. Some servers send them only there.
         if let Some(Value::Array(output)) = response.get_mut("output").map(Value::take)

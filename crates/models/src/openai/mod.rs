@@ -13,11 +13,11 @@ use async_trait::async_trait;
 use overnight_ports::model::{Answer, Model, ModelError, ModelErrorKind, Request};
 
 use crate::Env;
+use crate::wire::failure::{Said, failure as failed};
 pub use crate::wire::{
     ANSWER_BYTES_MAX, ANSWER_TIMEOUT, CONNECT_TIMEOUT, EVENT_BYTES_MAX, IDLE_TIMEOUT, Limits,
     QUOTA_RETRY, RETRY_AFTER_MAX, SettingsError,
 };
-use crate::wire::failure::{Said, failure as failed};
 use crate::wire::{Attempt, KeyHeader, Provider, Server, given, has_key};
 use fold::Responses;
 use request::{Form, History};
@@ -77,7 +77,7 @@ impl OpenAi {
             )
         })?;
         let fold = Responses::new(body.len());
-        self.server.ask(request, body, fold).await
+        self.server.ask(request, &request.model, body, fold).await
     }
 
     /// One attempt, and the one change of form that the server asks for, if it asks.

@@ -124,7 +124,9 @@ fn input(entry: &Entry, history: History) -> Vec<Item<'_>> {
     match entry {
         Entry::User { text } => vec![Item::User(text)],
         Entry::Result { call, text } => vec![Item::Output { call, text }],
-        Entry::Answer { items } if earlier::form(items, ItemForm::Responses) != ItemForm::Responses => {
+        Entry::Answer { items }
+            if earlier::form(items, ItemForm::Responses) != ItemForm::Responses =>
+        {
             told(items)
         }
         Entry::Answer { items } => {
@@ -134,10 +136,7 @@ fn input(entry: &Entry, history: History) -> Vec<Item<'_>> {
                 || items
                     .iter()
                     .any(|item| is_reasoning(item) && !is_sealed(item));
-            items
-                .iter()
-                .filter_map(|item| own(item, plain))
-                .collect()
+            items.iter().filter_map(|item| own(item, plain)).collect()
         }
     }
 }

@@ -288,9 +288,8 @@ pub(crate) fn of_event(said: &Said) -> ModelError {
         kind,
         ModelErrorKind::RateLimited | ModelErrorKind::Unavailable
     ) {
-        error.retry_after_ms = millis(
-            wait_in_words(&said.message).or(is_quota(said).then_some(QUOTA_RETRY)),
-        );
+        error.retry_after_ms =
+            millis(wait_in_words(&said.message).or(is_quota(said).then_some(QUOTA_RETRY)));
     }
     error
 }
@@ -523,10 +522,7 @@ mod test {
             Some(3_723_500)
         );
         let date = ("date", "Sun, 06 Nov 1994 08:49:37 GMT");
-        let requests = (
-            "anthropic-ratelimit-requests-reset",
-            "1994-11-06T08:49:47Z",
-        );
+        let requests = ("anthropic-ratelimit-requests-reset", "1994-11-06T08:49:47Z");
         let tokens = (
             "anthropic-ratelimit-input-tokens-reset",
             "1994-11-06T08:50:37Z",
@@ -641,7 +637,12 @@ mod test {
                 RateLimited,
                 "billing",
             ),
-            (402, r#"{"error":{"message":"Insufficient Balance","code":"invalid_request_error"}}"#, RateLimited, "billing"),
+            (
+                402,
+                r#"{"error":{"message":"Insufficient Balance","code":"invalid_request_error"}}"#,
+                RateLimited,
+                "billing",
+            ),
             (
                 400,
                 r#"{"error":{"code":400,"message":"the request exceeds the available context size, try increasing it","type":"exceed_context_size_error","n_ctx":8192}}"#,

@@ -206,10 +206,7 @@ pub(crate) fn readable_arguments(text: &str) -> Value {
 
 /// Whether these arguments are whole.
 pub(crate) fn is_object(text: &str) -> bool {
-    matches!(
-        serde_json::from_str::<serde_json::Map<String, Value>>(text),
-        Ok(_)
-    )
+    serde_json::from_str::<serde_json::Map<String, Value>>(text).is_ok()
 }
 
 /// Joins texts of one answer for people.

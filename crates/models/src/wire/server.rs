@@ -59,8 +59,8 @@ impl From<ModelError> for Attempt {
 }
 
 impl Server {
-    /// Checks address and key. Nothing is sent, no file is read. `path` is added to the address, unless its first part
-    /// is how the address ends already.
+    /// Checks address and key. Nothing is sent, no file is read. `path` is added to the address, without its first part
+    /// if the address ends in that already.
     pub(crate) fn new(
         about: &'static Provider,
         base: &str,
@@ -124,14 +124,15 @@ impl Server {
         Ok(self.client.get_or_init(|| client))
     }
 
-    /// One request and its answer.
+    /// One request and its answer. `model` is its name as the server knows it.
     pub(crate) async fn ask(
         &self,
         request: &Request,
+        model: &str,
         body: Vec<u8>,
         mut fold: impl Fold,
     ) -> Result<Answer, Attempt> {
-        let response = self.send(request, body).await?;
+        let response = self.send(request, model, body).await?;
         match stream::open(response, &self.limits).await {
             Ok(Body::Events(events)) => Ok(self.follow(events, &mut fold).await?),
             Ok(Body::Json(document)) => {
@@ -148,6 +149,7 @@ impl Server {
     async fn send(
         &self,
         request: &Request,
+        model: &str,
         body: Vec<u8>,
     ) -> Result<reqwest::Response, Attempt> {
         let mut post = self
@@ -195,17 +197,13 @@ impl Server {
         let said =
             Said::of_body(redact(&String::from_utf8_lossy(&body), self.key.as_ref()).as_bytes());
         Err(Attempt {
-            error: of_status(self.about, &request.model, status, &headers, &said),
+            error: of_status(self.about, model, status, &headers, &said),
             said: Some(said),
         })
     }
 
     /// Events until the answer is whole.
-    async fn follow(
-        &self,
-        mut events: Events,
-        fold: &mut impl Fold,
-    ) -> Result<Answer, ModelError> {
+    async fn follow(&self, mut events: Events, fold: &mut impl Fold) -> Result<Answer, ModelError> {
         loop {
             let next = if fold.settled() {
                 match tokio::time::timeout(SETTLE_TIMEOUT, events.next()).await {

@@ -14,9 +14,6 @@ use sse_stream::{Sse, SseByteStream};
 use super::Limits;
 use super::failure::failure;
 
-
-
-
 /// Why a body broke off.
 #[derive(Debug)]
 enum Break {

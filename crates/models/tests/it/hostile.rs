@@ -440,8 +440,8 @@ async fn a_trickle_is_stopped_by_the_limit_of_the_whole() {
     };
     let env = overnight_models::Env {
         openai_base_url: Some(base),
-        openai_api_key: None,
         limits,
+        ..Default::default()
     };
     let model = overnight_models::openai::OpenAi::new("m", &env).expect("settings");
     let error = ask(&model, 1).await.expect_err("it never ends");

@@ -38,6 +38,7 @@ fn client_with(base_url: &str, idle: Duration) -> OpenAi {
         openai_base_url: Some(base_url.to_owned()),
         openai_api_key: Some(KEY.into()),
         limits,
+        ..Env::default()
     };
     OpenAi::new("mock-model", &env).expect("the settings are right")
 }

@@ -164,8 +164,9 @@ pub fn look(repository: &Repository) -> Found {
         Some(Stack::Go) => Some(stacks::go),
         None => None,
     };
-    if let Some(read) = read {
-        read(repository, &mut found);
+    match read {
+        Some(read) => read(repository, &mut found),
+        None => shape::anything(repository, &mut found),
     }
     stacks::make(repository, &mut found);
     shape::migrations(repository, &mut found);

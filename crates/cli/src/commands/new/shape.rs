@@ -12,9 +12,9 @@ const ALIKE_MIN: usize = 2;
 const CODE_FOLDERS: [&str; 8] = [
     "src", "lib", "app", "pkg", "cmd", "internal", "server", "source",
 ];
-/// Folders at the root that hold no implementation.
-const OTHER_FOLDERS: [&str; 14] = [
-    "docs", "doc", "test", "tests", "spec", "specs", "e2e", "examples", "example", "bench",
+/// Folders that hold no implementation.
+const OTHER_FOLDERS: [&str; 15] = [
+    "docs", "doc", "test", "tests", "__tests__", "spec", "specs", "e2e", "examples", "example", "bench",
     "benches", "scripts", "tools", "fixtures",
 ];
 
@@ -34,7 +34,8 @@ pub fn sources(repository: &Repository, endings: &[&str]) -> Vec<String> {
             }
             continue;
         };
-        if OTHER_FOLDERS.contains(first) || first.starts_with('.') {
+        let other = |dir: &&str| OTHER_FOLDERS.contains(dir) || dir.starts_with('.');
+        if dirs.iter().any(other) {
             continue;
         }
         match dirs.iter().position(|dir| CODE_FOLDERS.contains(dir)) {
@@ -165,4 +166,18 @@ pub fn documentation(repository: &Repository, found: &mut Found) {
         found.notes.push(format!("documentation, such as {page}"));
     }
     (found.page, found.routes) = (page, routes);
+}
+
+/// The layout where no manifest names a language: any code, and folders of tests.
+pub fn anything(repository: &Repository, found: &mut Found) {
+    const CODE: [&str; 20] = [
+        ".py", ".js", ".ts", ".tsx", ".rs", ".go", ".java", ".kt", ".scala", ".rb", ".php", ".c", ".cc", ".cpp", ".h",
+        ".cs", ".swift", ".ex", ".sh", ".lua",
+    ];
+    found.sources = sources(repository, &CODE);
+    for (folder, pattern) in [("test/", "test/**"), ("tests/", "tests/**"), ("spec/", "spec/**")] {
+        if repository.files().any(|path| path.starts_with(folder)) {
+            found.tests_at.push(pattern.to_owned());
+        }
+    }
 }
