@@ -84,6 +84,8 @@ Examples:
   overnight stop
   overnight stop last && overnight report last")]
     Stop(ResumeArgs),
+    /// Raises a run's budgets; one that was out of budget can be resumed then
+    Budget(BudgetArgs),
     /// Answers the question of a blocked run
     #[command(after_long_help = "\
 Examples:
@@ -235,6 +237,36 @@ pub struct ResumeArgs {
     /// Ask nothing
     #[arg(long, short)]
     pub yes: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct BudgetArgs {
+    /// The run: its id, its short id, or `last`
+    #[arg(default_value = "last")]
+    pub run: String,
+    /// More turns: `+50`
+    #[arg(long, value_name = "+N", value_parser = more)]
+    pub turns: Option<u64>,
+    /// More tokens: `+2M`, `+500k`
+    #[arg(long, value_name = "+N", value_parser = more)]
+    pub tokens: Option<u64>,
+    /// More US dollars: `+5`
+    #[arg(long, value_name = "+N", value_parser = more_of)]
+    pub usd: Option<f64>,
+    /// More hours: `+2`
+    #[arg(long, value_name = "+N", value_parser = more_of)]
+    pub hours: Option<f64>,
+}
+
+fn more(text: &str) -> Result<u64, String> {
+    let number = text.strip_prefix('+').unwrap_or(text);
+    overnight_core::goal::parse::count(number).ok_or_else(|| "write +50, +500k or +2M".into())
+}
+
+fn more_of(text: &str) -> Result<f64, String> {
+    let number = text.strip_prefix('+').unwrap_or(text);
+    let number: f64 = number.parse().map_err(|_| "write +2 or +0.5".to_owned())?;
+    if number.is_finite() && number > 0.0 { Ok(number) } else { Err("write +2 or +0.5".into()) }
 }
 
 #[derive(Debug, Args)]

@@ -188,6 +188,7 @@ pub fn lines(event: &Event, state: &State) -> Vec<String> {
         Fact::Paused => one("paused by a person".into()),
         Fact::Resumed => one("goes on".into()),
         Fact::StopRequested => one("stopped by a person".into()),
+        Fact::BudgetSet { .. } => one("a person raised the budget".into()),
         Fact::Answered { text } => one(format!("answered: {}", clean(text))),
         Fact::Delivered { delivered, .. } => match delivered {
             Delivered::Branch { name, commit } => {
@@ -333,6 +334,12 @@ pub fn farewell(state: &State) -> Vec<String> {
     if let StopReason::Blocked { help, .. } = stop {
         text.push(format!("tried   {}", clean(&help.tried)));
         text.push(format!("unlock  {}", clean(&help.unlock)));
+    }
+    if let StopReason::OutOfBudget { budget } = stop {
+        let run = state.run.short();
+        text.push(format!(
+            "next    overnight budget {run} --{budget} +N && overnight resume {run}"
+        ));
     }
     if overnight_core::step::wants_answer(state) {
         let run = state.run.short();

@@ -144,6 +144,11 @@ pub enum Fact {
         /// The answer.
         text: String,
     },
+    /// A person set the budgets.
+    BudgetSet {
+        /// All of them, as they are from now on.
+        stop: crate::goal::Stop,
+    },
     /// The result was delivered.
     Delivered {
         /// Where.

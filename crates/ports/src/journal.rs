@@ -18,7 +18,7 @@ pub struct Stored {
 }
 
 /// A person's command that waits to be carried out.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Waiting {
     /// Its place in the queue.
     pub id: i64,

@@ -51,10 +51,18 @@ fn rows(settings: &Settings) -> anyhow::Result<Vec<Row>> {
     rows.extend(settings.all().map(|(key, setting)| row(settings, key, setting)));
     for provider in Provider::ALL {
         let missing = |key: &Key| settings.all().all(|(other, _)| other != key);
-        for key in [Key::Address(provider), Key::KeyVariable(provider)] {
-            if missing(&key) {
-                rows.push(nothing(key.to_string(), "not set"));
-            }
+        let (address, key) = (Key::Address(provider), Key::KeyVariable(provider));
+        if missing(&key) {
+            let says = if missing(&address) {
+                "not set: as providers.openai"
+            } else {
+                "not set: no key is sent"
+            };
+            rows.push(nothing(key.to_string(), says));
+        }
+        if missing(&address) {
+            let says = "not set: as providers.openai, or what `--model chat/NAME@ADDRESS` says";
+            rows.push(nothing(address.to_string(), says));
         }
     }
     let own = std::env::var_os("OVERNIGHT_HOME").is_some_and(|home| !home.is_empty());

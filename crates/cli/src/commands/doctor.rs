@@ -113,7 +113,7 @@ async fn configured(args: &DoctorArgs, settings: &Settings, found: &mut Vec<Find
         let says = match settings.key_variable(provider) {
             Some(name) if settings.has_key(provider) => format!("{name} is set"),
             Some(name) => format!("{name} is not set"),
-            None => "no key is configured".to_owned(),
+            None => "none of its own".to_owned(),
         };
         found.push(Finding::new(&format!("key {}", provider.name()), State::Info, says));
     }

@@ -37,6 +37,7 @@ pub async fn dispatch(command: Command) -> anyhow::Result<u8> {
         Command::Resume(args) => resume::resume(args, None).await,
         Command::Pause(args) => steer::pause(&args.run).await,
         Command::Stop(args) => steer::stop(args).await,
+        Command::Budget(args) => steer::budget(args).await,
         Command::Answer(args) => steer::answer(args).await,
         Command::Verify(args) => verify::verify(&args).await,
         Command::New(args) => new::new(&args),

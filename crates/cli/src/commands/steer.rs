@@ -2,12 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use overnight_core::step::{Command, decide};
+use overnight_core::step::{Command, Raise, decide};
 use overnight_ports::clock::Clock;
 use overnight_ports::journal::{Journal, JournalError};
 use overnight_store::RunStore;
 
-use crate::args::{AnswerArgs, ResumeArgs};
+use crate::args::{AnswerArgs, BudgetArgs, ResumeArgs};
 use crate::clock::SystemClock;
 use crate::problem::usage;
 
@@ -15,19 +15,8 @@ use crate::problem::usage;
 const TAKEN_UP_WITHIN: Duration = Duration::from_secs(5);
 
 /// Asks a run to rest.
-pub async fn pause(name: &str) -> anyhow::Result<u8> {
-    let (dir, _) = super::look(name)?;
-    match RunStore::own(&dir) {
-        Ok(store) => {
-            apply(&store, &Command::Pause)?;
-            println!("paused; `overnight resume {name}` goes on");
-            Ok(0)
-        }
-        Err(JournalError::Held { .. }) => {
-            leave(&RunStore::look(&dir)?, &Command::Pause, "paused").await
-        }
-        Err(e) => Err(e.into()),
-    }
+pub async fn pause(run: &str) -> anyhow::Result<u8> {
+    say_so(run, &Command::Pause, "paused").await
 }
 
 /// Ends a run. If no process works on it, this one does what ending takes: the report.
@@ -47,15 +36,31 @@ pub async fn stop(args: ResumeArgs) -> anyhow::Result<u8> {
 
 /// Answers the question of a blocked run.
 pub async fn answer(args: AnswerArgs) -> anyhow::Result<u8> {
-    let (dir, _) = super::look(&args.run)?;
     let command = Command::Answer { text: args.text };
+    say_so(&args.run, &command, "answered").await
+}
+
+/// Raises a run's budgets.
+pub async fn budget(args: BudgetArgs) -> anyhow::Result<u8> {
+    let raise = Raise {
+        turns: args.turns.unwrap_or(0),
+        tokens: args.tokens.unwrap_or(0),
+        usd: args.usd.unwrap_or(0.0),
+        hours: args.hours.unwrap_or(0.0),
+    };
+    say_so(&args.run, &Command::Budget { raise }, "raised").await
+}
+
+/// Carries a command out now if no process works on the run, and leaves it for that process otherwise.
+async fn say_so(run: &str, command: &Command, done: &str) -> anyhow::Result<u8> {
+    let (dir, _) = super::look(run)?;
     match RunStore::own(&dir) {
         Ok(store) => {
-            apply(&store, &command)?;
-            println!("answered; `overnight resume {}` goes on", args.run);
+            apply(&store, command)?;
+            println!("{done}; `overnight resume {run}` goes on");
             Ok(0)
         }
-        Err(JournalError::Held { .. }) => leave(&RunStore::look(&dir)?, &command, "answered").await,
+        Err(JournalError::Held { .. }) => leave(&RunStore::look(&dir)?, command, done).await,
         Err(e) => Err(e.into()),
     }
 }

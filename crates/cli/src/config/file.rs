@@ -133,7 +133,7 @@ impl Reader<'_> {
                             self.say(
                                 &value.span(),
                                 "a repository may not name a model with an address: it would decide where your code is sent",
-                                "model = \"chat/NAME\"; its address belongs into your own file, [providers.chat]",
+                                &format!("model = \"chat/NAME\"; its address belongs into your own file, {}", yours()),
                             );
                         } else if model.contains('/') {
                             self.put(Key::Model, Value::Text(model), &value.span());
@@ -150,9 +150,7 @@ impl Reader<'_> {
                 "providers" if self.whose == Whose::Repository => self.say(
                     &key.span(),
                     "a repository may not set `providers`: it would decide where your key is sent",
-                    &format!(
-                        "if you want it, put it into your own file: `overnight config` says where that is, ${USER_FILE_VARIABLE} names another"
-                    ),
+                    &format!("remove it here; if you want it, put it into your own file, {}", yours()),
                 ),
                 "providers" => self.each(value, "providers", "[providers.chat]", Self::provider),
                 _ => self.unknown(key, "", &["model", "prices", "providers"]),
@@ -276,7 +274,7 @@ impl Reader<'_> {
     }
 
     fn key_variable(&mut self, provider: Provider, value: &Spanned<DeValue<'_>>) {
-        let example = format!("key_env = \"{}\"", provider.key_variable());
+        let example = format!("key_env = \"{}\"", provider.defaults().1);
         let Some(name) = self.text(value, "key_env", &example) else {
             return;
         };
@@ -333,6 +331,14 @@ impl Reader<'_> {
             &what,
             "remove it, export the key in your shell, and name the variable: key_env = \"OPENAI_API_KEY\"",
         );
+    }
+}
+
+/// The person's file, for messages.
+fn yours() -> String {
+    match super::user_file() {
+        Ok(Some(path)) => path.display().to_string(),
+        Ok(None) | Err(_) => format!("${USER_FILE_VARIABLE}"),
     }
 }
 

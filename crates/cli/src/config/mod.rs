@@ -50,25 +50,17 @@ impl Provider {
         }
     }
 
-    fn address_variable(self) -> &'static str {
+    /// The address, and the name of the variable that holds the key, where nobody says otherwise.
+    fn defaults(self) -> (&'static str, &'static str) {
         match self {
-            Provider::OpenAi | Provider::Chat => "OPENAI_BASE_URL",
-            Provider::Anthropic => "ANTHROPIC_BASE_URL",
-        }
-    }
-
-    fn key_variable(self) -> &'static str {
-        match self {
-            Provider::OpenAi | Provider::Chat => "OPENAI_API_KEY",
-            Provider::Anthropic => "ANTHROPIC_API_KEY",
-        }
-    }
-
-    fn address(self) -> Option<&'static str> {
-        match self {
-            Provider::OpenAi => Some(overnight_models::openai::BASE_URL_DEFAULT),
-            Provider::Anthropic => Some(overnight_models::anthropic::BASE_URL_DEFAULT),
-            Provider::Chat => None,
+            Provider::OpenAi | Provider::Chat => (
+                overnight_models::openai::BASE_URL_DEFAULT,
+                overnight_models::OPENAI_API_KEY,
+            ),
+            Provider::Anthropic => (
+                overnight_models::anthropic::BASE_URL_DEFAULT,
+                overnight_models::ANTHROPIC_API_KEY,
+            ),
         }
     }
 }
@@ -222,16 +214,13 @@ struct Said {
 /// Reads everything that is configured for work in `folder`.
 pub fn load(folder: &Path) -> anyhow::Result<Settings> {
     let mut settings = Settings::default();
-    for provider in Provider::ALL {
-        let key = Value::Text(provider.key_variable().to_owned());
-        if let Some(address) = provider.address() {
-            let address = Value::Text(address.to_owned());
-            settings.put(Key::Address(provider), address, Origin::Default);
-        }
-        settings.put(Key::KeyVariable(provider), key, Origin::Default);
+    // Chat has no address of its own until the person gives it one: it goes where OpenAI's formats go.
+    for provider in [Provider::OpenAi, Provider::Anthropic] {
+        let text = |text: &str| Value::Text(text.to_owned());
+        let (address, key) = provider.defaults();
+        settings.put(Key::Address(provider), text(address), Origin::Default);
+        settings.put(Key::KeyVariable(provider), text(key), Origin::Default);
     }
-    // OPENAI_BASE_URL is not chat's own variable, so an address that is meant for chat wins over it.
-    settings.put_address_variable(Provider::Chat);
     let (user, repository) = (user_file()?, repository_file(folder));
     if let Some(path) = user {
         for said in settings.read("user", &path, file::Whose::User)? {
@@ -248,8 +237,15 @@ pub fn load(folder: &Path) -> anyhow::Result<Settings> {
         let origin = Origin::Environment(MODEL_VARIABLE);
         settings.put(Key::Model, Value::Text(model), origin);
     }
-    settings.put_address_variable(Provider::OpenAi);
-    settings.put_address_variable(Provider::Anthropic);
+    for (provider, name) in [
+        (Provider::OpenAi, overnight_models::OPENAI_BASE_URL),
+        (Provider::Anthropic, overnight_models::ANTHROPIC_BASE_URL),
+    ] {
+        if let Some(address) = variable(name) {
+            let origin = Origin::Environment(name);
+            settings.put(Key::Address(provider), Value::Text(address), origin);
+        }
+    }
     Ok(settings)
 }
 
@@ -310,14 +306,6 @@ impl Settings {
         }
     }
 
-    fn put_address_variable(&mut self, provider: Provider) {
-        let name = provider.address_variable();
-        if let Some(address) = variable(name) {
-            let origin = Origin::Environment(name);
-            self.put(Key::Address(provider), Value::Text(address), origin);
-        }
-    }
-
     /// Where in the person's file a key is set.
     fn in_file(&self, key: &Key) -> Option<&str> {
         match &self.values.get(key)?.origin {
@@ -326,20 +314,15 @@ impl Settings {
         }
     }
 
-    /// A key goes with its address: chat's own address does not get the key that is meant for another one, and a key
-    /// for chat alone would go wherever OPENAI_BASE_URL points.
-    fn pair_chat(&mut self) -> anyhow::Result<()> {
-        let key = Key::KeyVariable(Provider::Chat);
-        match (self.in_file(&Key::Address(Provider::Chat)), self.in_file(&key)) {
-            (Some(_), None) => drop(self.values.remove(&key)),
-            (None, Some(place)) => {
-                return Err(usage(format!(
-                    "{place}: `key_env` of chat needs `base_url`, because a key goes with its address (base_url = \"https://…/v1\")"
-                )));
-            }
-            (Some(_), Some(_)) | (None, None) => {}
+    /// A key goes with its address: a key for chat alone would go wherever OPENAI_BASE_URL points.
+    fn pair_chat(&self) -> anyhow::Result<()> {
+        let (address, key) = (Key::Address(Provider::Chat), Key::KeyVariable(Provider::Chat));
+        match (self.in_file(&address), self.in_file(&key)) {
+            (None, Some(place)) => Err(usage(format!(
+                "{place}: `key_env` of chat needs `base_url`, because a key goes with its address (base_url = \"https://…/v1\")"
+            ))),
+            (Some(_), Some(_) | None) | (None, None) => Ok(()),
         }
-        Ok(())
     }
 
     fn read(
@@ -421,15 +404,13 @@ impl Settings {
                 .and_then(variable)
                 .map(SecretString::from)
         };
-        // Without an address of its own, `chat/` goes where OPENAI_BASE_URL points, with OpenAI's key.
-        let own_chat = self.in_file(&Key::Address(Provider::Chat)).is_some();
         Env {
             openai_base_url: address(Provider::OpenAi),
             openai_api_key: key(Provider::OpenAi),
             anthropic_base_url: address(Provider::Anthropic),
             anthropic_api_key: key(Provider::Anthropic),
-            chat_base_url: address(Provider::Chat).filter(|_| own_chat),
-            chat_api_key: key(Provider::Chat).filter(|_| own_chat),
+            chat_base_url: address(Provider::Chat),
+            chat_api_key: key(Provider::Chat),
             ..Env::default()
         }
     }

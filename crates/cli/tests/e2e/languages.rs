@@ -179,7 +179,7 @@ turns:
     assert_eq!(summary["status"], "complete");
     assert_eq!(summary["stop_reason"], "complete");
     let branch = done.branch();
-    assert_eq!(world.branches(), [branch.clone()]);
+    assert_eq!(world.branches(), [branch.as_str()]);
     assert_eq!(world.changes_on(&branch), [format!("M {}", case.path)]);
     assert!(world.on(&branch, case.path).contains(case.new));
     assert_eq!(world.git(&["rev-parse", &format!("{branch}~1")]), head);

@@ -157,6 +157,7 @@ impl Collected {
             Fact::Paused => self.said(event, after, "pause", None),
             Fact::Resumed => self.said(event, after, "resume", None),
             Fact::StopRequested => self.said(event, after, "stop", None),
+            Fact::BudgetSet { .. } => self.said(event, after, "budget", None),
             Fact::Answered { text } => self.said(event, after, "answer", Some(text)),
             Fact::RunCreated(_)
             | Fact::Prepared { .. }

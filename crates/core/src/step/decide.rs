@@ -3,12 +3,13 @@
 use serde::{Deserialize, Serialize};
 
 use crate::event::Fact;
+use crate::goal::Stop;
 use crate::state::State;
 use crate::step::wants_answer;
 use crate::stop::{Blocker, StopReason};
 
 /// A person's word.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "command")]
 pub enum Command {
     /// Rest until resumed.
@@ -22,6 +23,56 @@ pub enum Command {
         /// In the person's words.
         text: String,
     },
+    /// More of a budget. Only people raise one.
+    Budget {
+        /// By how much.
+        raise: Raise,
+    },
+}
+
+/// By how much budgets are raised.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Raise {
+    /// Turns.
+    #[serde(default)]
+    pub turns: u64,
+    /// Tokens.
+    #[serde(default)]
+    pub tokens: u64,
+    /// US dollars.
+    #[serde(default)]
+    pub usd: f64,
+    /// Hours.
+    #[serde(default)]
+    pub hours: f64,
+}
+
+impl Raise {
+    /// The limits after it. A budget without a limit has nothing to raise.
+    fn apply(&self, stop: &Stop) -> Result<Stop, Refusal> {
+        let unlimited = |name: &str| Refusal(format!("the run's {name} are not limited, so there is nothing to raise"));
+        let sound = |n: f64| n.is_finite() && n >= 0.0;
+        if *self == Raise::default() || !sound(self.usd) || !sound(self.hours) {
+            return Err(Refusal("say by how much: --turns +50, --tokens +2M, --usd +5 or --hours +2".into()));
+        }
+        let tokens = match (stop.tokens, self.tokens) {
+            (limit, 0) => limit,
+            (Some(limit), more) => Some(limit.saturating_add(more)),
+            (None, _) => return Err(unlimited("tokens")),
+        };
+        let usd = match (stop.usd, self.usd) {
+            (limit, 0.0) => limit,
+            (Some(limit), more) => Some(limit + more),
+            (None, _) => return Err(unlimited("dollars")),
+        };
+        Ok(Stop {
+            turns: stop.turns.saturating_add(self.turns),
+            tokens,
+            usd,
+            hours: stop.hours + self.hours,
+            no_progress: stop.no_progress,
+        })
+    }
 }
 
 /// Why a command cannot be carried out.
@@ -47,6 +98,9 @@ pub fn decide(state: &State, command: &Command) -> Result<Vec<Fact>, Refusal> {
                 by: Blocker::Provider,
                 ..
             }) => Ok(vec![Fact::Resumed]),
+            Some(StopReason::OutOfBudget { budget }) => refuse(format!(
+                "the run is out of budget ({budget}): overnight budget {run} --{budget} +N"
+            )),
             _ => refuse(format!("the run has ended ({})", state.status())),
         },
         Command::Resume if state.paused => Ok(vec![Fact::Resumed]),
@@ -60,6 +114,12 @@ pub fn decide(state: &State, command: &Command) -> Result<Vec<Fact>, Refusal> {
             (_, true) => Ok(vec![Fact::Resumed, Fact::StopRequested]),
             _ => Ok(vec![Fact::StopRequested]),
         },
+        Command::Budget { .. } if state.ended() && !state.stop.as_ref().is_some_and(StopReason::resumable) => {
+            refuse(format!("the run has ended ({})", state.status()))
+        }
+        Command::Budget { raise } => {
+            raise.apply(&state.goal.stop).map(|stop| vec![Fact::BudgetSet { stop }])
+        }
         Command::Answer { text } if text.trim().is_empty() => refuse("the answer is empty".into()),
         Command::Answer { text } if !state.ended() || wants_answer(state) => {
             Ok(vec![Fact::Answered { text: text.clone() }])

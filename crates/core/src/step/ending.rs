@@ -1,6 +1,7 @@
 //! How a run stops, and how a person's word sets it going again.
 
 use crate::event::Notice;
+use crate::goal::Stop;
 use crate::ids::Scope;
 use crate::state::{Checkpoint, Phase, State, Why};
 use crate::stop::{Blocker, Completion, StopReason};
@@ -127,6 +128,17 @@ pub(super) fn ended(state: &mut State) {
         })
     );
     if answered && asks {
+        reopen(state);
+    }
+}
+
+/// A person set the budgets: a run that had used one up goes on where it was.
+pub(super) fn budget_set(state: &mut State, limits: Stop) {
+    state.goal.stop = limits;
+    for lane in state.lanes.values_mut() {
+        lane.warned.clear();
+    }
+    if state.phase == Phase::Ended && matches!(&state.stop, Some(StopReason::OutOfBudget { .. })) {
         reopen(state);
     }
 }

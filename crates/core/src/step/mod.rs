@@ -10,7 +10,7 @@ mod recover;
 mod tests;
 mod turns;
 
-pub use decide::{Command, Refusal, decide};
+pub use decide::{Command, Raise, Refusal, decide};
 pub use recover::recover;
 
 use crate::effect::{Effect, due};
@@ -134,6 +134,7 @@ fn apply(state: &mut State, event: &Event) -> Result<(), StepError> {
         Fact::Resumed => ending::resumed(state),
         Fact::StopRequested => ending::stop(state, StopReason::Stopped),
         Fact::Answered { text } => ending::answered(state, text),
+        Fact::BudgetSet { stop } => ending::budget_set(state, *stop),
         Fact::Delivered { delivered, .. } => {
             expect(state, event, state.phase == Phase::Delivering)?;
             state.delivered = Some(delivered.clone());
@@ -181,7 +182,7 @@ fn lane_turn(state: &State, scope: &Scope) -> u64 {
 fn pass_time(state: &mut State, event: &Event) {
     let elapsed = event.at.saturating_sub(state.last_at);
     state.last_at = event.at;
-    let away = matches!(event.fact, Fact::Restarted { .. } | Fact::Resumed);
+    let away = matches!(event.fact, Fact::Restarted { .. } | Fact::Resumed | Fact::BudgetSet { .. });
     if away || state.paused || state.phase == Phase::Ended {
         return;
     }
@@ -211,6 +212,7 @@ pub fn name(fact: &Fact) -> &'static str {
         Fact::Resumed => "resumed",
         Fact::StopRequested => "stop_requested",
         Fact::Answered { .. } => "answered",
+        Fact::BudgetSet { .. } => "budget_set",
         Fact::Delivered { .. } => "delivered",
         Fact::DeliveryFailed { .. } => "delivery_failed",
         Fact::ReportWritten { .. } => "report_written",

@@ -53,6 +53,17 @@ const COVERAGE_VALUES: &[(&str, &str)] = &[
     ("functions", "functions"),
     ("statements", "statements"),
 ];
+const LINE_VALUES: &[(&str, &str)] = &[
+    ("branches", "branches"),
+    ("lines", "lines"),
+    ("functions", "functions"),
+];
+const COVERAGE_PY_VALUES: &[(&str, &str)] = &[
+    ("branches", "branches"),
+    ("lines", "lines"),
+    ("statements", "statements"),
+    ("percent_covered", "percent_covered"),
+];
 const LLVM_COV_VALUES: &[(&str, &str)] = &[
     ("lines", "lines"),
     ("branches", "branches"),
@@ -329,11 +340,13 @@ impl Reader<'_> {
             }
         }
         let value = match format? {
-            Format::Istanbul
-            | Format::Lcov
-            | Format::Cobertura
-            | Format::CoveragePy
-            | Format::NycText => self.choice(value_entry?, COVERAGE_VALUES)?.to_owned(),
+            Format::Istanbul | Format::NycText => {
+                self.choice(value_entry?, COVERAGE_VALUES)?.to_owned()
+            }
+            Format::Lcov | Format::Cobertura => {
+                self.choice(value_entry?, LINE_VALUES)?.to_owned()
+            }
+            Format::CoveragePy => self.choice(value_entry?, COVERAGE_PY_VALUES)?.to_owned(),
             Format::LlvmCov => self.choice(value_entry?, LLVM_COV_VALUES)?.to_owned(),
             Format::Jacoco => self.choice(value_entry?, JACOCO_VALUES)?.to_owned(),
             Format::GoCover => self.choice(value_entry?, GO_COVER_VALUES)?.to_owned(),

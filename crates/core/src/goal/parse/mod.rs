@@ -39,6 +39,11 @@ pub const TOP_KEYS: &[&str] = &[
     "notify",
 ];
 
+/// A number as people write it for tokens: `2M`, `500k`, `1_000_000`.
+pub fn count(text: &str) -> Option<u64> {
+    quantity::count(text)
+}
+
 /// A goal file that was understood.
 #[derive(Debug, Clone)]
 pub struct Parsed {
