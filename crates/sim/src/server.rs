@@ -1,10 +1,15 @@
-//! A model server on the loopback that speaks OpenAI's Responses and plays a script, faults included.
+//! A model server on the loopback that plays a script, faults included, and speaks OpenAI Responses, Anthropic Messages
+//! and chat completions: whichever a request is posted in.
 //!
 //! It keeps nothing between requests but the failures that a script counts: which turn is asked for is read from the
 //! request ([`turn`]), so that a client that was killed and started again gets the same answer again. What it
 //! is told apart by is its log: every request, whether a whole answer went out, and when.
 
 mod body;
+mod chat;
+mod messages;
+mod responses;
+mod strict;
 mod tools;
 mod turn;
 mod wire;
@@ -31,6 +36,7 @@ use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
 
 use body::Pieces;
+use wire::{Dialect, Frame, Outgoing};
 
 /// Largest request that is read, bytes.
 const REQUEST_BYTES_MAX: usize = 256 * 1024 * 1024;
@@ -46,7 +52,7 @@ pub struct Options {
     pub log: Option<PathBuf>,
     /// Whether [`Received::body`] is kept. Off for long runs.
     pub keep_bodies: bool,
-    /// If set, every other key is answered with 401.
+    /// If set, every other key is answered with 401. It may come as `Authorization: Bearer` or as `x-api-key`.
     pub key: Option<String>,
 }
 
@@ -155,7 +161,7 @@ impl Server {
         })
     }
 
-    /// `http://127.0.0.1:PORT`.
+    /// `http://127.0.0.1:PORT`: what to set ANTHROPIC_BASE_URL to.
     pub fn address(&self) -> String {
         format!("http://{}", self.address)
     }
@@ -260,9 +266,9 @@ async fn answer(
         Err(_) => return Err(Reset),
     };
     let parsed = serde_json::from_slice::<Value>(&bytes);
-    let is_model = head.method == Method::POST && head.uri.path().ends_with("/responses");
-    let turn = match &parsed {
-        Ok(body) if is_model => turn::asked(&head.headers, body),
+    let dialect = Dialect::of(head.uri.path()).filter(|_| head.method == Method::POST);
+    let turn = match (&parsed, dialect) {
+        (Ok(body), Some(dialect)) => turn::asked(dialect, &head.headers, body),
         _ => 0,
     };
     let ticket = Ticket::new(&shared, &head, path, &bytes, turn, parsed.as_ref().ok());
@@ -275,57 +281,101 @@ async fn answer(
         });
         return Ok(ticket.json(StatusCode::OK, &models));
     }
-    if !is_model {
+    if head.method == Method::POST && head.uri.path().ends_with("/messages/count_tokens") {
+        let tokens = json!({"input_tokens": bytes.len().div_ceil(4)});
+        return Ok(ticket.json(StatusCode::OK, &tokens));
+    }
+    let Some(dialect) = dialect else {
         let message = format!(
-            "this mock model server knows POST …/responses and GET …/models, not {} {}",
+            "this mock model server knows POST …/responses, …/messages and …/chat/completions, and GET …/models, not {} {}",
             head.method,
             head.uri.path()
         );
-        return Ok(ticket.json(StatusCode::NOT_FOUND, &wire::error("not_found", &message)));
-    }
+        let error = Dialect::Responses.error("not_found", &message);
+        return Ok(ticket.json(StatusCode::NOT_FOUND, &error));
+    };
+    // What Anthropic calls these errors; the others have codes for them.
+    let code = |code: &'static str, anthropic: &'static str| match dialect {
+        Dialect::Messages => anthropic,
+        Dialect::Responses | Dialect::Chat => code,
+    };
     if let Some(key) = &shared.options.key {
-        let given = head
-            .headers
-            .get(AUTHORIZATION)
-            .and_then(|value| value.to_str().ok());
-        if given != Some(format!("Bearer {key}").as_str()) {
-            return Ok(ticket.json(
-                StatusCode::UNAUTHORIZED,
-                &wire::error("invalid_api_key", "Incorrect API key provided."),
-            ));
+        let given = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok());
+        let bearer = given("authorization").and_then(|value| value.strip_prefix("Bearer "));
+        if bearer.or_else(|| given("x-api-key")) != Some(key) {
+            let code = code("invalid_api_key", "authentication_error");
+            let error = dialect.error(code, "Incorrect API key provided.");
+            return Ok(ticket.json(StatusCode::UNAUTHORIZED, &error));
         }
     }
     if head.headers.contains_key(CONTENT_ENCODING) {
-        let message = "this mock model server reads no compressed requests";
-        return Ok(ticket.json(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            &wire::error("unsupported_encoding", message),
-        ));
+        let code = code("unsupported_encoding", "invalid_request_error");
+        let error = dialect.error(code, "this mock model server reads no compressed requests");
+        return Ok(ticket.json(StatusCode::UNSUPPORTED_MEDIA_TYPE, &error));
     }
     let body = match parsed {
         Ok(body) => body,
         Err(error) => {
             let message = format!("We could not parse the JSON body of your request: {error}");
-            return Ok(ticket.json(
-                StatusCode::BAD_REQUEST,
-                &wire::error("invalid_json", &message),
-            ));
+            let error = dialect.error(code("invalid_json", "invalid_request_error"), &message);
+            return Ok(ticket.json(StatusCode::BAD_REQUEST, &error));
         }
     };
-    match shared.player.play(turn, &turn::last_said(&body)) {
-        Play::Reply(reply) => Ok(reply_to(ticket, &body, turn, reply).await),
-        Play::Failure(failure) => fail(ticket, &body, turn, failure).await,
+    if let Some(complaint) = strict::complaint(dialect, &head.headers, &body) {
+        let code = code("invalid_value", "invalid_request_error");
+        let error = dialect.error(code, &complaint);
+        return Ok(ticket.json(StatusCode::BAD_REQUEST, &error));
+    }
+    if is_aside(dialect, &head.headers, &body) {
+        return Ok(aside(ticket, dialect, &body, turn));
+    }
+    match shared.player.play(turn, &turn::last_said(dialect, &body)) {
+        Play::Reply(reply) => Ok(reply_to(ticket, dialect, &body, turn, reply).await),
+        Play::Failure(failure) => fail(ticket, dialect, &body, turn, failure).await,
         Play::Ended(why) => {
-            let message = format!("turn {turn}: {why}");
-            Ok(ticket.outcome(Outcome::Ended).json(
-                StatusCode::BAD_REQUEST,
-                &wire::error("script_ended", &message),
-            ))
+            let message = format!("script_ended: turn {turn}: {why}");
+            let error = dialect.error(code("script_ended", "invalid_request_error"), &message);
+            Ok(ticket
+                .outcome(Outcome::Ended)
+                .json(StatusCode::BAD_REQUEST, &error))
         }
     }
 }
 
-async fn reply_to(ticket: Ticket, request: &Value, turn: u64, reply: &Reply) -> Response<Pieces> {
+/// Agents ask for titles and summaries beside their work, without tools. That is no turn of the script.
+fn is_aside(dialect: Dialect, headers: &hyper::HeaderMap, body: &Value) -> bool {
+    dialect != Dialect::Responses
+        && turn::told(headers).is_none()
+        && tools::offered(body).is_empty()
+}
+
+fn aside(ticket: Ticket, dialect: Dialect, request: &Value, turn: u64) -> Response<Pieces> {
+    let out = Outgoing {
+        dialect,
+        request,
+        turn,
+        reply: Reply {
+            say: Some("ok".to_owned()),
+            ..Reply::default()
+        },
+        usage: Default::default(),
+        incomplete: false,
+        unknown: false,
+    };
+    if request.get("stream").and_then(Value::as_bool) != Some(true) {
+        return ticket.json(StatusCode::OK, &out.finished());
+    }
+    let pieces = wire::pieces(&out.events(), &Default::default());
+    ticket.stream(pieces, Duration::ZERO, End::Close)
+}
+
+async fn reply_to(
+    ticket: Ticket,
+    dialect: Dialect,
+    request: &Value,
+    turn: u64,
+    reply: &Reply,
+) -> Response<Pieces> {
     let mut fitted = tools::fit(reply, request);
     if reply.wire.pad_bytes > 0 {
         // Whoever pads wants one large event: a message has one, its text.
@@ -334,28 +384,27 @@ async fn reply_to(ticket: Ticket, request: &Value, turn: u64, reply: &Reply) -> 
             .get_or_insert_default()
             .push_str(&"x".repeat(reply.wire.pad_bytes));
     }
-    let mut items = fitted.items(turn);
-    if reply.wire.unknown {
-        items.push(json!({"id": format!("zz_t{turn}_{}", items.len()), "type": "thing_from_the_future", "value": {"deep": [1, 2.5, null]}}));
-    }
-    let response = wire::Response {
+    let out = Outgoing {
+        dialect,
         request,
         turn,
-        items,
+        reply: fitted,
         usage: reply.usage,
         incomplete: reply.wire.incomplete,
+        unknown: reply.wire.unknown,
     };
     let ticket = ticket.outcome(Outcome::Answer).whole();
     if request.get("stream").and_then(Value::as_bool) != Some(true) {
         tokio::time::sleep(reply.delay).await;
-        return ticket.json(StatusCode::OK, &response.finished());
+        return ticket.json(StatusCode::OK, &out.finished());
     }
-    let pieces = wire::pieces(&response.events(reply.wire.unknown), &reply.wire);
+    let pieces = wire::pieces(&out.events(), &reply.wire);
     ticket.stream(pieces, reply.delay, End::Close)
 }
 
 async fn fail(
     ticket: Ticket,
+    dialect: Dialect,
     request: &Value,
     turn: u64,
     failure: &Failure,
@@ -364,46 +413,43 @@ async fn fail(
     let message = failure
         .message
         .clone()
-        .unwrap_or_else(|| wire::default_message(failure).to_owned());
-    let response = wire::Response {
+        .unwrap_or_else(|| wire::default_message(dialect, failure).to_owned());
+    let out = Outgoing {
+        dialect,
         request,
         turn,
-        items: Vec::new(),
+        reply: Reply::default(),
         usage: Default::default(),
         incomplete: false,
+        unknown: false,
     };
-    let streamed = |events: &[Value], end| Ok((wire::pieces(events, &Default::default()), end));
-    let streamed: Result<(Vec<Bytes>, End), Reset> = match failure.how {
+    let (_, code) = wire::status_of(dialect, failure);
+    let streamed = |events: &[Frame]| wire::pieces(events, &Default::default());
+    let (pieces, end) = match failure.how {
         How::Reset => {
             tokio::time::sleep(failure.delay).await;
             return Err(Reset);
         }
         How::Status | How::Quota => {
             tokio::time::sleep(failure.delay).await;
-            let (status, code) = wire::status_of(failure);
-            let mut response = ticket.json(status, &wire::error(code, &message));
+            let (status, code) = wire::status_of(dialect, failure);
+            let mut response = ticket.json(status, &dialect.error(code, &message));
             if let Some(wait) = failure.retry_after {
                 wire::retry_headers(response.headers_mut(), wait);
             }
             return Ok(response);
         }
-        How::Event => {
-            let (_, code) = wire::status_of(failure);
-            streamed(&response.failing(code, &message), End::Close)
-        }
-        How::Empty => streamed(&response.events(false), End::Close),
-        How::Close => streamed(&response.begun(), End::Close),
-        How::Abort => streamed(&response.begun(), End::Abort),
-        How::Stall => streamed(&response.begun(), End::Stall),
+        How::Event => (streamed(&out.failing(code, &message)), End::Close),
+        How::Empty => (streamed(&out.events()), End::Close),
+        How::Close => (streamed(&out.begun()), End::Close),
+        How::Abort => (streamed(&out.begun()), End::Abort),
+        How::Stall => (streamed(&out.begun()), End::Stall),
         How::Garbage => {
-            let mut pieces = wire::pieces(&response.begun(), &Default::default());
-            pieces.push(Bytes::from_static(
-                b"event: response.output_item.done\ndata: {\"type\": \"response.outp\n\n",
-            ));
-            Ok((pieces, End::Close))
+            let mut pieces = streamed(&out.begun());
+            pieces.push(out.garbage());
+            (pieces, End::Close)
         }
     };
-    let (pieces, end) = streamed?;
     Ok(ticket.stream(pieces, failure.delay, end))
 }
 
@@ -439,8 +485,11 @@ impl Ticket {
     ) -> Self {
         let headers = head.headers.iter().map(|(name, value)| {
             let value = String::from_utf8_lossy(value.as_bytes());
+            // Both show how a key begins, and no more.
             let shown = if *name == AUTHORIZATION {
                 value.chars().take(10).collect()
+            } else if name.as_str() == "x-api-key" {
+                value.chars().take(3).collect()
             } else {
                 value.into_owned()
             };

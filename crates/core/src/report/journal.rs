@@ -6,7 +6,7 @@
 //! turn CALL… (ask, answer, every call started and ended)        turns N CALL… (so many of them)
 //! ask      answer CALL… [in=1 out=1]   start N      end N      failed KIND [after=MS]
 //! fix TREE [denied]                    check CHECK VERDICT …   verify [CHECK=VERDICT …] (all due, else pass)
-//! woken  restarted  paused  resumed  stopped  answered TEXT  delivered  undelivered  written  broke
+//! woken  restarted  paused  resumed  stopped  raised TURNS  answered TEXT  delivered  undelivered  written  broke
 //! ```
 //!
 //! A call is named for what it does: `shell`, `write`, `claim`, `help`, `notes`, `plan`, `wait`, `forbidden` (a
@@ -187,6 +187,14 @@ impl Journal {
             "paused" => self.add(Fact::Paused),
             "resumed" => self.add(Fact::Resumed),
             "stopped" => self.add(Fact::StopRequested),
+            "raised" => {
+                let more = number(rest[0]) as u64;
+                let stop = self.state.goal.stop;
+                let turns = stop.turns + more;
+                self.add(Fact::BudgetSet {
+                    stop: Stop { turns, ..stop },
+                })
+            }
             "answered" => self.add(Fact::Answered {
                 text: rest.join(" "),
             }),

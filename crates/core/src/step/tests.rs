@@ -10,7 +10,7 @@ use crate::goal::Goal;
 use crate::ids::{CheckId, Scope};
 use crate::report::journal::{BASE, Journal, READY, START, created, goal, reported};
 use crate::state::{Phase, State};
-use crate::step::{Command, StepError, begin, decide, recover, step, wants_answer};
+use crate::step::{Command, Raise, StepError, begin, decide, recover, step, wants_answer};
 use crate::stop::{Blocker, Completion, StopReason};
 
 fn run() -> Created {
@@ -1624,4 +1624,39 @@ fn the_lines_of_a_ready_run_are_the_ones_of_the_world() {
     }
     let ready = Journal::played(run(), &READY);
     assert_eq!(world.journal.due(), ready.due());
+}
+
+#[test]
+fn a_raised_budget_lets_the_same_run_go_on() {
+    let few = run_with(|goal| goal.stop.turns = 2);
+    insta::assert_snapshot!(transcript(few, &[
+        "ready", "turn write", "turn shell", "fix t1", "verify unit=fail", "delivered", "written",
+        "raised 3", "turn claim", "fix t2", "verify", "delivered", "written", "raised 3",
+    ]), @r"
+    ready                              working | ask 1
+    turn write                         working | ask 2
+    turn shell                         checking | fix
+    fix t1                             checking | verify unit lint suite scope on t1
+    verify unit=fail                   delivering | deliver
+    delivered                          reporting | report
+    written                            out_of_budget | -
+    raised 3                           working | ask 3
+    turn claim                         checking | fix
+    fix t2                             checking | verify unit lint suite scope on t2
+    verify                             delivering | deliver
+    delivered                          reporting | report
+    written                            complete | -
+    raised 3                           complete | -
+    Complete: all 4 checks pass on the delivered tree.
+    ");
+}
+
+#[test]
+fn only_a_limit_that_there_is_can_be_raised() {
+    let state = Journal::new(run()).state;
+    let raise = |raise| decide(&state, &Command::Budget { raise }).map(|facts| facts.len());
+    assert_eq!(raise(Raise { turns: 5, ..Raise::default() }), Ok(1));
+    assert!(raise(Raise::default()).is_err());
+    assert!(raise(Raise { hours: f64::NAN, ..Raise::default() }).is_err());
+    assert!(raise(Raise { usd: 3.0, ..Raise::default() }).is_err(), "this goal has no limit in dollars");
 }

@@ -20,12 +20,7 @@ const SHELLS: &[&str] = &[
 /// The reply with its calls in the tools that the request offers. Calls of tools that have no counterpart stay as they
 /// are: an unknown tool is a case to be tested.
 pub(super) fn fit(reply: &Reply, request: &Value) -> Reply {
-    let offered: Vec<&Value> = request
-        .get("tools")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .collect();
+    let offered = offered(request);
     let mut fitted = reply.clone();
     fitted.calls.clear();
     for call in &reply.calls {
@@ -51,6 +46,16 @@ pub(super) fn fit(reply: &Reply, request: &Value) -> Reply {
     fitted
 }
 
+/// The tools of a request. Chat completions wrap each in a `function`.
+pub(super) fn offered(request: &Value) -> Vec<&Value> {
+    let tools = request.get("tools").and_then(Value::as_array);
+    tools
+        .into_iter()
+        .flatten()
+        .map(|tool| tool.get("function").unwrap_or(tool))
+        .collect()
+}
+
 fn find<'a>(offered: &[&'a Value], name: &str) -> Option<&'a Value> {
     offered
         .iter()
@@ -69,7 +74,8 @@ fn shell(call: &ScriptCall, offered: &[&Value]) -> ScriptCall {
     };
     let arguments: Value = serde_json::from_str(&call.arguments).unwrap_or(Value::Null);
     let command = arguments.get("command").and_then(Value::as_str);
-    let schema = tool.get("parameters").unwrap_or(&Value::Null);
+    let schema = tool.get("parameters").or(tool.get("input_schema"));
+    let schema = schema.unwrap_or(&Value::Null);
     let Some(command) = command else {
         // Malformed on purpose: malformed it stays.
         return ScriptCall {
@@ -148,6 +154,15 @@ mod test {
                 arguments: r#"{"cmd":"ls","why":"scripted"}"#.into()
             }]
         );
+        let chat = json!({"tools": [{"type": "function", "function": {"name": "bash", "parameters": {
+            "properties": {"command": {"type": "string"}}, "required": ["command"]}}}]});
+        let messages = json!({"tools": [{"name": "Bash", "input_schema": {
+            "properties": {"command": {"type": "string"}}, "required": ["command"]}}]});
+        for (request, tool) in [(chat, "bash"), (messages, "Bash")] {
+            let fitted = fit(&reply("shell", r#"{"command":"ls"}"#), &request);
+            assert_eq!(fitted.calls[0].tool, tool);
+            assert_eq!(fitted.calls[0].arguments, r#"{"command":"ls"}"#);
+        }
         let fitted = fit(&reply("claim_done", r#"{"summary":"all done"}"#), &request);
         assert_eq!(
             (fitted.say.as_deref(), fitted.calls.len()),

@@ -7,14 +7,27 @@ use hyper::HeaderMap;
 use overnight_models::scripted::turn_of;
 use serde_json::Value;
 
+use super::wire::Dialect;
+
 /// The turn, counted from 1.
-pub(super) fn asked(headers: &HeaderMap, body: &Value) -> u64 {
+pub(super) fn asked(dialect: Dialect, headers: &HeaderMap, body: &Value) -> u64 {
+    told(headers)
+        .unwrap_or_else(|| {
+            let answered = match dialect {
+                Dialect::Responses => answered(body),
+                Dialect::Messages | Dialect::Chat => answered_in_messages(body),
+            };
+            answered.saturating_add(1)
+        })
+        .max(1)
+}
+
+/// The turn that overnight's own client says it asks for.
+pub(super) fn told(headers: &HeaderMap) -> Option<u64> {
     let id = headers
         .get("x-client-request-id")
         .and_then(|id| id.to_str().ok());
     id.and_then(said)
-        .unwrap_or_else(|| answered(body).saturating_add(1))
-        .max(1)
 }
 
 /// `overnight-KEY-t3-…`.
@@ -48,8 +61,45 @@ fn answered(body: &Value) -> u64 {
     highest
 }
 
+/// The same of a list of messages by role, where calls stand in the message.
+fn answered_in_messages(body: &Value) -> u64 {
+    let (mut last, mut highest, mut in_answer) = (0_u64, 0_u64, false);
+    for message in list(body, "messages") {
+        if message.get("role").and_then(Value::as_str) != Some("assistant") {
+            in_answer = false;
+            continue;
+        }
+        let calls = list(message, "tool_calls").iter();
+        let ids = calls.chain(list(message, "content"));
+        let turn = ids
+            .filter_map(|call| call.get("id").and_then(Value::as_str))
+            .find_map(turn_of);
+        match turn {
+            Some(turn) => last = turn,
+            None if !in_answer => last = last.saturating_add(1),
+            None => {}
+        }
+        in_answer = true;
+        highest = highest.max(last);
+    }
+    highest
+}
+
 /// What the harness said since the model's last answer.
-pub(super) fn last_said(body: &Value) -> String {
+pub(super) fn last_said(dialect: Dialect, body: &Value) -> String {
+    if dialect != Dialect::Responses {
+        let messages = list(body, "messages");
+        let of_model =
+            |message: &Value| message.get("role").and_then(Value::as_str) == Some("assistant");
+        let start = messages.iter().rposition(of_model).map_or(0, |at| at + 1);
+        let said: Vec<&str> = messages
+            .iter()
+            .skip(start)
+            .filter(|message| message.get("role").and_then(Value::as_str) != Some("system"))
+            .flat_map(texts)
+            .collect();
+        return said.join("\n");
+    }
     if let Some(text) = body.get("input").and_then(Value::as_str) {
         return text.to_owned();
     }
@@ -60,7 +110,12 @@ pub(super) fn last_said(body: &Value) -> String {
 }
 
 fn items(body: &Value) -> &[Value] {
-    body.get("input")
+    list(body, "input")
+}
+
+fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {
+    value
+        .get(name)
         .and_then(Value::as_array)
         .map(Vec::as_slice)
         .unwrap_or_default()
@@ -83,11 +138,13 @@ fn texts(item: &Value) -> Vec<&str> {
         match item.get(field) {
             Some(Value::String(text)) => texts.push(text.as_str()),
             Some(Value::Array(parts)) => {
-                texts.extend(
-                    parts
-                        .iter()
-                        .filter_map(|part| part.get("text").and_then(Value::as_str)),
-                );
+                for part in parts {
+                    texts.extend(part.get("text").and_then(Value::as_str));
+                    // A result holds its own content.
+                    if part.get("type").and_then(Value::as_str) == Some("tool_result") {
+                        texts.extend(self::texts(part));
+                    }
+                }
             }
             _ => {}
         }
@@ -109,7 +166,11 @@ mod test {
     }
 
     fn turn(input: Value) -> u64 {
-        asked(&HeaderMap::new(), &json!({ "input": input }))
+        asked(
+            Dialect::Responses,
+            &HeaderMap::new(),
+            &json!({ "input": input }),
+        )
     }
 
     #[test]
@@ -147,18 +208,55 @@ mod test {
             "x-client-request-id",
             hyper::header::HeaderValue::from_static("overnight-abc-t12-4711-0"),
         );
-        assert_eq!(asked(&headers, &json!({"input": [call(3, 0)]})), 12);
+        assert_eq!(
+            asked(
+                Dialect::Responses,
+                &headers,
+                &json!({"input": [call(3, 0)]})
+            ),
+            12
+        );
         headers.insert(
             "x-client-request-id",
             hyper::header::HeaderValue::from_static("something-else-t9"),
         );
-        assert_eq!(asked(&headers, &json!({"input": [call(3, 0)]})), 4);
+        assert_eq!(
+            asked(
+                Dialect::Responses,
+                &headers,
+                &json!({"input": [call(3, 0)]})
+            ),
+            4
+        );
     }
 
     #[test]
     fn what_was_said_last_is_found() {
         let body = json!({"input": [{"role": "user", "content": "old"}, call(1, 0), output(1, 0),
             {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "rejected"}]}]});
-        assert_eq!(last_said(&body), "fine\nrejected");
+        assert_eq!(last_said(Dialect::Responses, &body), "fine\nrejected");
+    }
+
+    #[test]
+    fn messages_by_role_tell_the_turn_and_what_was_said() {
+        let messages = json!({"messages": [
+            {"role": "user", "content": "go"},
+            {"role": "assistant", "content": [{"type": "thinking", "thinking": "a"}, {"type": "tool_use", "id": "toolu_t7_1", "name": "n", "input": {}}]},
+            {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "toolu_t7_1", "content": [{"type": "text", "text": "fine"}]}, {"type": "text", "text": "view"}]}]});
+        assert_eq!(asked(Dialect::Messages, &HeaderMap::new(), &messages), 8);
+        assert_eq!(last_said(Dialect::Messages, &messages), "fine\nview");
+        let chat = json!({"messages": [
+            {"role": "system", "content": "s"},
+            {"role": "user", "content": "go"},
+            {"role": "assistant", "content": "words"},
+            {"role": "user", "content": "more"},
+            {"role": "assistant", "content": null, "tool_calls": [{"id": "call_t2_0", "function": {"name": "n", "arguments": "{}"}}]},
+            {"role": "tool", "tool_call_id": "call_t2_0", "content": "fine"},
+            {"role": "user", "content": "view"}]});
+        assert_eq!(asked(Dialect::Chat, &HeaderMap::new(), &chat), 3);
+        assert_eq!(last_said(Dialect::Chat, &chat), "fine\nview");
+        let first = json!({"messages": [{"role": "system", "content": "s"}, {"role": "user", "content": "go"}]});
+        assert_eq!(asked(Dialect::Chat, &HeaderMap::new(), &first), 1);
+        assert_eq!(last_said(Dialect::Chat, &first), "go");
     }
 }

@@ -1,251 +1,155 @@
-//! The Responses wire format: the official event sequence of an answer, error bodies, and bytes of every awkward shape.
+//! What the wire formats share: which one a request speaks, frames as bytes of every awkward shape, failures in the
+//! words of each.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use hyper::StatusCode;
 use hyper::body::Bytes;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
-use overnight_models::scripted::{Failure, How, Wire};
+use overnight_models::scripted::{Failure, How, Reply, Wire};
 use overnight_ports::model::{ModelErrorKind, Usage};
 use serde_json::{Value, json};
+
+use super::{chat, messages, responses};
 
 /// Characters of a text or of arguments that go into one delta.
 const DELTA_CHARS: usize = 40;
 /// Above this size a text goes out as one delta: whoever writes so much wants a large event, bytes.
 const DELTA_WHOLE_BYTES: usize = 64 * 1024;
 
-/// One answer, to be sent.
-pub(super) struct Response<'a> {
-    pub request: &'a Value,
-    pub turn: u64,
-    pub items: Vec<Value>,
-    pub usage: Usage,
-    pub incomplete: bool,
+/// A wire format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Dialect {
+    /// OpenAI Responses.
+    Responses,
+    /// Anthropic Messages.
+    Messages,
+    /// Chat completions.
+    Chat,
 }
 
-impl Response<'_> {
-    /// The response object in some state.
-    fn object(&self, status: &str, output: Value, usage: Value) -> Value {
-        let of = |name: &str, default: Value| {
-            self.request
-                .get(name)
-                .filter(|v| !v.is_null())
-                .cloned()
-                .unwrap_or(default)
-        };
-        let created = SystemTime::now()
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .map_or(0, |since| since.as_secs());
-        let details = if status == "incomplete" {
-            json!({"reason": "max_output_tokens"})
-        } else {
-            Value::Null
-        };
-        json!({
-            "id": format!("resp_t{}_0", self.turn),
-            "object": "response",
-            "created_at": created,
-            "status": status,
-            "background": false,
-            "error": null,
-            "incomplete_details": details,
-            "instructions": null,
-            "max_output_tokens": null,
-            "model": of("model", json!("mock-model")),
-            "output": output,
-            "parallel_tool_calls": of("parallel_tool_calls", json!(true)),
-            "previous_response_id": null,
-            "reasoning": {"effort": null, "summary": null},
-            "store": of("store", json!(true)),
-            "temperature": 1.0,
-            "text": {"format": {"type": "text"}},
-            "tool_choice": "auto",
-            "tools": of("tools", json!([])),
-            "top_p": 1.0,
-            "truncation": "disabled",
-            "usage": usage,
-            "user": null,
-            "metadata": {},
-        })
-    }
-
-    fn usage(&self) -> Value {
-        json!({
-            "input_tokens": self.usage.input,
-            "input_tokens_details": {"cached_tokens": self.usage.cached},
-            "output_tokens": self.usage.output,
-            "output_tokens_details": {"reasoning_tokens": 0},
-            "total_tokens": self.usage.total(),
-        })
-    }
-
-    /// The whole response, as a client gets it that does not stream.
-    pub(super) fn finished(&self) -> Value {
-        let status = if self.incomplete {
-            "incomplete"
-        } else {
-            "completed"
-        };
-        self.object(status, Value::Array(self.items.clone()), self.usage())
-    }
-
-    fn opening(&self) -> Vec<Value> {
-        let started = self.object("in_progress", json!([]), Value::Null);
-        vec![
-            json!({"type": "response.created", "response": started}),
-            json!({"type": "response.in_progress", "response": started}),
+impl Dialect {
+    /// By the path that a request is posted to.
+    pub(super) fn of(path: &str) -> Option<Dialect> {
+        [
+            ("/responses", Dialect::Responses),
+            ("/messages", Dialect::Messages),
+            ("/chat/completions", Dialect::Chat),
         ]
+        .into_iter()
+        .find_map(|(end, dialect)| path.ends_with(end).then_some(dialect))
     }
 
-    /// Every event of the answer, in order and numbered.
-    pub(super) fn events(&self, unknown: bool) -> Vec<Value> {
-        let mut events = self.opening();
-        if unknown {
-            events.push(
-                json!({"type": "response.thing_from_the_future", "value": {"deep": [1, null]}}),
-            );
+    /// An error body.
+    pub(super) fn error(self, code: &str, message: &str) -> Value {
+        match self {
+            Dialect::Responses | Dialect::Chat => {
+                json!({"error": {"message": message, "type": "invalid_request_error", "param": null, "code": code}})
+            }
+            Dialect::Messages => {
+                json!({"type": "error", "error": {"type": code, "message": message}, "request_id": "req_mock"})
+            }
         }
-        for (at, item) in self.items.iter().enumerate() {
-            item_events(&mut events, at, item);
+    }
+}
+
+/// One answer, to be sent.
+pub(super) struct Outgoing<'a> {
+    pub dialect: Dialect,
+    pub request: &'a Value,
+    pub turn: u64,
+    pub reply: Reply,
+    pub usage: Usage,
+    pub incomplete: bool,
+    /// With event types and an item that nobody knows.
+    pub unknown: bool,
+}
+
+impl Outgoing<'_> {
+    /// The model as the request names it.
+    pub(super) fn model(&self) -> &str {
+        let model = self.request.get("model").and_then(Value::as_str);
+        model.unwrap_or("mock-model")
+    }
+
+    /// The whole answer, as a client gets it that does not stream.
+    pub(super) fn finished(&self) -> Value {
+        match self.dialect {
+            Dialect::Responses => responses::Response::new(self).finished(),
+            Dialect::Messages => messages::finished(self),
+            Dialect::Chat => chat::finished(self),
         }
-        let kind = if self.incomplete {
-            "response.incomplete"
-        } else {
-            "response.completed"
-        };
-        events.push(json!({"type": kind, "response": self.finished()}));
-        numbered(events)
+    }
+
+    /// Every event of the answer, in order.
+    pub(super) fn events(&self) -> Vec<Frame> {
+        match self.dialect {
+            Dialect::Responses => responses::Response::new(self).events(),
+            Dialect::Messages => messages::events(self),
+            Dialect::Chat => chat::events(self),
+        }
     }
 
     /// The beginning of an answer that never becomes whole.
-    pub(super) fn begun(&self) -> Vec<Value> {
-        let mut events = self.opening();
-        let id = format!("msg_t{}_0", self.turn);
-        let item = json!({"id": id, "type": "message", "status": "in_progress", "role": "assistant", "content": []});
-        events.push(json!({"type": "response.output_item.added", "output_index": 0, "item": item}));
-        let part = json!({"type": "output_text", "text": "", "annotations": []});
-        events.push(json!({"type": "response.content_part.added", "item_id": id, "output_index": 0, "content_index": 0, "part": part}));
-        events.push(json!({"type": "response.output_text.delta", "item_id": id, "output_index": 0, "content_index": 0, "delta": "I was about to", "logprobs": []}));
-        numbered(events)
+    pub(super) fn begun(&self) -> Vec<Frame> {
+        match self.dialect {
+            Dialect::Responses => responses::Response::new(self).begun(),
+            Dialect::Messages => messages::begun(self),
+            Dialect::Chat => chat::begun(self),
+        }
     }
 
     /// An answer that fails after it has begun.
-    pub(super) fn failing(&self, code: &str, message: &str) -> Vec<Value> {
-        let mut events = self.opening();
-        let mut failed = self.object("failed", json!([]), Value::Null);
-        if let Some(error) = failed.get_mut("error") {
-            *error = json!({"code": code, "message": message});
+    pub(super) fn failing(&self, code: &str, message: &str) -> Vec<Frame> {
+        match self.dialect {
+            Dialect::Responses => responses::Response::new(self).failing(code, message),
+            Dialect::Messages => messages::failing(self, code, message),
+            Dialect::Chat => chat::failing(self, code, message),
         }
-        events.push(json!({"type": "response.failed", "response": failed}));
-        numbered(events)
+    }
+
+    /// An event that is no JSON.
+    pub(super) fn garbage(&self) -> Bytes {
+        Bytes::from_static(match self.dialect {
+            Dialect::Responses => {
+                b"event: response.output_item.done\ndata: {\"type\": \"response.outp\n\n"
+            }
+            Dialect::Messages => b"event: content_block_delta\ndata: {\"type\": \"content_bl\n\n",
+            Dialect::Chat => b"data: {\"id\": \"chatcmpl\n\n",
+        })
     }
 }
 
-fn numbered(mut events: Vec<Value>) -> Vec<Value> {
-    for (number, event) in events.iter_mut().enumerate() {
-        if let Value::Object(fields) = event {
-            fields.insert("sequence_number".to_owned(), json!(number));
-        }
-    }
-    events
+/// One event of a stream.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Frame {
+    /// Its `event` field, where the format has one.
+    pub name: Option<String>,
+    /// Its `data` field.
+    pub data: String,
 }
 
-/// The events of one item: added, its deltas, done.
-fn item_events(events: &mut Vec<Value>, at: usize, item: &Value) {
-    let text = |pointer: &str| {
-        item.pointer(pointer)
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-    };
-    let id = text("/id").to_owned();
-    let with = |changes: &[(&str, Value)]| {
-        let mut changed = item.clone();
-        for (name, value) in changes {
-            if let Value::Object(fields) = &mut changed {
-                fields.insert((*name).to_owned(), value.clone());
-            }
+impl Frame {
+    /// An event that is named by its own `type`.
+    pub(super) fn typed(data: Value) -> Frame {
+        let name = data.get("type").and_then(Value::as_str);
+        Frame {
+            name: Some(name.unwrap_or_default().to_owned()),
+            data: data.to_string(),
         }
-        changed
-    };
-    let mut push = |kind: &str, fields: Value| {
-        let mut event = json!({"type": kind, "item_id": id, "output_index": at});
-        if let (Value::Object(event), Value::Object(fields)) = (&mut event, fields) {
-            event.extend(fields);
-        }
-        events.push(event);
-    };
-    let added = match text("/type") {
-        "message" => with(&[("status", json!("in_progress")), ("content", json!([]))]),
-        "function_call" => with(&[("status", json!("in_progress")), ("arguments", json!(""))]),
-        "reasoning" => with(&[("summary", json!([])), ("encrypted_content", json!(""))]),
-        _ => item.clone(),
-    };
-    push("response.output_item.added", json!({"item": added}));
-    match text("/type") {
-        "message" => {
-            let part = json!({"type": "output_text", "text": "", "annotations": []});
-            push(
-                "response.content_part.added",
-                json!({"content_index": 0, "part": part}),
-            );
-            let said = text("/content/0/text");
-            for delta in deltas(said) {
-                push(
-                    "response.output_text.delta",
-                    json!({"content_index": 0, "delta": delta, "logprobs": []}),
-                );
-            }
-            push(
-                "response.output_text.done",
-                json!({"content_index": 0, "text": said, "logprobs": []}),
-            );
-            push(
-                "response.content_part.done",
-                json!({"content_index": 0, "part": item.pointer("/content/0")}),
-            );
-        }
-        "function_call" => {
-            let arguments = text("/arguments");
-            for delta in deltas(arguments) {
-                push(
-                    "response.function_call_arguments.delta",
-                    json!({"delta": delta}),
-                );
-            }
-            push(
-                "response.function_call_arguments.done",
-                json!({"name": text("/name"), "arguments": arguments}),
-            );
-        }
-        "reasoning" => {
-            let part = json!({"type": "summary_text", "text": ""});
-            push(
-                "response.reasoning_summary_part.added",
-                json!({"summary_index": 0, "part": part}),
-            );
-            let thought = text("/summary/0/text");
-            for delta in deltas(thought) {
-                push(
-                    "response.reasoning_summary_text.delta",
-                    json!({"summary_index": 0, "delta": delta}),
-                );
-            }
-            push(
-                "response.reasoning_summary_text.done",
-                json!({"summary_index": 0, "text": thought}),
-            );
-            push(
-                "response.reasoning_summary_part.done",
-                json!({"summary_index": 0, "part": item.pointer("/summary/0")}),
-            );
-        }
-        _ => {}
     }
-    push("response.output_item.done", json!({"item": item}));
+
+    /// An event without a name.
+    pub(super) fn plain(data: impl ToString) -> Frame {
+        Frame {
+            name: None,
+            data: data.to_string(),
+        }
+    }
 }
 
 /// A text in small steps.
-fn deltas(text: &str) -> Vec<String> {
+pub(super) fn deltas(text: &str) -> Vec<String> {
     if text.len() > DELTA_WHOLE_BYTES {
         return vec![text.to_owned()];
     }
@@ -257,14 +161,13 @@ fn deltas(text: &str) -> Vec<String> {
 }
 
 /// Events as bytes, in the pieces in which they are to be sent.
-pub(super) fn pieces(events: &[Value], wire: &Wire) -> Vec<Bytes> {
+pub(super) fn pieces(events: &[Frame], wire: &Wire) -> Vec<Bytes> {
     let mut pieces: Vec<Vec<u8>> = Vec::with_capacity(events.len());
     for event in events {
-        let kind = event
-            .get("type")
-            .and_then(Value::as_str)
-            .unwrap_or_default();
-        let mut text = format!("event: {kind}\ndata: {event}\n\n");
+        let mut text = match &event.name {
+            Some(name) => format!("event: {name}\ndata: {}\n\n", event.data),
+            None => format!("data: {}\n\n", event.data),
+        };
         if wire.comments {
             text.insert_str(0, ": keep-alive\n\n");
         }
@@ -288,14 +191,9 @@ pub(super) fn pieces(events: &[Value], wire: &Wire) -> Vec<Bytes> {
         .collect()
 }
 
-/// An error body.
-pub(super) fn error(code: &str, message: &str) -> Value {
-    json!({"error": {"message": message, "type": "invalid_request_error", "param": null, "code": code}})
-}
-
-/// Status and code of a failure.
-pub(super) fn status_of(failure: &Failure) -> (StatusCode, &'static str) {
-    let (status, code) = match (failure.kind, failure.how) {
+/// Status and code of a failure, as the format's provider has them.
+pub(super) fn status_of(dialect: Dialect, failure: &Failure) -> (StatusCode, &'static str) {
+    let openai = match (failure.kind, failure.how) {
         (ModelErrorKind::RateLimited, How::Quota) => (429, "insufficient_quota"),
         (ModelErrorKind::RateLimited, _) => (429, "rate_limit_exceeded"),
         (ModelErrorKind::Unavailable, _) => (503, "server_error"),
@@ -306,6 +204,24 @@ pub(super) fn status_of(failure: &Failure) -> (StatusCode, &'static str) {
             (502, "server_error")
         }
         (ModelErrorKind::ScriptEnded, _) => (400, "script_ended"),
+    };
+    let (status, code) = match (dialect, failure.kind, failure.how) {
+        (Dialect::Responses | Dialect::Chat, _, _) => openai,
+        (Dialect::Messages, ModelErrorKind::RateLimited, How::Quota) => {
+            (400, "invalid_request_error")
+        }
+        (Dialect::Messages, ModelErrorKind::RateLimited, _) => (429, "rate_limit_error"),
+        (Dialect::Messages, ModelErrorKind::Unavailable, _) => (529, "overloaded_error"),
+        (
+            Dialect::Messages,
+            ModelErrorKind::ContextOverflow | ModelErrorKind::Refused | ModelErrorKind::ScriptEnded,
+            _,
+        ) => (400, "invalid_request_error"),
+        (
+            Dialect::Messages,
+            ModelErrorKind::Network | ModelErrorKind::Cut | ModelErrorKind::Malformed,
+            _,
+        ) => (500, "api_error"),
     };
     let status = StatusCode::from_u16(failure.status.unwrap_or(status))
         .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -340,8 +256,15 @@ pub(super) fn kind_name(kind: ModelErrorKind) -> &'static str {
 }
 
 /// What a provider would say.
-pub(super) fn default_message(failure: &Failure) -> &'static str {
+pub(super) fn default_message(dialect: Dialect, failure: &Failure) -> &'static str {
     match (failure.kind, failure.how) {
+        (ModelErrorKind::RateLimited, How::Quota) if dialect == Dialect::Messages => {
+            "Your credit balance is too low to access the Anthropic API. Please go to Plans & Billing to upgrade or purchase credits."
+        }
+        (ModelErrorKind::ContextOverflow, _) if dialect == Dialect::Messages => {
+            "prompt is too long: 250000 tokens > 200000 maximum"
+        }
+        (ModelErrorKind::Unavailable, _) if dialect == Dialect::Messages => "Overloaded",
         (ModelErrorKind::RateLimited, How::Quota) => {
             "You exceeded your current quota, please check your plan and billing details."
         }
