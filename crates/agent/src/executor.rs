@@ -5,18 +5,18 @@ use std::time::Instant;
 
 use async_trait::async_trait;
 use overnight_core::event::Event;
-use overnight_core::ids::{BlobId, Scope, UnixMs};
+use overnight_core::ids::{BlobId, Scope};
 use overnight_core::state::{State, WINDOW_TURNS_MAX};
 use overnight_core::turn::{Call, CallResult};
 use overnight_ports::clock::Clock;
-use overnight_ports::journal::BlobSink;
 use overnight_ports::model::{Answer, Model, ModelError, ModelErrorKind, Request};
 use overnight_ports::site::Executor;
 
+use crate::context::Context;
 use crate::prompt;
 use crate::tools;
 use crate::transcript::Transcript;
-use crate::worksite::{Ready, Worksite};
+use crate::worksite::Worksite;
 
 /// Asks a model and performs the tools on a [`Worksite`].
 pub struct BuiltIn {
@@ -25,26 +25,6 @@ pub struct BuiltIn {
     clock: Arc<dyn Clock>,
     goal_file: String,
     past: Mutex<Transcript>,
-}
-
-/// What a tool may reach.
-pub(crate) struct Context<'a> {
-    pub state: &'a State,
-    pub ready: &'a Ready,
-    pub blobs: &'a dyn BlobSink,
-    pub now: UnixMs,
-    past: &'a Mutex<Transcript>,
-}
-
-impl Context<'_> {
-    /// The blob of a kept output.
-    pub fn output(&self, turn: u64, index: usize) -> Option<BlobId> {
-        self.past
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .output(turn, index)
-            .cloned()
-    }
 }
 
 impl BuiltIn {

@@ -1,6 +1,7 @@
 //! The built-in executor: it builds prompts and performs tools. It decides nothing; every answer and every call is an
 //! event, and what comes next is `core`'s decision.
 
+mod context;
 mod executor;
 mod policy;
 mod prompt;

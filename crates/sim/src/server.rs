@@ -333,7 +333,8 @@ async fn answer(
         Play::Reply(reply) => Ok(reply_to(ticket, dialect, &body, turn, reply).await),
         Play::Failure(failure) => fail(ticket, dialect, &body, turn, failure).await,
         Play::Ended(why) => {
-            let message = format!("script_ended: turn {turn}: {why}");
+            let prefix = code("", "script_ended: ");
+            let message = format!("{prefix}turn {turn}: {why}");
             let error = dialect.error(code("script_ended", "invalid_request_error"), &message);
             Ok(ticket
                 .outcome(Outcome::Ended)

@@ -8,7 +8,7 @@ use std::io::{Read, Write};
 
 use serde::Deserialize;
 
-use crate::executor::Context;
+use crate::context::Context;
 use crate::tools::Outcome;
 
 /// Lines that `read` returns if the model names no number.

@@ -12,7 +12,7 @@ use overnight_ports::model::ToolSpec;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::executor::Context;
+use crate::context::Context;
 use crate::shown::shown;
 
 /// How much of a call's arguments a person's line shows, bytes.

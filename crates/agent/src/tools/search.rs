@@ -10,7 +10,7 @@ use ignore::WalkBuilder;
 use overnight_core::judge::clip;
 use serde::Deserialize;
 
-use crate::executor::Context;
+use crate::context::Context;
 use crate::tools::Outcome;
 
 /// Matching lines that one search returns.

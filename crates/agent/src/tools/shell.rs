@@ -8,7 +8,7 @@ use overnight_core::turn::Denial;
 use overnight_ports::sandbox::{Command, Exit, SandboxError, Streams};
 use serde::Deserialize;
 
-use crate::executor::Context;
+use crate::context::Context;
 use crate::tools::Outcome;
 use crate::worksite::BACKGROUND_MAX;
 

@@ -8,7 +8,7 @@ use overnight_ports::sandbox::Exit;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::executor::Context;
+use crate::context::Context;
 use crate::tools::Outcome;
 
 /// Length of one word to the harness (a summary, a note, a question), bytes.

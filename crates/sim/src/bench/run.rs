@@ -146,9 +146,9 @@ impl Run {
         self.median_of((1..=world::FALSE_CLAIMS).map(|number| idle_turns + 2 * number))
     }
 
-    /// The middle overhead of the turns after rejected claims, whose command finds no open cell, milliseconds.
-    pub fn after_claim_ms(&self, idle_turns: u64) -> Option<f64> {
-        self.median_of((1..world::FALSE_CLAIMS).map(|number| idle_turns + 2 * number + 1))
+    /// The overhead of the first turn, whose command opens the cell, milliseconds.
+    pub fn first_ms(&self) -> Option<f64> {
+        self.gap_ms(1)
     }
 
     fn median_of(&self, turns: impl Iterator<Item = u64>) -> Option<f64> {

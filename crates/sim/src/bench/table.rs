@@ -81,3 +81,23 @@ pub fn quantile(values: &mut [f64], share: f64) -> Option<f64> {
 pub fn median(values: &mut [f64]) -> Option<f64> {
     quantile(values, 0.5)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_median_is_the_middle_value_and_of_nothing_there_is_none() {
+        assert_eq!(median(&mut [9.0, 1.0, 5.0]), Some(5.0));
+        assert_eq!(quantile(&mut [4.0, 2.0, 1.0, 3.0], 1.0), Some(4.0));
+        assert_eq!(median(&mut []), None);
+    }
+
+    #[test]
+    fn a_target_with_a_unit_is_missed_when_it_is_reached_and_a_factor_is_not() {
+        let mut table = Table::new("x");
+        table.row("memory", "30 MB".into(), Some((30.0, "MB")), 30.0);
+        table.row("growth", "1.50".into(), Some((1.5, "")), 1.5);
+        assert!(table.lines[1].ends_with("missed") && table.lines[2].ends_with("met"));
+    }
+}

@@ -251,6 +251,9 @@ fn long_run(program: &Program, world: &World, repo: &Repo, turns: u64) -> Result
             );
         }
     }
+    if let Some(first) = run.first_ms() {
+        table.note("turn 1, which opens the cell", ms(first));
+    }
     if let Some(checkpoint) = run.checkpoint_ms(turns) {
         let what = "a turn that ends in a checkpoint, nothing changed, median";
         table.note(what, ms(checkpoint));
@@ -258,12 +261,6 @@ fn long_run(program: &Program, world: &World, repo: &Repo, turns: u64) -> Result
     if let Some(claim) = run.claim_ms(turns) {
         let what = "a rejected claim (tree, clean checkout, one `test -f`), median";
         table.note(what, ms(claim));
-    }
-    if let Some(after) = run.after_claim_ms(turns) {
-        table.note(
-            "the turn after it, which opens a new cell, median",
-            ms(after),
-        );
     }
     for point in sizes(turns) {
         let bytes = run
