@@ -175,7 +175,7 @@ pub struct CheckArgs {
 pub struct RunArgs {
     /// The goal file
     pub file: PathBuf,
-    /// The model: `openai/NAME` or `scripted/FILE`; default: the goal's `use.model`, else the configuration's
+    /// The model: `openai/NAME`, `anthropic/NAME`, `chat/NAME` or `scripted/FILE`; default: the goal's `use.model`, else the configuration's
     #[arg(long)]
     pub model: Option<String>,
     /// US dollars per million tokens, `INPUT,OUTPUT` or `INPUT,CACHED,OUTPUT`; default: the configuration's.

@@ -37,7 +37,7 @@ const PROBE_TIMEOUT: Duration = Duration::from_millis(300);
 const PROBE_BYTES_MAX: usize = 1024 * 1024;
 
 /// What to say where there is neither a key nor a server.
-pub const NOTHING_FOUND: &str = "no model: there is no OPENAI_API_KEY, no ANTHROPIC_API_KEY, and neither Ollama (127.0.0.1:11434) nor llama-server (127.0.0.1:8080) answers. Export a key, start one of these servers, or name a model with --model";
+pub const NOTHING_FOUND: &str = "no model: there is no OPENAI_API_KEY, no ANTHROPIC_API_KEY, and neither Ollama (127.0.0.1:11434) nor llama-server (127.0.0.1:8080) answers. Export a key, start one of these servers, or name a model with `--model openai/NAME`, `anthropic/NAME`, `chat/NAME` or `scripted/FILE`";
 
 struct Local {
     name: &'static str,

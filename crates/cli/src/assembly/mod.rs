@@ -14,7 +14,6 @@ use overnight_agent::{BuiltIn, Worksite};
 use overnight_checks::observe::CheckoutVerifier;
 use overnight_core::goal::{Deliver, Goal};
 use overnight_engine::{Ports, Shelf};
-use overnight_models::Env;
 use overnight_models::scripted::{Script, ScriptedModel};
 use overnight_ports::model::Model;
 use overnight_ports::sandbox::Sandbox;
@@ -55,14 +54,16 @@ pub fn model(name: &str) -> anyhow::Result<Arc<dyn Model>> {
         return Ok(Arc::new(ScriptedModel::new(DEMO_MODEL, script)));
     }
     // A run may be resumed from another folder, so a script is named by its whole path.
-    let whole = match name
-        .strip_prefix("scripted/")
-        .filter(|file| !file.is_empty())
-    {
-        Some(file) => format!("scripted/{}", std::path::absolute(file)?.display()),
-        None => name.to_owned(),
-    };
-    overnight_models::open(&whole, &Env::from_process()).map_err(|e| usage(e.to_string()))
+    if let Some(file) = name.strip_prefix("scripted/").filter(|file| !file.is_empty()) {
+        let whole = std::path::absolute(file)?;
+        let script = Script::read(&whole).map_err(|e| usage(e.to_string()))?;
+        return Ok(Arc::new(ScriptedModel::new(
+            format!("scripted/{}", whole.display()),
+            script,
+        )));
+    }
+    let settings = crate::config::load(&std::env::current_dir()?)?;
+    overnight_models::open(name, &settings.models()).map_err(|e| usage(e.to_string()))
 }
 
 /// The repository that a goal works on: the one around the current folder. A goal that delivers nothing needs none.

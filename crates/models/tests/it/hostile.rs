@@ -7,7 +7,9 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::{KEY, ask, client, impatient};
 
 /// Answers the n-th request with the n-th text, then closes the connection; returns the base address.
-async fn raw(answers: Vec<Vec<u8>>) -> (String, tokio::sync::mpsc::UnboundedReceiver<String>) {
+pub(crate) async fn raw(
+    answers: Vec<Vec<u8>>,
+) -> (String, tokio::sync::mpsc::UnboundedReceiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("an address");
     let (send, requests) = tokio::sync::mpsc::unbounded_channel();
@@ -26,7 +28,7 @@ async fn raw(answers: Vec<Vec<u8>>) -> (String, tokio::sync::mpsc::UnboundedRece
 }
 
 /// Reads one request whole.
-async fn read(stream: &mut TcpStream) -> String {
+pub(crate) async fn read(stream: &mut TcpStream) -> String {
     let mut all = Vec::new();
     let mut piece = [0_u8; 16_384];
     loop {
@@ -50,14 +52,14 @@ async fn read(stream: &mut TcpStream) -> String {
     }
 }
 
-fn sse(events: &str) -> Vec<u8> {
+pub(crate) fn sse(events: &str) -> Vec<u8> {
     format!(
         "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n{events}"
     )
     .into_bytes()
 }
 
-fn status(line: &str, headers: &str, body: &str) -> Vec<u8> {
+pub(crate) fn status(line: &str, headers: &str, body: &str) -> Vec<u8> {
     format!(
         "HTTP/1.1 {line}\r\n{headers}content-length: {}\r\nconnection: close\r\n\r\n{body}",
         body.len()
