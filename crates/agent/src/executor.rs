@@ -58,7 +58,11 @@ impl BuiltIn {
                 .to_owned(),
             instructions: prompt::INSTRUCTIONS.to_owned(),
             tools: tools::specs(state),
-            entries: prompt::entries(&prompt::contract(&self.goal_file, &root, &ready.guidance), &past, state),
+            entries: prompt::entries(
+                &prompt::contract(&self.goal_file, &root, &ready.guidance),
+                &past,
+                state,
+            ),
             cache_key: state.run.to_string(),
             turn,
         })

@@ -19,9 +19,8 @@ const EVIDENCE_BYTES_MAX: usize = 8 * 1024;
 
 /// The contract, as the first message, with what the repository itself says to whoever works on it.
 pub(crate) fn contract(goal_file: &str, root: &str, guidance: &str) -> String {
-    let mut text = format!(
-        "Your workspace is `{root}`. The contract, as the person wrote it:\n\n{goal_file}"
-    );
+    let mut text =
+        format!("Your workspace is `{root}`. The contract, as the person wrote it:\n\n{goal_file}");
     if !guidance.is_empty() {
         text.push_str("\n\n");
         text.push_str(guidance);

@@ -266,7 +266,11 @@ fn more(text: &str) -> Result<u64, String> {
 fn more_of(text: &str) -> Result<f64, String> {
     let number = text.strip_prefix('+').unwrap_or(text);
     let number: f64 = number.parse().map_err(|_| "write +2 or +0.5".to_owned())?;
-    if number.is_finite() && number > 0.0 { Ok(number) } else { Err("write +2 or +0.5".into()) }
+    if number.is_finite() && number > 0.0 {
+        Ok(number)
+    } else {
+        Err("write +2 or +0.5".into())
+    }
 }
 
 #[derive(Debug, Args)]

@@ -154,7 +154,10 @@ fn needs(tool: &str) -> bool {
         .output()
         .is_ok_and(|done| done.status.success());
     if !there {
-        assert!(std::env::var_os("CI").is_none(), "{tool} is not here, and CI is set");
+        assert!(
+            std::env::var_os("CI").is_none(),
+            "{tool} is not here, and CI is set"
+        );
         eprintln!("SKIPPED: {tool} is not on PATH");
     }
     there
@@ -211,7 +214,10 @@ fn go() -> Desk {
 
 fn make() -> Desk {
     Desk::new(&[
-        ("Makefile", "CFLAGS := -O2\n\ntest: build\n\t./t\n\ncoverage:\n\tgcovr\n"),
+        (
+            "Makefile",
+            "CFLAGS := -O2\n\ntest: build\n\t./t\n\ncoverage:\n\tgcovr\n",
+        ),
         ("src/till.c", "\n"),
         ("tests/till.c", "\n"),
     ])
@@ -233,7 +239,12 @@ fn every_template_is_a_goal_in_every_kind_of_repository() {
             let file = desk.root.join(format!("{job}.md"));
             let path = file.to_str().expect("a plain name");
             let done = desk.overnight(&["new", job, "-o", path]);
-            assert_eq!((done.code, done.out.as_str()), (0, ""), "{name} {job}: {}", done.err);
+            assert_eq!(
+                (done.code, done.out.as_str()),
+                (0, ""),
+                "{name} {job}: {}",
+                done.err
+            );
             assert!(done.err.contains("overnight check"), "{}", done.err);
             let lint = desk.overnight(&["lint", path, "--json"]);
             let lint: Value = serde_json::from_str(&lint.out).expect("JSON");
@@ -245,8 +256,14 @@ fn every_template_is_a_goal_in_every_kind_of_repository() {
             }
             let text = fs::read_to_string(&file).expect("written");
             assert!(text.contains("# EDIT:"), "{name} {job}");
-            assert!(!text.contains("{{") && !text.contains("}}\n"), "{name} {job}:\n{text}");
-            assert!(text.lines().all(|l| l.chars().count() <= 150), "{name} {job}:\n{text}");
+            assert!(
+                !text.contains("{{") && !text.contains("}}\n"),
+                "{name} {job}:\n{text}"
+            );
+            assert!(
+                text.lines().all(|l| l.chars().count() <= 150),
+                "{name} {job}:\n{text}"
+            );
         }
     }
 }
@@ -256,31 +273,60 @@ fn a_coverage_goal_uses_the_repositorys_own_commands() {
     let of = |desk: &Desk| {
         let (_, goal) = desk.template("coverage");
         assert_eq!(goal.done.len(), 1);
-        let CheckKind::Metric { command, read, target } = goal.done[0].kind.clone() else {
+        let CheckKind::Metric {
+            command,
+            read,
+            target,
+        } = goal.done[0].kind.clone()
+        else {
             panic!("{:?}", goal.done[0].kind);
         };
         assert_eq!(target, Aim::AtLeast(80.0));
-        let CheckKind::Tests { command: baseline, .. } = goal.keep.checks[0].kind.clone() else {
+        let CheckKind::Tests {
+            command: baseline, ..
+        } = goal.keep.checks[0].kind.clone()
+        else {
             panic!("{:?}", goal.keep.checks);
         };
         (command, read, baseline, goal)
     };
     let (command, read, baseline, goal) = of(&node());
-    assert_eq!(command, "npm run coverage -- --coverageReporters=json-summary");
+    assert_eq!(
+        command,
+        "npm run coverage -- --coverageReporters=json-summary"
+    );
     assert_eq!(read.format, Format::Istanbul);
     assert_eq!(read.file.as_deref(), Some("coverage/coverage-summary.json"));
-    assert_eq!((baseline.as_str(), goal.uses.setup.as_deref()), ("npm test", Some("npm ci")));
-    assert_eq!(goal.keep.paths, ["src/**", "!**/*.test.*", "package.json", "jest.config.*"]);
-    assert_eq!(goal.uses.paths.as_deref(), Some(&["**/*.test.*".to_owned()][..]));
+    assert_eq!(
+        (baseline.as_str(), goal.uses.setup.as_deref()),
+        ("npm test", Some("npm ci"))
+    );
+    assert_eq!(
+        goal.keep.paths,
+        ["src/**", "!**/*.test.*", "package.json", "jest.config.*"]
+    );
+    assert_eq!(
+        goal.uses.paths.as_deref(),
+        Some(&["**/*.test.*".to_owned()][..])
+    );
 
     let (command, read, baseline, goal) = of(&python());
-    assert_eq!(command, "python3 -m pytest --cov --cov-branch --cov-report=json");
+    assert_eq!(
+        command,
+        "python3 -m pytest --cov --cov-branch --cov-report=json"
+    );
     assert_eq!(read.format, Format::CoveragePy);
     assert_eq!(baseline, "python3 -m pytest");
-    assert_eq!(goal.keep.paths, ["shop/**", "!**/test_*.py", "pyproject.toml"]);
+    assert_eq!(
+        goal.keep.paths,
+        ["shop/**", "!**/test_*.py", "pyproject.toml"]
+    );
 
     let (command, read, baseline, goal) = of(&rust());
-    assert!(command.starts_with("cargo llvm-cov --workspace --lcov"), "{command}");
+    assert!(
+        command.starts_with("cargo llvm-cov --workspace --lcov"),
+        "{command}"
+    );
     assert_eq!((read.format, read.value.as_str()), (Format::Lcov, "lines"));
     assert_eq!(baseline, "cargo test --workspace");
     assert_eq!(goal.uses.setup.as_deref(), Some("cargo fetch --locked"));
@@ -288,12 +334,21 @@ fn a_coverage_goal_uses_the_repositorys_own_commands() {
 
     let (command, read, baseline, goal) = of(&go());
     assert!(command.contains("go tool cover -func"), "{command}");
-    let total = regex(&read.value, "till/till.go:3:\tAdd\t50.0%\ntotal:\t\t\t(statements)\t72.5%\n");
-    assert_eq!((total.as_deref(), baseline.as_str()), (Some("72.5"), "go test ./..."));
+    let total = regex(
+        &read.value,
+        "till/till.go:3:\tAdd\t50.0%\ntotal:\t\t\t(statements)\t72.5%\n",
+    );
+    assert_eq!(
+        (total.as_deref(), baseline.as_str()),
+        (Some("72.5"), "go test ./...")
+    );
     assert_eq!(goal.keep.paths, ["**/*.go", "!**/*_test.go", "go.mod"]);
 
     let (command, _, baseline, goal) = of(&make());
-    assert_eq!((command.as_str(), baseline.as_str()), ("make coverage", "make test"));
+    assert_eq!(
+        (command.as_str(), baseline.as_str()),
+        ("make coverage", "make test")
+    );
     assert_eq!(goal.keep.paths, ["src/**", "Makefile"]);
 }
 
@@ -343,7 +398,11 @@ fn javascript_is_measured_by_whatever_runner_it_has() {
         ),
     ] {
         let found = coverage(package, &[(lock, "\n")]);
-        assert_eq!(found, (command.to_owned(), setup.map(str::to_owned)), "{package}");
+        assert_eq!(
+            found,
+            (command.to_owned(), setup.map(str::to_owned)),
+            "{package}"
+        );
     }
 }
 
@@ -352,14 +411,26 @@ fn the_other_jobs_know_migrations_and_pages() {
     let desk = node();
     let (text, goal) = desk.template("errors");
     assert_eq!(goal.keep.paths, ["**/migrations/**"]);
-    assert!(!text.contains("where your database migrations are"), "{text}");
+    assert!(
+        !text.contains("where your database migrations are"),
+        "{text}"
+    );
     let (_, goal) = desk.template("docs");
-    assert_eq!(goal.uses.paths.as_deref(), Some(&["docs/api/auth.md".to_owned()][..]));
+    assert_eq!(
+        goal.uses.paths.as_deref(),
+        Some(&["docs/api/auth.md".to_owned()][..])
+    );
     assert!(goal.brief.contains("src/routes/auth"), "{}", goal.brief);
     let (_, goal) = desk.template("feature");
-    assert_eq!(goal.uses.paths.as_deref(), Some(&["src/**".to_owned(), "**/*.test.*".to_owned()][..]));
+    assert_eq!(
+        goal.uses.paths.as_deref(),
+        Some(&["src/**".to_owned(), "**/*.test.*".to_owned()][..])
+    );
     let (text, _) = python().template("errors");
-    assert!(text.contains("# EDIT: where your database migrations are"), "{text}");
+    assert!(
+        text.contains("# EDIT: where your database migrations are"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -369,7 +440,10 @@ fn what_npm_init_writes_is_no_test() {
         r#"{"scripts": {"test": "echo \"Error: no test specified\" && exit 1"}}"#,
     )]);
     let (text, _) = desk.template("coverage");
-    assert!(text.contains("# EDIT: the command that runs your tests"), "{text}");
+    assert!(
+        text.contains("# EDIT: the command that runs your tests"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -404,8 +478,16 @@ fn an_existing_file_is_only_written_over_by_force() {
     assert_eq!(refused.code, 2);
     assert!(refused.err.contains("--force"), "{}", refused.err);
     assert_eq!(fs::read_to_string(&path).expect("there"), "mine");
-    assert_eq!(desk.overnight(&["new", "docs", "-o", "goal.md", "--force"]).code, 0);
-    assert!(fs::read_to_string(&path).expect("there").starts_with("---\n"));
+    assert_eq!(
+        desk.overnight(&["new", "docs", "-o", "goal.md", "--force"])
+            .code,
+        0
+    );
+    assert!(
+        fs::read_to_string(&path)
+            .expect("there")
+            .starts_with("---\n")
+    );
     let nowhere = desk.overnight(&["new", "docs", "-o", "no/such/goal.md"]);
     assert_eq!(nowhere.code, 2, "{}", nowhere.err);
     assert_eq!(desk.overnight(&["new", "cooking"]).code, 2);
@@ -416,10 +498,18 @@ fn a_job_that_this_version_cannot_run_says_so_and_ends_with_2() {
     let desk = node();
     desk.put("turns.yaml", "turns: [{claim_done: Done.}]\n");
     for job in ["errors", "inbox", "docs"] {
-        assert_eq!(desk.overnight(&["new", job, "-o", "goal.md", "--force"]).code, 0);
+        assert_eq!(
+            desk.overnight(&["new", job, "-o", "goal.md", "--force"])
+                .code,
+            0
+        );
         let run = desk.overnight(&["run", "goal.md", "--yes", "--model", "scripted/turns.yaml"]);
         assert_eq!(run.code, 2, "{job}: {}{}", run.out, run.err);
-        assert!(run.err.contains("this version cannot"), "{job}: {}", run.err);
+        assert!(
+            run.err.contains("this version cannot"),
+            "{job}: {}",
+            run.err
+        );
     }
 }
 
@@ -429,7 +519,10 @@ fn a_coverage_goal_can_be_checked_as_it_was_written() {
         return;
     }
     let desk = Desk::new(&[
-        ("package.json", r#"{"type": "module", "scripts": {"test": "node --test"}}"#),
+        (
+            "package.json",
+            r#"{"type": "module", "scripts": {"test": "node --test"}}"#,
+        ),
         (
             "src/till.js",
             "export function total(n) {\n  if (n > 10) return n * 0.9;\n  if (n < 0) throw new Error('no');\n  return n;\n}\n",
@@ -439,9 +532,13 @@ fn a_coverage_goal_can_be_checked_as_it_was_written() {
             "import test from 'node:test';\nimport assert from 'node:assert';\nimport { total } from './till.js';\ntest('adds', () => assert.equal(total(1), 1));\n",
         ),
     ]);
-    assert_eq!(desk.overnight(&["new", "coverage", "-o", "goal.md"]).code, 0);
+    assert_eq!(
+        desk.overnight(&["new", "coverage", "-o", "goal.md"]).code,
+        0
+    );
     let check = desk.overnight(&["check", "goal.md", "--json"]);
-    let found: Value = serde_json::from_str(&check.out).unwrap_or_else(|e| panic!("{e}: {}", check.err));
+    let found: Value =
+        serde_json::from_str(&check.out).unwrap_or_else(|e| panic!("{e}: {}", check.err));
     assert_eq!(check.code, 0, "{found:#}");
     let rows = found["checks"].as_array().expect("rows");
     let verdict = |id: &str| {
@@ -462,18 +559,34 @@ fn later_layers_win_and_every_value_says_where_it_comes_from() {
     );
     let config = desk.config(&[]);
     let model = value(&config, "model");
-    assert_eq!((&model["value"], &model["origin"]), (&"openai/repo".into(), &"repository".into()));
+    assert_eq!(
+        (&model["value"], &model["origin"]),
+        (&"openai/repo".into(), &"repository".into())
+    );
     assert_eq!(model["place"], "overnight.toml:1:9");
     assert_eq!(model["instead_of"][0]["value"], "openai/mine");
-    assert!(model["instead_of"][0]["place"].as_str().is_some_and(|p| p.ends_with("config.toml:1:9")));
+    assert!(
+        model["instead_of"][0]["place"]
+            .as_str()
+            .is_some_and(|p| p.ends_with("config.toml:1:9"))
+    );
     // What a model costs is the person's word first.
     let x = value(&config, "prices.\"openai/x\"");
-    assert_eq!((&x["value"]["input"], &x["origin"]), (&9.0.into(), &"user".into()));
+    assert_eq!(
+        (&x["value"]["input"], &x["origin"]),
+        (&9.0.into(), &"user".into())
+    );
     let y = value(&config, "prices.\"openai/y\"");
-    assert_eq!((&y["value"]["cached"], &y["origin"]), (&0.5.into(), &"repository".into()));
+    assert_eq!(
+        (&y["value"]["cached"], &y["origin"]),
+        (&0.5.into(), &"repository".into())
+    );
     assert_eq!(value(&config, "providers.chat.base_url")["origin"], "user");
     let openai = value(&config, "providers.openai.base_url");
-    assert_eq!((&openai["value"], &openai["origin"]), (&"https://api.openai.com/v1".into(), &"default".into()));
+    assert_eq!(
+        (&openai["value"], &openai["origin"]),
+        (&"https://api.openai.com/v1".into(), &"default".into())
+    );
     assert_eq!(config["files"][0]["there"], true);
 
     let env = [
@@ -483,14 +596,35 @@ fn later_layers_win_and_every_value_says_where_it_comes_from() {
     ];
     let config = desk.config(&env);
     let model = value(&config, "model");
-    assert_eq!((&model["value"], &model["origin"], &model["place"]), (&"openai/env".into(), &"environment".into(), &"OVERNIGHT_MODEL".into()));
+    assert_eq!(
+        (&model["value"], &model["origin"], &model["place"]),
+        (
+            &"openai/env".into(),
+            &"environment".into(),
+            &"OVERNIGHT_MODEL".into()
+        )
+    );
     assert_eq!(model["instead_of"].as_array().map(Vec::len), Some(2));
-    assert_eq!(value(&config, "providers.openai.base_url")["origin"], "environment");
-    assert_eq!(config["keys"]["chat"], serde_json::json!({"variable": "MY_KEY", "set": true}));
+    assert_eq!(
+        value(&config, "providers.openai.base_url")["origin"],
+        "environment"
+    );
+    assert_eq!(
+        config["keys"]["chat"],
+        serde_json::json!({"variable": "MY_KEY", "set": true})
+    );
     for args in [&["config", "--json"][..], &["config"][..]] {
         let done = desk.with(&env, args);
-        assert!(!done.out.contains(SECRET) && !done.out.contains("pw@"), "{}", done.out);
-        assert!(done.out.contains("openai/mine") && done.out.contains("MY_KEY"), "{}", done.out);
+        assert!(
+            !done.out.contains(SECRET) && !done.out.contains("pw@"),
+            "{}",
+            done.out
+        );
+        assert!(
+            done.out.contains("openai/mine") && done.out.contains("MY_KEY"),
+            "{}",
+            done.out
+        );
     }
     // The repository's file counts from any folder of it.
     let below = end(desk.command(&["config"]).current_dir(desk.repo.join("sub")));
@@ -504,7 +638,10 @@ fn another_file_of_the_persons_can_be_named_and_must_be_there() {
     let other = desk.root.join("other.toml");
     write(&other, "model = \"openai/other\"\n");
     let named = [("OVERNIGHT_CONFIG", other.to_str().expect("plain"))];
-    assert_eq!(value(&desk.config(&named), "model")["value"], "openai/other");
+    assert_eq!(
+        value(&desk.config(&named), "model")["value"],
+        "openai/other"
+    );
     let missing = desk.with(&[("OVERNIGHT_CONFIG", "/no/such/file.toml")], &["config"]);
     assert_eq!(missing.code, 2);
     assert!(missing.err.contains("OVERNIGHT_CONFIG"), "{}", missing.err);
@@ -513,17 +650,36 @@ fn another_file_of_the_persons_can_be_named_and_must_be_there() {
 #[test]
 fn a_repository_cannot_say_where_a_key_or_the_code_is_sent() {
     for (file, place) in [
-        ("model = \"openai/x\"\n[providers.openai]\nbase_url = \"http://127.0.0.1:1/evil\"\n", "overnight.toml:2:2:"),
-        ("[providers.chat]\nkey_env = \"AWS_SECRET\"\n", "overnight.toml:1:2:"),
-        ("model = \"chat/x@http://127.0.0.1:1/evil\"\n", "overnight.toml:1:9:"),
+        (
+            "model = \"openai/x\"\n[providers.openai]\nbase_url = \"http://127.0.0.1:1/evil\"\n",
+            "overnight.toml:2:2:",
+        ),
+        (
+            "[providers.chat]\nkey_env = \"AWS_SECRET\"\n",
+            "overnight.toml:1:2:",
+        ),
+        (
+            "model = \"chat/x@http://127.0.0.1:1/evil\"\n",
+            "overnight.toml:1:9:",
+        ),
     ] {
         let desk = Desk::new(&[("overnight.toml", file)]);
-        desk.put("goal.md", "---\noutcome: It works.\ndone: [\"test -e x\"]\n---\nBrief.\n");
-        for args in [&["config"][..], &["run", "goal.md", "--yes", "--model", "openai/x"][..]] {
+        desk.put(
+            "goal.md",
+            "---\noutcome: It works.\ndone: [\"test -e x\"]\n---\nBrief.\n",
+        );
+        for args in [
+            &["config"][..],
+            &["run", "goal.md", "--yes", "--model", "openai/x"][..],
+        ] {
             let done = desk.with(&[("OPENAI_API_KEY", SECRET)], args);
             assert_eq!(done.code, 2, "{args:?}: {}{}", done.out, done.err);
             assert!(done.err.contains(place), "{args:?}: {}", done.err);
-            assert!(done.err.contains("config.toml"), "it says where it belongs: {}", done.err);
+            assert!(
+                done.err.contains("config.toml"),
+                "it says where it belongs: {}",
+                done.err
+            );
         }
         assert!(!desk.root.join("state/runs").exists(), "nothing was begun");
     }
@@ -543,7 +699,10 @@ fn a_secret_in_a_file_is_refused_and_not_repeated() {
             let done = desk.overnight(args);
             assert_ne!(done.code, 0, "{file}: {}", done.out);
             let said = format!("{}{}", done.out, done.err);
-            assert!(said.contains("config.toml:") && !said.contains(SECRET), "{file}: {said}");
+            assert!(
+                said.contains("config.toml:") && !said.contains(SECRET),
+                "{file}: {said}"
+            );
         }
     }
     let desk = Desk::new(&[]);
@@ -553,10 +712,18 @@ fn a_secret_in_a_file_is_refused_and_not_repeated() {
 
 #[test]
 fn unknown_keys_are_errors_with_their_place_all_at_once() {
-    let desk = Desk::new(&[("overnight.toml", "modle = \"a/b\"\n\n[prices.\"openai/x\"]\nin = 1\n")]);
+    let desk = Desk::new(&[(
+        "overnight.toml",
+        "modle = \"a/b\"\n\n[prices.\"openai/x\"]\nin = 1\n",
+    )]);
     let done = desk.overnight(&["config"]);
     assert_eq!(done.code, 2);
-    for word in ["overnight.toml:1:1:", "`modle`", "overnight.toml:4:1:", "known: input, cached, output"] {
+    for word in [
+        "overnight.toml:1:1:",
+        "`modle`",
+        "overnight.toml:4:1:",
+        "known: input, cached, output",
+    ] {
         assert!(done.err.contains(word), "{word}: {}", done.err);
     }
 }
@@ -575,14 +742,18 @@ fn a_repositorys_file_that_is_no_plain_file_is_not_followed() {
     assert_eq!(desk.overnight(&["config"]).code, 2);
 }
 
-const TINY: &str = "---\noutcome: There is a file.\ndone: [{run: test -e made}]\nuse: {paths: [made]}\n";
+const TINY: &str =
+    "---\noutcome: There is a file.\ndone: [{run: test -e made}]\nuse: {paths: [made]}\n";
 
 /// Makes the file that [`TINY`] wants.
 const MAKES: &str = "turns: [{write: {path: made, content: x}}, {claim_done: Made.}]\n";
 
 #[test]
 fn a_run_says_which_model_works_and_why_that_one() {
-    let desk = Desk::new(&[("README.md", "x\n"), ("overnight.toml", "model = \"scripted/repo.yaml\"\n")]);
+    let desk = Desk::new(&[
+        ("README.md", "x\n"),
+        ("overnight.toml", "model = \"scripted/repo.yaml\"\n"),
+    ]);
     for name in ["repo", "goal", "flag", "env"] {
         desk.put(&format!("{name}.yaml"), MAKES);
     }
@@ -595,44 +766,92 @@ fn a_run_says_which_model_works_and_why_that_one() {
         all.extend_from_slice(args);
         let done = desk.with(env, &all);
         assert_eq!(done.code, 0, "{args:?}: {}{}", done.out, done.err);
-        done.err.lines().find(|l| l.starts_with("model ")).unwrap_or_default().to_owned()
+        done.err
+            .lines()
+            .find(|l| l.starts_with("model "))
+            .unwrap_or_default()
+            .to_owned()
     };
-    assert_eq!(line(&env, &["uses.md", "--model", "scripted/flag.yaml"]), "model scripted/flag.yaml, by `--model`");
-    assert_eq!(line(&env, &["uses.md"]), "model scripted/goal.yaml, by the goal's `use.model`");
-    assert_eq!(line(&env, &["plain.md"]), "model scripted/env.yaml, by $OVERNIGHT_MODEL");
-    assert_eq!(line(&[], &["plain.md"]), "model scripted/repo.yaml, by overnight.toml:1:9 (the repository's)");
+    assert_eq!(
+        line(&env, &["uses.md", "--model", "scripted/flag.yaml"]),
+        "model scripted/flag.yaml, by `--model`"
+    );
+    assert_eq!(
+        line(&env, &["uses.md"]),
+        "model scripted/goal.yaml, by the goal's `use.model`"
+    );
+    assert_eq!(
+        line(&env, &["plain.md"]),
+        "model scripted/env.yaml, by $OVERNIGHT_MODEL"
+    );
+    assert_eq!(
+        line(&[], &["plain.md"]),
+        "model scripted/repo.yaml, by overnight.toml:1:9 (the repository's)"
+    );
 }
 
 fn server() -> Server {
     let script = Script::parse(MAKES, Path::new("turns.yaml")).expect("a good script");
-    Server::start(script, Options { key: Some(SECRET.to_owned()), ..Options::default() }).expect("it starts")
+    Server::start(
+        script,
+        Options {
+            key: Some(SECRET.to_owned()),
+            ..Options::default()
+        },
+    )
+    .expect("it starts")
 }
 
 #[test]
 fn a_limit_in_dollars_takes_the_configured_price_and_the_option_wins() {
     let server = server();
-    let env = [("OPENAI_BASE_URL", &*server.base_url()), ("OPENAI_API_KEY", SECRET)].map(|(n, v)| (n, v.to_owned()));
+    let env = [
+        ("OPENAI_BASE_URL", &*server.base_url()),
+        ("OPENAI_API_KEY", SECRET),
+    ]
+    .map(|(n, v)| (n, v.to_owned()));
     let env: Vec<(&str, &str)> = env.iter().map(|(n, v)| (*n, v.as_str())).collect();
     let desk = Desk::new(&[("README.md", "x\n")]);
     desk.put("goal.md", &format!("{TINY}stop: {{usd: 5}}\n---\nBrief.\n"));
     let run = ["run", "goal.md", "--yes", "--model", "openai/x"];
     let refused = desk.with(&env, &run);
     assert_eq!(refused.code, 2, "{}", refused.err);
-    assert!(refused.err.contains("[prices.\"openai/x\"]"), "{}", refused.err);
+    assert!(
+        refused.err.contains("[prices.\"openai/x\"]"),
+        "{}",
+        refused.err
+    );
 
-    desk.put("overnight.toml", "[prices.\"openai/x\"]\ninput = 1\noutput = 2\n");
+    desk.put(
+        "overnight.toml",
+        "[prices.\"openai/x\"]\ninput = 1\noutput = 2\n",
+    );
     let done = desk.with(&env, &run);
     assert_eq!(done.code, 0, "{}{}", done.out, done.err);
-    assert!(done.err.contains("price 1 in, 1 cached, 2 out, by overnight.toml:1:9"), "{}", done.err);
+    assert!(
+        done.err
+            .contains("price 1 in, 1 cached, 2 out, by overnight.toml:1:9"),
+        "{}",
+        done.err
+    );
 
     desk.mine("[prices.\"openai/x\"]\ninput = 3\ncached = 1\noutput = 9\n");
     let done = desk.with(&env, &run);
-    assert!(done.err.contains("price 3 in, 1 cached, 9 out, by "), "{}", done.err);
+    assert!(
+        done.err.contains("price 3 in, 1 cached, 9 out, by "),
+        "{}",
+        done.err
+    );
 
     let mut args = run.to_vec();
     args.extend(["--price", "7,8"]);
     let done = desk.with(&env, &args);
-    assert!(done.err.contains("price 7 in, 7 cached, 8 out, by `--price`"), "{}", done.err);
+    assert!(
+        done.err
+            .contains("price 7 in, 7 cached, 8 out, by `--price`"),
+        "{}",
+        done.err
+    );
 }
 
 #[test]
@@ -644,12 +863,18 @@ fn the_persons_own_address_and_key_variable_are_used() {
         server.base_url()
     ));
     desk.put("goal.md", &format!("{TINY}---\nBrief.\n"));
-    let env = [("MY_OWN_KEY", SECRET), ("OPENAI_API_KEY", "sk-not-this-one")];
+    let env = [
+        ("MY_OWN_KEY", SECRET),
+        ("OPENAI_API_KEY", "sk-not-this-one"),
+    ];
     let done = desk.with(&env, &["run", "goal.md", "--yes"]);
     assert_eq!(done.code, 0, "{}{}", done.out, done.err);
     assert_eq!(server.answers_sent(), 2);
     let said = format!("{}{}", done.out, done.err);
-    assert!(said.contains("config.toml:1:9 (yours)") && !said.contains(SECRET), "{said}");
+    assert!(
+        said.contains("config.toml:1:9 (yours)") && !said.contains(SECRET),
+        "{said}"
+    );
 }
 
 #[test]
@@ -659,7 +884,10 @@ fn the_first_key_that_is_set_names_a_model_where_nobody_does() {
     let found: Value = serde_json::from_str(&done.out).expect("JSON");
     let model = finding(&found, "model");
     let says = model["says"].as_str().unwrap_or_default();
-    assert!(says.starts_with("anthropic/") && says.contains("ANTHROPIC_API_KEY is set"), "{says}");
+    assert!(
+        says.starts_with("anthropic/") && says.contains("ANTHROPIC_API_KEY is set"),
+        "{says}"
+    );
     assert_eq!(done.code, 0, "{found:#}");
 }
 
@@ -674,18 +902,40 @@ fn finding<'v>(found: &'v Value, name: &str) -> &'v Value {
 fn a_doctor_who_finds_everything_ends_with_0_and_shows_no_key() {
     let desk = Desk::new(&[("README.md", "x\n")]);
     desk.put("turns.yaml", MAKES);
-    let env = [("OVERNIGHT_MODEL", "scripted/turns.yaml"), ("OPENAI_API_KEY", SECRET)];
+    let env = [
+        ("OVERNIGHT_MODEL", "scripted/turns.yaml"),
+        ("OPENAI_API_KEY", SECRET),
+    ];
     let done = desk.with(&env, &["doctor", "--json"]);
     assert_eq!(done.code, 0, "{}{}", done.out, done.err);
     let found: Value = serde_json::from_str(&done.out).expect("JSON");
     assert_eq!(found["ready"], true);
-    for name in ["git", "sandbox", "home", "repository", "configuration", "model"] {
+    for name in [
+        "git",
+        "sandbox",
+        "home",
+        "repository",
+        "configuration",
+        "model",
+    ] {
         assert_eq!(finding(&found, name)["state"], "ok", "{name}: {found:#}");
     }
-    for name in ["kernel", "kept", "key openai", "node", "python", "cargo", "go"] {
+    for name in [
+        "kernel",
+        "kept",
+        "key openai",
+        "node",
+        "python",
+        "cargo",
+        "go",
+    ] {
         finding(&found, name);
     }
-    assert!(finding(&found, "key openai")["says"].as_str().is_some_and(|s| s == "OPENAI_API_KEY is set"));
+    assert!(
+        finding(&found, "key openai")["says"]
+            .as_str()
+            .is_some_and(|s| s == "OPENAI_API_KEY is set")
+    );
     let plain = desk.with(&env, &["doctor"]);
     assert!(plain.out.contains("a run can start"), "{}", plain.out);
     assert!(!plain.out.contains(SECRET) && !done.out.contains(SECRET));
@@ -697,7 +947,13 @@ fn a_doctor_who_finds_something_ends_with_1_and_says_what_to_do() {
     let desk = Desk::new(&[]);
     let done = desk.with(&[("OVERNIGHT_MODEL", "scripted/missing.yaml")], &["doctor"]);
     assert_eq!(done.code, 1, "{}", done.out);
-    for word in ["✗ model", "missing.yaml", "→", "a run cannot start", "git add -A"] {
+    for word in [
+        "✗ model",
+        "missing.yaml",
+        "→",
+        "a run cannot start",
+        "git add -A",
+    ] {
         assert!(done.out.contains(word), "{word}: {}", done.out);
     }
     // No git at all.
@@ -709,11 +965,19 @@ fn a_doctor_who_finds_something_ends_with_1_and_says_what_to_do() {
     assert_eq!((done.code, &found["ready"]), (1, &false.into()));
     let git = finding(&found, "git");
     assert_eq!(git["state"], "failure");
-    assert!(git["next"].as_str().is_some_and(|s| s.contains("install git")), "{git}");
+    assert!(
+        git["next"]
+            .as_str()
+            .is_some_and(|s| s.contains("install git")),
+        "{git}"
+    );
     // A home that is a file.
     write(&desk.root.join("file"), "x");
     let home = desk.root.join("file/state");
-    let done = desk.with(&[("OVERNIGHT_HOME", home.to_str().expect("plain"))], &["doctor", "--json"]);
+    let done = desk.with(
+        &[("OVERNIGHT_HOME", home.to_str().expect("plain"))],
+        &["doctor", "--json"],
+    );
     let found: Value = serde_json::from_str(&done.out).expect("JSON");
     assert_eq!(finding(&found, "home")["state"], "failure", "{found:#}");
 }
@@ -723,7 +987,10 @@ fn a_live_call_is_made_once_and_only_when_asked_for() {
     let server = server();
     let base = server.base_url();
     let desk = Desk::new(&[("README.md", "x\n")]);
-    let env = [("OPENAI_BASE_URL", base.as_str()), ("OPENAI_API_KEY", SECRET)];
+    let env = [
+        ("OPENAI_BASE_URL", base.as_str()),
+        ("OPENAI_API_KEY", SECRET),
+    ];
     let args = ["doctor", "--json", "--model", "openai/x"];
     assert_eq!(desk.with(&env, &args).code, 0);
     assert_eq!(server.requests().len(), 0);
@@ -733,7 +1000,10 @@ fn a_live_call_is_made_once_and_only_when_asked_for() {
     let found: Value = serde_json::from_str(&done.out).expect("JSON");
     assert_eq!(finding(&found, "online")["state"], "ok", "{found:#}");
     assert_eq!(server.requests().len(), 1);
-    let wrong = [("OPENAI_BASE_URL", base.as_str()), ("OPENAI_API_KEY", "sk-wrong")];
+    let wrong = [
+        ("OPENAI_BASE_URL", base.as_str()),
+        ("OPENAI_API_KEY", "sk-wrong"),
+    ];
     let done = desk.with(&wrong, &online);
     assert_eq!(done.code, 1, "{}", done.out);
     assert!(!done.out.contains("sk-wrong"), "{}", done.out);
@@ -742,23 +1012,43 @@ fn a_live_call_is_made_once_and_only_when_asked_for() {
 /// Every command's name, as the help lists them.
 fn commands(desk: &Desk) -> Vec<String> {
     let help = desk.overnight(&["--help"]).out;
-    let listed = help.split("Commands:\n").nth(1).and_then(|s| s.split("\n\n").next());
-    let names = listed.expect("a list").lines().filter_map(|l| l.split_whitespace().next());
-    names.filter(|name| *name != "help").map(str::to_owned).collect()
+    let listed = help
+        .split("Commands:\n")
+        .nth(1)
+        .and_then(|s| s.split("\n\n").next());
+    let names = listed
+        .expect("a list")
+        .lines()
+        .filter_map(|l| l.split_whitespace().next());
+    names
+        .filter(|name| *name != "help")
+        .map(str::to_owned)
+        .collect()
 }
 
 #[test]
 fn every_commands_help_teaches_by_two_examples() {
     let desk = Desk::without_repository();
     let names = commands(&desk);
-    assert!(names.len() >= 18 && names.iter().any(|n| n == "new"), "{names:?}");
+    assert!(
+        names.len() >= 18 && names.iter().any(|n| n == "new"),
+        "{names:?}"
+    );
     for name in names {
         let help = desk.overnight(&[&name, "--help"]);
         assert_eq!(help.code, 0);
         let examples = help.out.split("Examples:\n").nth(1).unwrap_or_default();
-        let lines: Vec<&str> = examples.lines().filter(|l| l.contains("overnight")).collect();
+        let lines: Vec<&str> = examples
+            .lines()
+            .filter(|l| l.contains("overnight"))
+            .collect();
         assert!(lines.len() >= 2, "{name}: {}", help.out);
-        assert!(lines.iter().any(|l| l.contains(&format!("overnight {name}"))), "{name}: {lines:?}");
+        assert!(
+            lines
+                .iter()
+                .any(|l| l.contains(&format!("overnight {name}"))),
+            "{name}: {lines:?}"
+        );
     }
 }
 
@@ -768,7 +1058,10 @@ fn completions_are_there_for_every_shell() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let done = desk.overnight(&["completions", shell]);
         assert_eq!(done.code, 0, "{shell}: {}", done.err);
-        assert!(done.out.contains("doctor") && done.out.contains("coverage"), "{shell}");
+        assert!(
+            done.out.contains("doctor") && done.out.contains("coverage"),
+            "{shell}"
+        );
     }
     assert_eq!(desk.overnight(&["completions", "cmd"]).code, 2);
     if needs("bash") {
@@ -787,7 +1080,11 @@ fn completions_are_there_for_every_shell() {
 fn every_command_has_a_manual_page() {
     let desk = Desk::without_repository();
     let done = desk.overnight(&["man"]);
-    assert!(done.code == 0 && done.out.contains(".TH overnight 1"), "{}", done.out);
+    assert!(
+        done.code == 0 && done.out.contains(".TH overnight 1"),
+        "{}",
+        done.out
+    );
     let folder = desk.root.join("man/man1");
     let done = desk.overnight(&["man", "--out", folder.to_str().expect("plain")]);
     assert_eq!(done.code, 0, "{}", done.err);
@@ -800,6 +1097,10 @@ fn every_command_has_a_manual_page() {
     fs::create_dir(&closed).expect("made");
     fs::set_permissions(&closed, fs::Permissions::from_mode(0o500)).expect("set");
     write(&desk.root.join("file"), "x");
-    let done = desk.overnight(&["man", "--out", desk.root.join("file").to_str().expect("plain")]);
+    let done = desk.overnight(&[
+        "man",
+        "--out",
+        desk.root.join("file").to_str().expect("plain"),
+    ]);
     assert_eq!(done.code, 2, "{}", done.err);
 }

@@ -202,7 +202,9 @@ impl Journal for RunStore {
         loop {
             // The lock is not held while `each` runs: it may well want a blob.
             let page = self.page(next)?;
-            let Some(last) = page.last() else { return Ok(()) };
+            let Some(last) = page.last() else {
+                return Ok(());
+            };
             next = last.seq + 1;
             page.into_iter().for_each(&mut *each);
         }
@@ -300,10 +302,13 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let s = store(dir.path());
         let id = s.put(b"answer").unwrap();
-        let many: Vec<Event> = (0..=PAGE_EVENTS as u64).map(|at| Event::run(at, Fact::Woken)).collect();
+        let many: Vec<Event> = (0..=PAGE_EVENTS as u64)
+            .map(|at| Event::run(at, Fact::Woken))
+            .collect();
         s.append(&many, &[], &Summary::default()).unwrap();
         let mut heard = 0;
-        s.read(1, &mut |_| heard += s.get(&id).map_or(0, |_| 1)).unwrap();
+        s.read(1, &mut |_| heard += s.get(&id).map_or(0, |_| 1))
+            .unwrap();
         assert_eq!(heard, many.len());
     }
 

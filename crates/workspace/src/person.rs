@@ -37,12 +37,24 @@ pub fn branch(at: &Path, name: &str) -> Result<Option<CommitId>, WorkspaceError>
 /// repository.
 pub fn prefix(at: &Path) -> Result<String, WorkspaceError> {
     let origin = Origin::find(at)?;
-    let Some(top) = &origin.top else { return Ok(String::new()) };
-    let io = |source| WorkspaceError::Io { path: at.to_owned(), source };
-    let (at, top) = (at.canonicalize().map_err(io)?, top.canonicalize().map_err(io)?);
+    let Some(top) = &origin.top else {
+        return Ok(String::new());
+    };
+    let io = |source| WorkspaceError::Io {
+        path: at.to_owned(),
+        source,
+    };
+    let (at, top) = (
+        at.canonicalize().map_err(io)?,
+        top.canonicalize().map_err(io)?,
+    );
     let below = at.strip_prefix(&top).unwrap_or(Path::new(""));
     let text = names::quote(below.as_os_str().as_encoded_bytes());
-    Ok(if text.is_empty() { text } else { format!("{text}/") })
+    Ok(if text.is_empty() {
+        text
+    } else {
+        format!("{text}/")
+    })
 }
 
 /// The paths of the tree that `HEAD` is.
@@ -111,11 +123,14 @@ impl Checkouts {
         let tree = object_name(tree.as_str()).ok()?;
         let name = format!("{tree}:{path}");
         let git = self.layout.git();
-        let size = git.ask(&["cat-file", "-s", "--end-of-options", &name]).ok()??;
+        let size = git
+            .ask(&["cat-file", "-s", "--end-of-options", &name])
+            .ok()??;
         if size.parse::<u64>().ok()? > bytes_max {
             return None;
         }
-        git.run(&["cat-file", "blob", "--end-of-options", &name]).ok()
+        git.run(&["cat-file", "blob", "--end-of-options", &name])
+            .ok()
     }
 
     /// How one tree differs from another.

@@ -40,31 +40,54 @@ pub fn guidance(checkouts: &Checkouts, base: &TreeId, prefix: &str) -> String {
 
 fn agents(checkouts: &Checkouts, base: &TreeId, prefix: &str) -> String {
     let mut folders = vec![String::new()];
-    folders.extend(prefix.match_indices('/').map(|(at, _)| prefix[..=at].to_owned()));
+    folders.extend(
+        prefix
+            .match_indices('/')
+            .map(|(at, _)| prefix[..=at].to_owned()),
+    );
     let mut text = String::new();
     for folder in folders {
         let found = AGENTS_NAMES.iter().find_map(|name| {
             let path = format!("{folder}{name}");
-            checkouts.file(base, &path, FILE_BYTES_MAX).map(|bytes| (path, bytes))
+            checkouts
+                .file(base, &path, FILE_BYTES_MAX)
+                .map(|bytes| (path, bytes))
         });
         if let Some((path, bytes)) = found {
             let room = AGENTS_BYTES_MAX.saturating_sub(text.len());
-            let _ = write!(text, "\n`{path}`\n{}\n", clip(&plain(&String::from_utf8_lossy(&bytes)), room));
+            let _ = write!(
+                text,
+                "\n`{path}`\n{}\n",
+                clip(&plain(&String::from_utf8_lossy(&bytes)), room)
+            );
         }
     }
     text
 }
 
 fn skills(checkouts: &Checkouts, base: &TreeId) -> String {
-    let files = checkouts.objects_named(base, &["SKILL.md"]).unwrap_or_default();
+    let files = checkouts
+        .objects_named(base, &["SKILL.md"])
+        .unwrap_or_default();
     let mut text = String::new();
-    for (path, _) in files.iter().filter(|(path, _)| path.starts_with(SKILLS_FOLDER)).take(SKILLS_MAX) {
-        let content = checkouts.file(base, path, FILE_BYTES_MAX).unwrap_or_default();
+    for (path, _) in files
+        .iter()
+        .filter(|(path, _)| path.starts_with(SKILLS_FOLDER))
+        .take(SKILLS_MAX)
+    {
+        let content = checkouts
+            .file(base, path, FILE_BYTES_MAX)
+            .unwrap_or_default();
         let content = String::from_utf8_lossy(&content);
         let field = |key: &str| {
             let front = content.strip_prefix("---")?.split("\n---").next()?;
-            let line = front.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':'))?;
-            Some(clip(plain(line).trim().trim_matches('"'), DESCRIPTION_BYTES_MAX))
+            let line = front
+                .lines()
+                .find_map(|line| line.strip_prefix(key)?.strip_prefix(':'))?;
+            Some(clip(
+                plain(line).trim().trim_matches('"'),
+                DESCRIPTION_BYTES_MAX,
+            ))
         };
         let name = field("name").unwrap_or_else(|| path.clone());
         let about = field("description").unwrap_or_default();

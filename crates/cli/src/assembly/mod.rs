@@ -54,7 +54,10 @@ pub fn model(name: &str) -> anyhow::Result<Arc<dyn Model>> {
         return Ok(Arc::new(ScriptedModel::new(DEMO_MODEL, script)));
     }
     // A run may be resumed from another folder, so a script is named by its whole path.
-    if let Some(file) = name.strip_prefix("scripted/").filter(|file| !file.is_empty()) {
+    if let Some(file) = name
+        .strip_prefix("scripted/")
+        .filter(|file| !file.is_empty())
+    {
         let whole = std::path::absolute(file)?;
         let script = Script::read(&whole).map_err(|e| usage(e.to_string()))?;
         return Ok(Arc::new(ScriptedModel::new(

@@ -99,7 +99,11 @@ fn tell(goal: &overnight_core::goal::Goal, found: &Preflight, json: bool) -> any
         );
         say!(
             "{:<id$}  {:<kind$}  {:<11}  {:>9}  {:<11}  reason",
-            "check", "kind", "on the base", "took", "so it"
+            "check",
+            "kind",
+            "on the base",
+            "took",
+            "so it"
         );
         for row in &rows {
             let flaky = if row.flaky {

@@ -24,7 +24,10 @@ pub fn config(args: &JsonArg) -> anyhow::Result<u8> {
     let settings = config::load(&std::env::current_dir()?)?;
     let rows = rows(&settings)?;
     if args.json {
-        say!("{}", serde_json::to_string_pretty(&as_json(&settings, &rows))?);
+        say!(
+            "{}",
+            serde_json::to_string_pretty(&as_json(&settings, &rows))?
+        );
     } else {
         print(&settings, &rows);
     }
@@ -48,7 +51,11 @@ fn rows(settings: &Settings) -> anyhow::Result<Vec<Row>> {
             "not set: the goal's `use.model`, else the first key found, else a local server",
         ));
     }
-    rows.extend(settings.all().map(|(key, setting)| row(settings, key, setting)));
+    rows.extend(
+        settings
+            .all()
+            .map(|(key, setting)| row(settings, key, setting)),
+    );
     for provider in Provider::ALL {
         let missing = |key: &Key| settings.all().all(|(other, _)| other != key);
         let (address, key) = (Key::Address(provider), Key::KeyVariable(provider));
@@ -73,7 +80,9 @@ fn rows(settings: &Settings) -> anyhow::Result<Vec<Row>> {
     };
     let place = |key: &str, value: Json, origin: &Origin| Row {
         key: key.to_owned(),
-        shown: value.as_str().map_or_else(|| value.to_string(), str::to_owned),
+        shown: value
+            .as_str()
+            .map_or_else(|| value.to_string(), str::to_owned),
         value: Some(value),
         origin: origin.to_string(),
         layer: origin.layer(),
@@ -140,7 +149,12 @@ fn as_json(settings: &Settings, rows: &[Row]) -> Json {
         .collect();
     let keys: serde_json::Map<String, Json> = Provider::ALL
         .into_iter()
-        .map(|p| (p.name().to_owned(), json!({"variable": settings.key_variable(p), "set": settings.has_key(p)})))
+        .map(|p| {
+            (
+                p.name().to_owned(),
+                json!({"variable": settings.key_variable(p), "set": settings.has_key(p)}),
+            )
+        })
         .collect();
     json!({"files": files, "values": values, "keys": keys})
 }
@@ -155,17 +169,33 @@ fn print(settings: &Settings, rows: &[Row]) {
     };
     let (key, value) = (wide(|row| &row.key), wide(|row| &row.shown));
     for row in rows {
-        let line = format!("{:<key$}  {:<value$}  {}", clean(&row.key), clean(&row.shown), clean(&row.origin));
+        let line = format!(
+            "{:<key$}  {:<value$}  {}",
+            clean(&row.key),
+            clean(&row.shown),
+            clean(&row.origin)
+        );
         say!("{}", line.trim_end());
         for (instead, origin) in &row.instead_of {
-            say!("{:<key$}    instead of {}, {}", "", clean(instead), clean(&origin.to_string()));
+            say!(
+                "{:<key$}    instead of {}, {}",
+                "",
+                clean(instead),
+                clean(&origin.to_string())
+            );
         }
     }
     say!("\nfiles, later ones win:");
     for file in &settings.files {
         let there = if file.there { "read" } else { "not there" };
-        say!("  {:<10}  {}  {there}", file.layer, clean(&file.path.display().to_string()));
+        say!(
+            "  {:<10}  {}  {there}",
+            file.layer,
+            clean(&file.path.display().to_string())
+        );
     }
-    say!("then the environment (OVERNIGHT_MODEL, OPENAI_BASE_URL, ANTHROPIC_BASE_URL; {USER_FILE_VARIABLE} names another file of yours), the goal's `use.model`, and options.");
+    say!(
+        "then the environment (OVERNIGHT_MODEL, OPENAI_BASE_URL, ANTHROPIC_BASE_URL; {USER_FILE_VARIABLE} names another file of yours), the goal's `use.model`, and options."
+    );
     say!("A repository's file may set `model` and `prices`; `providers` only yours.");
 }

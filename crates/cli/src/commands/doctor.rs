@@ -59,7 +59,11 @@ impl Finding {
 /// Looks everything over. Exit code 0 if a run could start, 1 if not.
 pub async fn doctor(args: &DoctorArgs) -> anyhow::Result<u8> {
     let folder = std::env::current_dir()?;
-    let mut found = vec![Finding::new("overnight", State::Info, env!("CARGO_PKG_VERSION"))];
+    let mut found = vec![Finding::new(
+        "overnight",
+        State::Info,
+        env!("CARGO_PKG_VERSION"),
+    )];
     found.push(probe::git());
     found.push(probe::kernel());
     found.push(match overnight_sandbox::probe().await {
@@ -115,7 +119,11 @@ async fn configured(args: &DoctorArgs, settings: &Settings, found: &mut Vec<Find
             Some(name) => format!("{name} is not set"),
             None => "none of its own".to_owned(),
         };
-        found.push(Finding::new(&format!("key {}", provider.name()), State::Info, says));
+        found.push(Finding::new(
+            &format!("key {}", provider.name()),
+            State::Info,
+            says,
+        ));
     }
     let chosen = match choice::model(args.model.as_deref(), None, settings).await {
         Ok(chosen) => chosen,
@@ -146,7 +154,11 @@ async fn configured(args: &DoctorArgs, settings: &Settings, found: &mut Vec<Find
 /// One tiny call.
 async fn call(model: &dyn Model) -> Finding {
     if model.scripted() {
-        return Finding::new("online", State::Info, "the model is scripted: there is nobody to call");
+        return Finding::new(
+            "online",
+            State::Info,
+            "the model is scripted: there is nobody to call",
+        );
     }
     let name = model.name();
     let request = Request {
@@ -182,7 +194,11 @@ async fn call(model: &dyn Model) -> Finding {
 }
 
 fn print(found: &[Finding], ready: bool) {
-    let wide = found.iter().map(|f| f.name.chars().count()).max().unwrap_or(0);
+    let wide = found
+        .iter()
+        .map(|f| f.name.chars().count())
+        .max()
+        .unwrap_or(0);
     for finding in found {
         let mark = match finding.state {
             State::Ok => '✓',
@@ -197,7 +213,9 @@ fn print(found: &[Finding], ready: bool) {
     }
     say!();
     if ready {
-        say!("a run can start: `overnight run goal.md`; `overnight new coverage -o goal.md` writes a first goal");
+        say!(
+            "a run can start: `overnight run goal.md`; `overnight new coverage -o goal.md` writes a first goal"
+        );
     } else {
         say!("a run cannot start here until what is marked ✗ is mended");
     }

@@ -43,10 +43,7 @@ impl Job {
 pub fn new(args: &NewArgs) -> anyhow::Result<u8> {
     let folder = std::env::current_dir().context("the current folder")?;
     let repository = Repository::around(&folder);
-    let found = repository
-        .as_ref()
-        .map(look::look)
-        .unwrap_or_default();
+    let found = repository.as_ref().map(look::look).unwrap_or_default();
     let words = Words::of(&found);
     let text = fill::fill(args.job.template(), &words)?;
     sound(&text)?;
@@ -65,7 +62,9 @@ fn sound(text: &str) -> anyhow::Result<()> {
         Err(found) => Some(found),
     };
     match refused.and_then(|found| found.into_iter().find(|d| d.severity.refuses())) {
-        Some(finding) => anyhow::bail!("this template and this repository do not go together: {finding}"),
+        Some(finding) => {
+            anyhow::bail!("this template and this repository do not go together: {finding}")
+        }
         None => Ok(()),
     }
 }
@@ -110,5 +109,7 @@ fn tell(args: &NewArgs, text: &str, in_repository: bool, found: &Found) {
         if lines.len() == 1 { "line" } else { "lines" },
         lines.join(", ")
     );
-    eprintln!("next: `overnight lint {path}`, then `overnight check {path}`, then `overnight run {path}`");
+    eprintln!(
+        "next: `overnight lint {path}`, then `overnight check {path}`, then `overnight run {path}`"
+    );
 }

@@ -58,7 +58,11 @@ pub async fn verify(args: &OneRun) -> anyhow::Result<u8> {
     let folder = tempfile::Builder::new()
         .prefix("overnight-verify-")
         .tempdir_in(home.join("tmp"))?;
-    let (run_dir, files, now) = (folder.path().join("run"), goal.uses.files.clone(), commit.clone());
+    let (run_dir, files, now) = (
+        folder.path().join("run"),
+        goal.uses.files.clone(),
+        commit.clone(),
+    );
     let cloned = tokio::task::spawn_blocking({
         let (repo, run_dir) = (repo.clone(), run_dir.clone());
         move || overnight_workspace::clone_at(&repo, &now, &run_dir, &files)
@@ -82,7 +86,10 @@ pub async fn verify(args: &OneRun) -> anyhow::Result<u8> {
             repo.display()
         );
         if moved {
-            say!("note: the run delivered {}; the branch has moved since", delivered.short());
+            say!(
+                "note: the run delivered {}; the branch has moved since",
+                delivered.short()
+            );
         }
     }
     let mut rows: Vec<(String, Judgement, u64)> = Vec::new();

@@ -150,7 +150,10 @@ impl Reader<'_> {
                 "providers" if self.whose == Whose::Repository => self.say(
                     &key.span(),
                     "a repository may not set `providers`: it would decide where your key is sent",
-                    &format!("remove it here; if you want it, put it into your own file, {}", yours()),
+                    &format!(
+                        "remove it here; if you want it, put it into your own file, {}",
+                        yours()
+                    ),
                 ),
                 "providers" => self.each(value, "providers", "[providers.chat]", Self::provider),
                 _ => self.unknown(key, "", &["model", "prices", "providers"]),
@@ -294,12 +297,7 @@ impl Reader<'_> {
         }
     }
 
-    fn text(
-        &mut self,
-        value: &Spanned<DeValue<'_>>,
-        name: &str,
-        example: &str,
-    ) -> Option<String> {
+    fn text(&mut self, value: &Spanned<DeValue<'_>>, name: &str, example: &str) -> Option<String> {
         match value.get_ref() {
             DeValue::String(text) if !text.trim().is_empty() => Some(text.trim().to_owned()),
             _ => {
@@ -370,19 +368,58 @@ mod tests {
             ("model = \"gpt\"", "c.toml:1:9:", "a provider and a name"),
             ("model = ", "c.toml:1:", "not TOML"),
             ("prices = 3", "c.toml:1:10:", "is a table"),
-            ("[prices.gpt]\ninput = 1\noutput = 2", "c.toml:1:9:", "whole name"),
-            ("[prices.\"a/b\"]\ninput = 1", "c.toml:1:9:", "needs `input` and `output`"),
-            ("[prices.\"a/b\"]\ninput = -1\noutput = 2", "c.toml:2:9:", "not negative"),
-            ("[prices.\"a/b\"]\ninput = nan\noutput = 2", "c.toml:2:9:", "not negative"),
-            ("[prices.\"a/b\"]\ninput = 1\noutput = 2\nper = 1", "c.toml:4:1:", "of `prices`"),
-            ("[providers.mistral]", "c.toml:1:12:", "no provider `mistral`"),
-            ("[providers.chat]\nbase_url = \"localhost:1\"", "c.toml:2:12:", "http://"),
-            ("[providers.chat]\nurl = \"x\"", "c.toml:2:1:", "base_url, key_env"),
+            (
+                "[prices.gpt]\ninput = 1\noutput = 2",
+                "c.toml:1:9:",
+                "whole name",
+            ),
+            (
+                "[prices.\"a/b\"]\ninput = 1",
+                "c.toml:1:9:",
+                "needs `input` and `output`",
+            ),
+            (
+                "[prices.\"a/b\"]\ninput = -1\noutput = 2",
+                "c.toml:2:9:",
+                "not negative",
+            ),
+            (
+                "[prices.\"a/b\"]\ninput = nan\noutput = 2",
+                "c.toml:2:9:",
+                "not negative",
+            ),
+            (
+                "[prices.\"a/b\"]\ninput = 1\noutput = 2\nper = 1",
+                "c.toml:4:1:",
+                "of `prices`",
+            ),
+            (
+                "[providers.mistral]",
+                "c.toml:1:12:",
+                "no provider `mistral`",
+            ),
+            (
+                "[providers.chat]\nbase_url = \"localhost:1\"",
+                "c.toml:2:12:",
+                "http://",
+            ),
+            (
+                "[providers.chat]\nurl = \"x\"",
+                "c.toml:2:1:",
+                "base_url, key_env",
+            ),
         ] {
             let said = wrong(text);
-            assert!(said.starts_with(place) && said.contains(word), "{text}: {said}");
+            assert!(
+                said.starts_with(place) && said.contains(word),
+                "{text}: {said}"
+            );
         }
-        assert_eq!(wrong("a = 1\nb = 2").lines().count(), 2, "all of them at once");
+        assert_eq!(
+            wrong("a = 1\nb = 2").lines().count(),
+            2,
+            "all of them at once"
+        );
     }
 
     #[test]
@@ -407,19 +444,33 @@ mod tests {
     #[test]
     fn only_the_persons_own_file_says_where_a_key_goes() {
         let text = "[providers.chat]\nbase_url = \"https://a.example/v1\"\nkey_env = \"A_KEY\"\n";
-        assert_eq!(parse(text, "c.toml", Whose::User).map_err(|f| f.join("\n")).map(|s| s.len()), Ok(2));
+        assert_eq!(
+            parse(text, "c.toml", Whose::User)
+                .map_err(|f| f.join("\n"))
+                .map(|s| s.len()),
+            Ok(2)
+        );
         let said = match parse(text, "overnight.toml", Whose::Repository) {
             Ok(_) => panic!("it was taken"),
             Err(found) => found.join("\n"),
         };
-        assert!(said.starts_with("overnight.toml:1:2:") && said.contains("where your key is sent"), "{said}");
+        assert!(
+            said.starts_with("overnight.toml:1:2:") && said.contains("where your key is sent"),
+            "{said}"
+        );
     }
 
     #[test]
     fn a_price_without_cached_counts_cached_input_as_input() {
-        let said = parse("[prices.\"openai/x\"]\ninput = 2\noutput = 8.5", "c", Whose::Repository);
+        let said = parse(
+            "[prices.\"openai/x\"]\ninput = 2\noutput = 8.5",
+            "c",
+            Whose::Repository,
+        );
         let said = said.map_err(|f| f.join("\n")).expect("it is good");
-        let Value::Price(price) = said[0].value else { panic!("a price") };
+        let Value::Price(price) = said[0].value else {
+            panic!("a price")
+        };
         assert_eq!((price.input, price.cached, price.output), (2.0, 2.0, 8.5));
     }
 }

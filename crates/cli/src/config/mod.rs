@@ -316,7 +316,10 @@ impl Settings {
 
     /// A key goes with its address: a key for chat alone would go wherever OPENAI_BASE_URL points.
     fn pair_chat(&self) -> anyhow::Result<()> {
-        let (address, key) = (Key::Address(Provider::Chat), Key::KeyVariable(Provider::Chat));
+        let (address, key) = (
+            Key::Address(Provider::Chat),
+            Key::KeyVariable(Provider::Chat),
+        );
         match (self.in_file(&address), self.in_file(&key)) {
             (None, Some(place)) => Err(usage(format!(
                 "{place}: `key_env` of chat needs `base_url`, because a key goes with its address (base_url = \"https://…/v1\")"

@@ -50,10 +50,16 @@ pub struct Raise {
 impl Raise {
     /// The limits after it. A budget without a limit has nothing to raise.
     fn apply(&self, stop: &Stop) -> Result<Stop, Refusal> {
-        let unlimited = |name: &str| Refusal(format!("the run's {name} are not limited, so there is nothing to raise"));
+        let unlimited = |name: &str| {
+            Refusal(format!(
+                "the run's {name} are not limited, so there is nothing to raise"
+            ))
+        };
         let sound = |n: f64| n.is_finite() && n >= 0.0;
         if *self == Raise::default() || !sound(self.usd) || !sound(self.hours) {
-            return Err(Refusal("say by how much: --turns +50, --tokens +2M, --usd +5 or --hours +2".into()));
+            return Err(Refusal(
+                "say by how much: --turns +50, --tokens +2M, --usd +5 or --hours +2".into(),
+            ));
         }
         let tokens = match (stop.tokens, self.tokens) {
             (limit, 0) => limit,
@@ -114,12 +120,14 @@ pub fn decide(state: &State, command: &Command) -> Result<Vec<Fact>, Refusal> {
             (_, true) => Ok(vec![Fact::Resumed, Fact::StopRequested]),
             _ => Ok(vec![Fact::StopRequested]),
         },
-        Command::Budget { .. } if state.ended() && !state.stop.as_ref().is_some_and(StopReason::resumable) => {
+        Command::Budget { .. }
+            if state.ended() && !state.stop.as_ref().is_some_and(StopReason::resumable) =>
+        {
             refuse(format!("the run has ended ({})", state.status()))
         }
-        Command::Budget { raise } => {
-            raise.apply(&state.goal.stop).map(|stop| vec![Fact::BudgetSet { stop }])
-        }
+        Command::Budget { raise } => raise
+            .apply(&state.goal.stop)
+            .map(|stop| vec![Fact::BudgetSet { stop }]),
         Command::Answer { text } if text.trim().is_empty() => refuse("the answer is empty".into()),
         Command::Answer { text } if !state.ended() || wants_answer(state) => {
             Ok(vec![Fact::Answered { text: text.clone() }])

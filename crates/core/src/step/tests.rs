@@ -1655,8 +1655,27 @@ fn a_raised_budget_lets_the_same_run_go_on() {
 fn only_a_limit_that_there_is_can_be_raised() {
     let state = Journal::new(run()).state;
     let raise = |raise| decide(&state, &Command::Budget { raise }).map(|facts| facts.len());
-    assert_eq!(raise(Raise { turns: 5, ..Raise::default() }), Ok(1));
+    assert_eq!(
+        raise(Raise {
+            turns: 5,
+            ..Raise::default()
+        }),
+        Ok(1)
+    );
     assert!(raise(Raise::default()).is_err());
-    assert!(raise(Raise { hours: f64::NAN, ..Raise::default() }).is_err());
-    assert!(raise(Raise { usd: 3.0, ..Raise::default() }).is_err(), "this goal has no limit in dollars");
+    assert!(
+        raise(Raise {
+            hours: f64::NAN,
+            ..Raise::default()
+        })
+        .is_err()
+    );
+    assert!(
+        raise(Raise {
+            usd: 3.0,
+            ..Raise::default()
+        })
+        .is_err(),
+        "this goal has no limit in dollars"
+    );
 }

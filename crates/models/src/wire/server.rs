@@ -133,15 +133,50 @@ impl Server {
         mut fold: impl Fold,
     ) -> Result<Answer, Attempt> {
         let response = self.send(request, model, body).await?;
+        let mut answer = self.receive(response, &mut fold).await?;
+        self.scrub(&mut answer);
+        Ok(answer)
+    }
+
+    async fn receive(
+        &self,
+        response: reqwest::Response,
+        fold: &mut impl Fold,
+    ) -> Result<Answer, ModelError> {
         match stream::open(response, &self.limits).await {
-            Ok(Body::Events(events)) => Ok(self.follow(events, &mut fold).await?),
+            Ok(Body::Events(events)) => self.follow(events, fold).await,
             Ok(Body::Json(document)) => {
                 let text = String::from_utf8_lossy(&document);
                 let text = text.trim_start_matches('\u{feff}');
                 let document = super::value(&redact(text, self.key.as_ref()))?;
-                Ok(fold.whole(document)?)
+                fold.whole(document)
             }
-            Err(broken) => Ok(fold.ended(Some(broken))?),
+            Err(broken) => fold.ended(Some(broken)),
+        }
+    }
+
+    /// Takes the key out of an answer. Every event has been looked through by itself; a key that came in two pieces is
+    /// whole only here. An answer is journaled, and a journal is no place for a key.
+    fn scrub(&self, answer: &mut Answer) {
+        let clean = |text: &mut String| {
+            if let std::borrow::Cow::Owned(clean) = redact(text, self.key.as_ref()) {
+                *text = clean;
+            }
+        };
+        let calls = answer.calls.iter_mut();
+        calls
+            .flat_map(|call| [&mut call.id, &mut call.name, &mut call.arguments])
+            .chain([&mut answer.text])
+            .chain(&mut answer.oddities)
+            .for_each(&clean);
+        let mut values: Vec<&mut serde_json::Value> = answer.items.iter_mut().collect();
+        while let Some(value) = values.pop() {
+            match value {
+                serde_json::Value::String(text) => clean(text),
+                serde_json::Value::Array(list) => values.extend(list),
+                serde_json::Value::Object(fields) => values.extend(fields.values_mut()),
+                _ => {}
+            }
         }
     }
 

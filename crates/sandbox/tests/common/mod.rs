@@ -82,6 +82,10 @@ pub async fn sandbox() -> Option<LinuxSandbox> {
     if works && landlock {
         return Some(linux());
     }
+    assert!(
+        std::env::var_os("CI").is_none(),
+        "this kernel offers no sandbox: namespaces: {works}, landlock: {landlock}"
+    );
     eprintln!("SKIPPED, nothing was tested: namespaces: {works}, landlock: {landlock}");
     None
 }

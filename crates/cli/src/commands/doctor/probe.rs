@@ -43,7 +43,12 @@ fn version(program: &str, argument: &str) -> Option<String> {
         }
     };
     let mut said = String::new();
-    child.stdout.take()?.take(4096).read_to_string(&mut said).ok()?;
+    child
+        .stdout
+        .take()?
+        .take(4096)
+        .read_to_string(&mut said)
+        .ok()?;
     let line = said.lines().next().unwrap_or("").trim().to_owned();
     (status.success() && !line.is_empty()).then_some(line)
 }
@@ -60,7 +65,12 @@ pub fn git() -> Finding {
 /// The kernel's name and release.
 pub fn kernel() -> Finding {
     let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    let says = format!("{} {} {}", std::env::consts::OS, release.trim(), std::env::consts::ARCH);
+    let says = format!(
+        "{} {} {}",
+        std::env::consts::OS,
+        release.trim(),
+        std::env::consts::ARCH
+    );
     Finding::new("kernel", State::Info, says)
 }
 
@@ -68,12 +78,20 @@ pub fn kernel() -> Finding {
 pub fn home(home: &Path) -> Finding {
     let shown = home.display();
     let Some(there) = home.ancestors().find(|dir| dir.exists()) else {
-        return Finding::new("home", State::Failure, format!("{shown} has no folder above it"));
+        return Finding::new(
+            "home",
+            State::Failure,
+            format!("{shown} has no folder above it"),
+        );
     };
     // A file without a name: proves that writing works, and is gone at once.
     if let Err(e) = tempfile::tempfile_in(there) {
-        return Finding::new("home", State::Failure, format!("{shown} cannot be written: {e}"))
-            .next("give yourself the right to, or export OVERNIGHT_HOME=/a/folder/of/yours");
+        return Finding::new(
+            "home",
+            State::Failure,
+            format!("{shown} cannot be written: {e}"),
+        )
+        .next("give yourself the right to, or export OVERNIGHT_HOME=/a/folder/of/yours");
     }
     let free = match nix::sys::statvfs::statvfs(there) {
         // The fields' widths differ between systems.
@@ -95,7 +113,11 @@ pub fn home(home: &Path) -> Finding {
 /// What is kept from earlier runs, and what of it can go.
 pub fn caches(home: &Path) -> Finding {
     let mut parts = Vec::new();
-    for (folder, what) in [("runs", "runs"), ("setup", "setups"), ("preflight", "preflight results")] {
+    for (folder, what) in [
+        ("runs", "runs"),
+        ("setup", "setups"),
+        ("preflight", "preflight results"),
+    ] {
         let dir = home.join(folder);
         let entries = fs::read_dir(&dir).map_or(0, |all| all.filter_map(Result::ok).count());
         if entries > 0 {
@@ -110,7 +132,10 @@ pub fn caches(home: &Path) -> Finding {
     Finding::new(
         "kept",
         State::Info,
-        format!("{}; setup and preflight can be deleted at any time", parts.join(", ")),
+        format!(
+            "{}; setup and preflight can be deleted at any time",
+            parts.join(", ")
+        ),
     )
 }
 
@@ -119,7 +144,9 @@ fn weigh(dir: &Path) -> (u64, bool) {
     let (mut bytes, mut counted) = (0u64, 0usize);
     let mut open = vec![dir.to_owned()];
     while let Some(dir) = open.pop() {
-        let Ok(entries) = fs::read_dir(dir) else { continue };
+        let Ok(entries) = fs::read_dir(dir) else {
+            continue;
+        };
         for entry in entries.filter_map(Result::ok) {
             counted += 1;
             if counted > COUNTED_MAX {
@@ -146,8 +173,12 @@ fn size(bytes: u64) -> String {
 /// Whether the current folder is one that a run could work on. A goal that delivers nothing needs none.
 pub fn repository(folder: &Path) -> Finding {
     if crate::config::root(folder).is_none() {
-        return Finding::new("repository", State::Warning, "the current folder is in no git repository")
-            .next("go to your repository; only goals with `deliver: none` need none");
+        return Finding::new(
+            "repository",
+            State::Warning,
+            "the current folder is in no git repository",
+        )
+        .next("go to your repository; only goals with `deliver: none` need none");
     }
     match overnight_workspace::head(folder) {
         Ok(head) => Finding::new("repository", State::Ok, format!("at {}", head.short())),
@@ -169,7 +200,9 @@ pub fn toolchains() -> Vec<Finding> {
     std::thread::scope(|scope| {
         let asked: Vec<_> = TOOLS
             .into_iter()
-            .map(|(name, program, argument)| (name, scope.spawn(move || version(program, argument))))
+            .map(|(name, program, argument)| {
+                (name, scope.spawn(move || version(program, argument)))
+            })
             .collect();
         asked
             .into_iter()

@@ -24,14 +24,22 @@ impl Words {
         words.put("tests", tests, "./run-tests.sh");
         words.put("setup", found.setup.as_deref().map(scalar), "");
         let coverage = found.coverage.as_ref();
-        words.put("coverage", coverage.map(|c| scalar(&c.command)), "./run-coverage.sh");
+        words.put(
+            "coverage",
+            coverage.map(|c| scalar(&c.command)),
+            "./run-coverage.sh",
+        );
         let read = coverage.map(|c| {
             let file = c.file.map(|file| format!("file: {}, ", scalar(file)));
             let (format, file) = (c.format, file.unwrap_or_default());
             format!("{{format: {format}, {file}value: {}}}", scalar(c.value))
         });
         words.put("read", read, "{format: regex, value: \"([0-9.]+)%\"}");
-        words.put("coverage-edit", coverage.and_then(|c| c.edit).map(str::to_owned), "");
+        words.put(
+            "coverage-edit",
+            coverage.and_then(|c| c.edit).map(str::to_owned),
+            "",
+        );
         let what = coverage.map(|c| match c.format {
             "regex" if !c.value.contains("All files") => "code",
             "regex" => "branches",
@@ -44,7 +52,11 @@ impl Words {
         words.put("work-at", list(&may), "[\"src/**\", \"tests/**\"]");
         // Tests that stand beside the code are excepted from what is kept.
         let beside = |pattern: &&String| pattern.starts_with("**");
-        let beside = found.tests_at.iter().filter(beside).map(|p| format!("!{p}"));
+        let beside = found
+            .tests_at
+            .iter()
+            .filter(beside)
+            .map(|p| format!("!{p}"));
         let kept: Vec<String> = found
             .sources
             .iter()
@@ -54,9 +66,18 @@ impl Words {
             .collect();
         let kept = list(&kept).filter(|_| !found.sources.is_empty());
         words.put("kept-code", kept, "[\"src/**\"]");
-        let untouched: Vec<String> = found.sources.iter().chain(&found.tests_at).cloned().collect();
+        let untouched: Vec<String> = found
+            .sources
+            .iter()
+            .chain(&found.tests_at)
+            .cloned()
+            .collect();
         words.put("kept-all", list(&untouched), "[\"src/**\", \"tests/**\"]");
-        words.put("migrations", list(&found.migrations), "[\"**/migrations/**\"]");
+        words.put(
+            "migrations",
+            list(&found.migrations),
+            "[\"**/migrations/**\"]",
+        );
         words.put("page", found.page.as_deref().map(scalar), "docs/api.md");
         words.put("routes", found.routes.as_deref().map(scalar), "src/routes");
         words
@@ -69,7 +90,9 @@ impl Words {
     }
 
     fn get(&self, name: &str) -> anyhow::Result<&Word> {
-        self.0.get(name).with_context(|| format!("the template's word `{name}`"))
+        self.0
+            .get(name)
+            .with_context(|| format!("the template's word `{name}`"))
     }
 }
 
@@ -79,7 +102,10 @@ pub fn fill(template: &str, words: &Words) -> anyhow::Result<String> {
     for line in template.lines() {
         let mut line = line;
         let mut kept = true;
-        while let Some(rest) = line.strip_prefix("{{?").or_else(|| line.strip_prefix("{{!")) {
+        while let Some(rest) = line
+            .strip_prefix("{{?")
+            .or_else(|| line.strip_prefix("{{!"))
+        {
             let wanted = line.starts_with("{{?");
             let (name, rest) = rest.split_once("}}").context("an open condition")?;
             kept &= words.get(name)?.known == wanted;

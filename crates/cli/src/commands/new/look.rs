@@ -65,7 +65,9 @@ impl Repository {
         }
         let mut text = String::new();
         let file = fs::File::open(whole).ok()?;
-        file.take(MANIFEST_BYTES_MAX).read_to_string(&mut text).ok()?;
+        file.take(MANIFEST_BYTES_MAX)
+            .read_to_string(&mut text)
+            .ok()?;
         Some(text)
     }
 
@@ -93,7 +95,9 @@ fn walk(root: &Path, below: &str, depth: usize, files: &mut Vec<String>) {
     entries.sort_by_key(fs::DirEntry::file_name);
     for entry in entries {
         let name = entry.file_name().to_string_lossy().into_owned();
-        let Ok(kind) = entry.file_type() else { continue };
+        let Ok(kind) = entry.file_type() else {
+            continue;
+        };
         if files.len() >= WALK_FILES_MAX || name == ".git" {
             continue;
         }
@@ -197,7 +201,9 @@ const MANIFESTS: [(&str, fn() -> Stack, &[&str]); 8] = [
     (
         "package.json",
         || Stack::Node,
-        &[".js", ".jsx", ".ts", ".tsx", ".mjs", ".cjs", ".vue", ".svelte"],
+        &[
+            ".js", ".jsx", ".ts", ".tsx", ".mjs", ".cjs", ".vue", ".svelte",
+        ],
     ),
     ("Cargo.toml", || Stack::Rust, &[".rs"]),
     ("go.mod", || Stack::Go, &[".go"]),

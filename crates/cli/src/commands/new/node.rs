@@ -28,7 +28,13 @@ impl Manager {
 
     fn install(self, repository: &Repository) -> &'static str {
         match self {
-            Manager::Npm if repository.first(&["package-lock.json", "npm-shrinkwrap.json"]).is_some() => "npm ci",
+            Manager::Npm
+                if repository
+                    .first(&["package-lock.json", "npm-shrinkwrap.json"])
+                    .is_some() =>
+            {
+                "npm ci"
+            }
             Manager::Npm => "npm install",
             Manager::Yarn if repository.has(".yarnrc.yml") => "yarn install --immutable",
             Manager::Yarn => "yarn install --frozen-lockfile",
@@ -90,14 +96,18 @@ pub fn read(repository: &Repository, found: &mut Found) {
     if package.has_dependencies() {
         found.setup = Some(package.manager.install(repository).to_owned());
     }
-    let endings = [".js", ".jsx", ".ts", ".tsx", ".mjs", ".cjs", ".vue", ".svelte"];
+    let endings = [
+        ".js", ".jsx", ".ts", ".tsx", ".mjs", ".cjs", ".vue", ".svelte",
+    ];
     found.sources = shape::sources(repository, &endings);
     found.tests_at = shape::tests_at(
         repository,
         &[
             ("**/*.test.*", |path| name(path).contains(".test.")),
             ("**/*.spec.*", |path| name(path).contains(".spec.")),
-            ("**/__tests__/**", |path| path.split('/').any(|dir| dir == "__tests__")),
+            ("**/__tests__/**", |path| {
+                path.split('/').any(|dir| dir == "__tests__")
+            }),
             ("test/**", |path| path.starts_with("test/")),
             ("tests/**", |path| path.starts_with("tests/")),
         ],
@@ -124,9 +134,11 @@ impl Package<'_> {
     }
 
     fn depends_on(&self, package: &str) -> bool {
-        ["dependencies", "devDependencies"]
-            .iter()
-            .any(|key| self.json.get(key).is_some_and(|all| all.get(package).is_some()))
+        ["dependencies", "devDependencies"].iter().any(|key| {
+            self.json
+                .get(key)
+                .is_some_and(|all| all.get(package).is_some())
+        })
     }
 
     fn has_dependencies(&self) -> bool {
@@ -197,7 +209,10 @@ impl Package<'_> {
         // Scripts that only show or send what another one measured.
         let after = |name: &str| {
             name.split([':', '-', '_', '.']).any(|part| {
-                matches!(part, "report" | "open" | "upload" | "view" | "serve" | "check" | "clean" | "merge")
+                matches!(
+                    part,
+                    "report" | "open" | "upload" | "view" | "serve" | "check" | "clean" | "merge"
+                )
             })
         };
         let mut all = scripts
@@ -225,7 +240,9 @@ impl Package<'_> {
         let wrapped = ["c8", "nyc"]
             .into_iter()
             .find(|tool| script.split_whitespace().any(|word| word == *tool));
-        if let Some(tool) = wrapped.or_else(|| ["c8", "nyc"].into_iter().find(|t| self.depends_on(t))) {
+        if let Some(tool) =
+            wrapped.or_else(|| ["c8", "nyc"].into_iter().find(|t| self.depends_on(t)))
+        {
             let tests = self.tests().unwrap_or_else(|| "npm test".to_owned());
             // Behind `c8` and `nyc` an added option would be one of the tests' command.
             let command = match named {
@@ -241,23 +258,28 @@ impl Package<'_> {
         match self.runner(script) {
             Some(Runner::Jest) => {
                 let command = match named {
-                    Some((name, _)) if one_command => {
-                        self.manager.run_with(name, "--coverageReporters=json-summary")
+                    Some((name, _)) if one_command => self
+                        .manager
+                        .run_with(name, "--coverageReporters=json-summary"),
+                    Some(_) | None => {
+                        "npx jest --ci --coverage --coverageReporters=json-summary".to_owned()
                     }
-                    Some(_) | None => "npx jest --ci --coverage --coverageReporters=json-summary".to_owned(),
                 };
                 Some(istanbul(command, None))
             }
             Some(Runner::Vitest) => {
                 let provider = self.depends_on("@vitest/coverage-v8")
                     || self.depends_on("@vitest/coverage-istanbul");
-                let edit = (!provider)
-                    .then_some("vitest needs @vitest/coverage-v8 for this: npm install -D @vitest/coverage-v8");
+                let edit = (!provider).then_some(
+                    "vitest needs @vitest/coverage-v8 for this: npm install -D @vitest/coverage-v8",
+                );
                 let command = match named {
                     Some((name, script)) if one_command && script.contains("--coverage") => self
                         .manager
                         .run_with(name, "--coverage.reporter=json-summary"),
-                    Some(_) | None => "npx vitest run --coverage --coverage.reporter=json-summary".to_owned(),
+                    Some(_) | None => {
+                        "npx vitest run --coverage --coverage.reporter=json-summary".to_owned()
+                    }
                 };
                 Some(istanbul(command, edit))
             }
@@ -272,7 +294,9 @@ impl Package<'_> {
                     format: "regex",
                     file: None,
                     value: r"All files[^|]*\|[^|]*\|\s*([0-9.]+)",
-                    edit: Some("where your coverage command puts its number; this takes the branches of the table that it prints"),
+                    edit: Some(
+                        "where your coverage command puts its number; this takes the branches of the table that it prints",
+                    ),
                 }),
                 None if self.tests().as_deref() == Some("node --test") => Some(node_coverage()),
                 None => None,

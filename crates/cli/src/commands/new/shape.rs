@@ -14,8 +14,21 @@ const CODE_FOLDERS: [&str; 8] = [
 ];
 /// Folders that hold no implementation.
 const OTHER_FOLDERS: [&str; 15] = [
-    "docs", "doc", "test", "tests", "__tests__", "spec", "specs", "e2e", "examples", "example", "bench",
-    "benches", "scripts", "tools", "fixtures",
+    "docs",
+    "doc",
+    "test",
+    "tests",
+    "__tests__",
+    "spec",
+    "specs",
+    "e2e",
+    "examples",
+    "example",
+    "bench",
+    "benches",
+    "scripts",
+    "tools",
+    "fixtures",
 ];
 
 /// Where the implementation is: patterns of the folders that hold files with these endings.
@@ -50,10 +63,16 @@ pub fn sources(repository: &Repository, endings: &[&str]) -> Vec<String> {
             .any(|other| folder.starts_with(&format!("{other}/")))
     };
     let outer: Vec<&String> = folders.iter().filter(|f| !nested(f)).collect();
-    let mut patterns: Vec<String> = gathered(&outer).into_iter().map(|f| format!("{f}/**")).collect();
+    let mut patterns: Vec<String> = gathered(&outer)
+        .into_iter()
+        .map(|f| format!("{f}/**"))
+        .collect();
     patterns.extend(at_root);
     if patterns.len() > PATTERNS_MAX {
-        patterns = endings.iter().map(|ending| format!("**/*{ending}")).collect();
+        patterns = endings
+            .iter()
+            .map(|ending| format!("**/*{ending}"))
+            .collect();
     }
     patterns
 }
@@ -85,7 +104,9 @@ fn gathered(folders: &[&String]) -> Vec<String> {
 
 /// A script that sets the project up or configures a tool is no implementation.
 fn is_set_up(name: &str) -> bool {
-    name.contains(".config.") || name.contains("rc.") || matches!(name, "setup.py" | "conftest.py" | "build.rs")
+    name.contains(".config.")
+        || name.contains("rc.")
+        || matches!(name, "setup.py" | "conftest.py" | "build.rs")
 }
 
 /// Those patterns of tests that some file matches; all of them if none does, because they are where tests would go.
@@ -96,7 +117,11 @@ pub fn tests_at(repository: &Repository, patterns: &[(&str, fn(&str) -> bool)]) 
         .map(|(pattern, _)| (*pattern).to_owned())
         .collect();
     if used.is_empty() {
-        patterns.iter().map(|(p, _)| (*p).to_owned()).take(1).collect()
+        patterns
+            .iter()
+            .map(|(p, _)| (*p).to_owned())
+            .take(1)
+            .collect()
     } else {
         used
     }
@@ -126,17 +151,43 @@ pub fn migrations(repository: &Repository, found: &mut Found) {
 
 /// A page of documentation, and the code that it is likely about: both by their names.
 pub fn documentation(repository: &Repository, found: &mut Found) {
-    const FOLDERS: [&str; 6] = ["docs/api/", "doc/api/", "docs/reference/", "docs/", "doc/", "documentation/"];
-    const ABOUT: [&str; 8] = [
-        "routes", "api", "endpoints", "controllers", "handlers", "routers", "views", "resources",
+    const FOLDERS: [&str; 6] = [
+        "docs/api/",
+        "doc/api/",
+        "docs/reference/",
+        "docs/",
+        "doc/",
+        "documentation/",
     ];
-    let is_page = |path: &&str| path.ends_with(".md") || path.ends_with(".rst") || path.ends_with(".mdx");
+    const ABOUT: [&str; 8] = [
+        "routes",
+        "api",
+        "endpoints",
+        "controllers",
+        "handlers",
+        "routers",
+        "views",
+        "resources",
+    ];
+    let is_page =
+        |path: &&str| path.ends_with(".md") || path.ends_with(".rst") || path.ends_with(".mdx");
     let code: BTreeSet<String> = repository
         .files()
         .filter(|path| !is_page(path))
-        .filter(|path| !OTHER_FOLDERS.iter().any(|other| path.starts_with(&format!("{other}/"))))
+        .filter(|path| {
+            !OTHER_FOLDERS
+                .iter()
+                .any(|other| path.starts_with(&format!("{other}/")))
+        })
         .filter_map(|path| {
-            let dirs: Vec<&str> = path.split('/').rev().skip(1).collect::<Vec<_>>().into_iter().rev().collect();
+            let dirs: Vec<&str> = path
+                .split('/')
+                .rev()
+                .skip(1)
+                .collect::<Vec<_>>()
+                .into_iter()
+                .rev()
+                .collect();
             let depth = dirs.iter().position(|dir| ABOUT.contains(dir))?;
             Some(dirs[..(depth + 2).min(dirs.len())].join("/"))
         })
@@ -147,11 +198,18 @@ pub fn documentation(repository: &Repository, found: &mut Found) {
     };
     let pages: Vec<&str> = FOLDERS
         .iter()
-        .flat_map(|folder| repository.files().filter(is_page).filter(move |p| p.starts_with(folder)))
+        .flat_map(|folder| {
+            repository
+                .files()
+                .filter(is_page)
+                .filter(move |p| p.starts_with(folder))
+        })
         .collect();
     // A page and a folder of the same name belong together.
     let pair = pages.iter().find_map(|page| {
-        let about = code.iter().find(|dir| name(dir).to_lowercase() == stem(page))?;
+        let about = code
+            .iter()
+            .find(|dir| name(dir).to_lowercase() == stem(page))?;
         Some(((*page).to_owned(), about.clone()))
     });
     let (page, routes) = match pair {
@@ -171,11 +229,15 @@ pub fn documentation(repository: &Repository, found: &mut Found) {
 /// The layout where no manifest names a language: any code, and folders of tests.
 pub fn anything(repository: &Repository, found: &mut Found) {
     const CODE: [&str; 20] = [
-        ".py", ".js", ".ts", ".tsx", ".rs", ".go", ".java", ".kt", ".scala", ".rb", ".php", ".c", ".cc", ".cpp", ".h",
-        ".cs", ".swift", ".ex", ".sh", ".lua",
+        ".py", ".js", ".ts", ".tsx", ".rs", ".go", ".java", ".kt", ".scala", ".rb", ".php", ".c",
+        ".cc", ".cpp", ".h", ".cs", ".swift", ".ex", ".sh", ".lua",
     ];
     found.sources = sources(repository, &CODE);
-    for (folder, pattern) in [("test/", "test/**"), ("tests/", "tests/**"), ("spec/", "spec/**")] {
+    for (folder, pattern) in [
+        ("test/", "test/**"),
+        ("tests/", "tests/**"),
+        ("spec/", "spec/**"),
+    ] {
         if repository.files().any(|path| path.starts_with(folder)) {
             found.tests_at.push(pattern.to_owned());
         }

@@ -30,13 +30,24 @@ pub fn python(repository: &Repository, found: &mut Found) {
     .filter_map(|path| repository.text(path))
     .collect();
     let mentions = |word: &str| texts.iter().any(|text| text.contains(word));
-    let lists = ["requirements-dev.txt", "requirements-test.txt", "dev-requirements.txt", "requirements.txt"];
+    let lists = [
+        "requirements-dev.txt",
+        "requirements-test.txt",
+        "dev-requirements.txt",
+        "requirements.txt",
+    ];
     let (python, setup) = if repository.has("uv.lock") {
         ("uv run python", Some("uv sync --frozen".to_owned()))
     } else if repository.has("poetry.lock") {
-        ("poetry run python", Some("poetry install --no-interaction".to_owned()))
+        (
+            "poetry run python",
+            Some("poetry install --no-interaction".to_owned()),
+        )
     } else if repository.has("Pipfile.lock") {
-        ("pipenv run python", Some("pipenv install --dev --deploy".to_owned()))
+        (
+            "pipenv run python",
+            Some("pipenv install --dev --deploy".to_owned()),
+        )
     } else if let Some(list) = repository.first(&lists) {
         let setup = format!("python3 -m venv .venv && .venv/bin/python -m pip install -r {list}");
         (".venv/bin/python", Some(setup))
@@ -60,9 +71,16 @@ pub fn python(repository: &Repository, found: &mut Found) {
         value: "branches",
         edit,
     };
-    let module = if pytest { "pytest" } else { "unittest discover" };
+    let module = if pytest {
+        "pytest"
+    } else {
+        "unittest discover"
+    };
     found.coverage = Some(if mentions("pytest-cov") {
-        coverage(format!("{tests} --cov --cov-branch --cov-report=json"), None)
+        coverage(
+            format!("{tests} --cov --cov-branch --cov-report=json"),
+            None,
+        )
     } else {
         let edit = (!mentions("coverage"))
             .then_some("coverage.py is not among your dependencies: this needs it installed");
@@ -78,11 +96,22 @@ pub fn python(repository: &Repository, found: &mut Found) {
         &[
             ("tests/**", |path| path.starts_with("tests/")),
             ("test/**", |path| path.starts_with("test/")),
-            ("**/test_*.py", |path| is_python_test(path) && name(path).starts_with("test_")),
-            ("**/*_test.py", |path| is_python_test(path) && name(path).ends_with("_test.py")),
+            ("**/test_*.py", |path| {
+                is_python_test(path) && name(path).starts_with("test_")
+            }),
+            ("**/*_test.py", |path| {
+                is_python_test(path) && name(path).ends_with("_test.py")
+            }),
         ],
     );
-    for manifest in ["pyproject.toml", "setup.cfg", "setup.py", "tox.ini", "pytest.ini", ".coveragerc"] {
+    for manifest in [
+        "pyproject.toml",
+        "setup.cfg",
+        "setup.py",
+        "tox.ini",
+        "pytest.ini",
+        ".coveragerc",
+    ] {
         if repository.has(manifest) {
             found.manifests.push(manifest.to_owned());
         }
@@ -96,8 +125,17 @@ pub fn rust(repository: &Repository, found: &mut Found) {
     let all = if workspace { " --workspace" } else { "" };
     let locked = repository.has("Cargo.lock");
     found.tests = Some(format!("cargo test{all}"));
-    found.notes.push(format!("tests: cargo test{all} (Cargo.toml)"));
-    found.setup = Some(if locked { "cargo fetch --locked" } else { "cargo fetch" }.to_owned());
+    found
+        .notes
+        .push(format!("tests: cargo test{all} (Cargo.toml)"));
+    found.setup = Some(
+        if locked {
+            "cargo fetch --locked"
+        } else {
+            "cargo fetch"
+        }
+        .to_owned(),
+    );
     found.coverage = Some(Coverage {
         command: format!("cargo llvm-cov{all} --lcov --output-path target/lcov.info"),
         format: "lcov",
@@ -124,7 +162,8 @@ pub fn go(repository: &Repository, found: &mut Found) {
         found.setup = Some("go mod download".to_owned());
     }
     found.coverage = Some(Coverage {
-        command: "go test -coverprofile=cover.out ./... && go tool cover -func=cover.out".to_owned(),
+        command: "go test -coverprofile=cover.out ./... && go tool cover -func=cover.out"
+            .to_owned(),
         format: "regex",
         file: None,
         value: r"^total:\s+\(statements\)\s+([0-9.]+)%",
@@ -153,8 +192,9 @@ pub fn make(repository: &Repository, found: &mut Found) {
     let target = |wanted: &[&'static str]| {
         wanted.iter().copied().find(|name| {
             text.lines().any(|line| {
-                line.strip_prefix(name)
-                    .is_some_and(|rest| rest.trim_start().starts_with(':') && !rest.trim_start().starts_with(":="))
+                line.strip_prefix(name).is_some_and(|rest| {
+                    rest.trim_start().starts_with(':') && !rest.trim_start().starts_with(":=")
+                })
             })
         })
     };
@@ -172,9 +212,13 @@ pub fn make(repository: &Repository, found: &mut Found) {
             format: "regex",
             file: None,
             value: r"TOTAL.*?([0-9.]+)%",
-            edit: Some("where your coverage command puts its number; this takes the percentage of the line that it calls TOTAL"),
+            edit: Some(
+                "where your coverage command puts its number; this takes the percentage of the line that it calls TOTAL",
+            ),
         });
-        found.notes.push(format!("coverage: {tool} {name} ({file})"));
+        found
+            .notes
+            .push(format!("coverage: {tool} {name} ({file})"));
     }
     if !found.manifests.is_empty() || found.tests.is_some() {
         found.manifests.push(file.to_owned());

@@ -222,7 +222,10 @@ fn doors(parsed: &Parsed, findings: &mut Findings) {
             findings.warn(
                 "no-such-host",
                 parsed.positions.span(&format!("use.network[{n}]")),
-                format!("{} is no host that anything can be reached at", quoted(host)),
+                format!(
+                    "{} is no host that anything can be reached at",
+                    quoted(host)
+                ),
                 "name the hosts that are needed: network: [registry.npmjs.org]",
             );
         }

@@ -343,9 +343,7 @@ impl Reader<'_> {
             Format::Istanbul | Format::NycText => {
                 self.choice(value_entry?, COVERAGE_VALUES)?.to_owned()
             }
-            Format::Lcov | Format::Cobertura => {
-                self.choice(value_entry?, LINE_VALUES)?.to_owned()
-            }
+            Format::Lcov | Format::Cobertura => self.choice(value_entry?, LINE_VALUES)?.to_owned(),
             Format::CoveragePy => self.choice(value_entry?, COVERAGE_PY_VALUES)?.to_owned(),
             Format::LlvmCov => self.choice(value_entry?, LLVM_COV_VALUES)?.to_owned(),
             Format::Jacoco => self.choice(value_entry?, JACOCO_VALUES)?.to_owned(),
