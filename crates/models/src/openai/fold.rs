@@ -195,9 +195,11 @@ impl Responses {
             && output.len() > self.items.len()
         {
             let missing = output.len() - self.items.len();
-            self.notes.note(format!(
-                "{missing} output items came only with the end of the answer"
-            ));
+            if self.events > 0 {
+                self.notes.note(format!(
+                    "{missing} output items came only with the end of the answer"
+                ));
+            }
             self.items.clear();
             for item in output {
                 self.item(None, item)?;

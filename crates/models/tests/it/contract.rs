@@ -1,7 +1,7 @@
 //! What every wire format has to do alike: one table of answers, delivered in every awkward way, cut at every place,
 //! failing in every way; and no other answer may ever come out of it.
 
-use overnight_ports::model::{Answer, Model, ModelError, ModelErrorKind, Usage};
+use overnight_ports::model::{Answer, ModelError, ModelErrorKind, Usage};
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;

@@ -173,10 +173,13 @@ impl Search<'_> {
             let refused =
                 self.is_secret(at) || self.is_shared(at) || self.found.len() >= PLACES_MAX;
             if self.is_hidden(at) && !refused && !self.is_secret(&real) && !self.is_shared(&real) {
-                self.found.insert(at.to_owned(), real.clone());
-                self.to_scan
-                    .extend(PROGRAM_FOLDERS.iter().map(|name| at.join(name)));
-                self.to_scan.push(at.to_owned());
+                let known = self.found.insert(at.to_owned(), real.clone());
+                // A folder that many programs lead to is looked at once.
+                if known.is_none() {
+                    self.to_scan
+                        .extend(PROGRAM_FOLDERS.iter().map(|name| at.join(name)));
+                    self.to_scan.push(at.to_owned());
+                }
             }
         }
     }
