@@ -5,8 +5,8 @@
 #   MOCK_MODEL=path     a built mock-model, instead of building it
 #   CLAUDE_PACKAGE=spec the npm package, default @anthropic-ai/claude-code@2.1.330
 #
-# Installs Claude Code into a cache folder, lets it play a script with thinking, two calls at once, failures and a cut
-# stream, and prints PASS or FAIL. Needs node, npm, git and the npm registry. Exit code 0 is PASS, 1 FAIL, 2 that it
+# Installs Claude Code into a cache folder, lets it play a script with thinking, two calls at once, failures and
+# awkward pieces, and prints PASS or FAIL. Needs node, npm, git and the npm registry. Exit code 0 is PASS, 1 FAIL, 2 that it
 # could not be tried.
 set -euo pipefail
 

@@ -85,6 +85,10 @@ Examples:
   overnight stop last && overnight report last")]
     Stop(ResumeArgs),
     /// Raises a run's budgets; one that was out of budget can be resumed then
+    #[command(after_long_help = "\
+Examples:
+  overnight budget last --turns +50 --usd +5
+  overnight resume last")]
     Budget(BudgetArgs),
     /// Answers the question of a blocked run
     #[command(after_long_help = "\

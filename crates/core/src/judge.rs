@@ -430,7 +430,21 @@ pub fn judge_diff(allow: Option<&Globs>, forbid: &Globs, changes: &[Changed]) ->
             None
         }
     };
-    let offences: Vec<String> = changes.iter().filter_map(|c| offence(&c.path)).collect();
+    // A link that leads out of the repository holds here only: in a clone it is dead, or leads to something else.
+    let leads_out = |change: &Changed| {
+        let target = change
+            .link
+            .as_deref()
+            .filter(|target| leads_out(&change.path, target))?;
+        Some(format!(
+            "`{}` is a link that leads out of the repository, to `{target}`",
+            change.path
+        ))
+    };
+    let offences: Vec<String> = changes
+        .iter()
+        .filter_map(|c| offence(&c.path).or_else(|| leads_out(c)))
+        .collect();
     if offences.is_empty() {
         return Judgement::new(
             Verdict::Pass,
@@ -441,6 +455,26 @@ pub fn judge_diff(allow: Option<&Globs>, forbid: &Globs, changes: &[Changed]) ->
     judgement.evidence = clip(&offences.join("\n"), EVIDENCE_BYTES_MAX);
     judgement.measure.failing = offences.len() as u64;
     judgement
+}
+
+/// Whether a link at `path` leads to somewhere outside the repository.
+fn leads_out(path: &str, target: &str) -> bool {
+    let bytes =
+        |text: &str| crate::paths::unquote(text).unwrap_or_else(|| text.as_bytes().to_vec());
+    let (path, target) = (bytes(path), bytes(target));
+    if target.starts_with(b"/") {
+        return true;
+    }
+    let mut depth = path.iter().filter(|b| **b == b'/').count();
+    for part in target.split(|b| *b == b'/') {
+        match part {
+            b"" | b"." => {}
+            b".." if depth == 0 => return true,
+            b".." => depth -= 1,
+            _ => depth += 1,
+        }
+    }
+    false
 }
 
 /// What the goal lets change: (the only paths that may, the paths that must not).
@@ -713,6 +747,7 @@ mod tests {
             how: crate::repo::How::Modified,
             added: 1,
             removed: 0,
+            link: None,
         };
         let keep = Globs::new(&["db/migrations"]).unwrap();
         let only = Globs::new(&["src/**"]).unwrap();
@@ -728,6 +763,37 @@ mod tests {
         `db/migrations/1.sql` must not change
         `README.md` is not among the paths that may change
         ");
+    }
+
+    #[test]
+    fn a_link_that_leads_out_of_the_repository_is_not_delivered() {
+        let link = |path: &str, target: &str| Changed {
+            path: path.into(),
+            how: crate::repo::How::Added,
+            added: 1,
+            removed: 0,
+            link: Some(target.into()),
+        };
+        let verdict = |change| judge_diff(None, &Globs::default(), &[change]).verdict;
+        for (path, target) in [
+            ("a", "/workspace/b"),
+            ("a", "../b"),
+            ("d/a", "../../b"),
+            ("d/a", "x/../../../b"),
+        ] {
+            assert_eq!(
+                verdict(link(path, target)),
+                Verdict::Fail,
+                "{path} -> {target}"
+            );
+        }
+        for (path, target) in [("a", "b"), ("d/a", "../b"), ("d/e/a", "./../../b")] {
+            assert_eq!(
+                verdict(link(path, target)),
+                Verdict::Pass,
+                "{path} -> {target}"
+            );
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@ pub mod goal;
 pub mod ids;
 pub mod judge;
 pub mod measure;
+pub mod paths;
 pub mod repo;
 pub mod report;
 pub mod state;

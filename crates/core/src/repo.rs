@@ -50,6 +50,9 @@ pub struct Changed {
     pub added: u64,
     /// See `added`.
     pub removed: u64,
+    /// Where it leads, if it is a symbolic link now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<String>,
 }
 
 /// What happened to a path.

@@ -117,7 +117,7 @@ async fn the_proxy_denies_what_is_not_named_and_says_so() {
     );
     assert!(fails(&cell, &around).await.contains("403"));
     let log: Vec<_> = cell
-        .denied_hosts()
+        .denied()
         .into_iter()
         .map(|Denied { host, port, .. }| (host, port))
         .collect();

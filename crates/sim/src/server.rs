@@ -2,7 +2,7 @@
 //! and chat completions: whichever a request is posted in.
 //!
 //! It keeps nothing between requests but the failures that a script counts: which turn is asked for is read from the
-//! request ([`turn`]), so that a client that was killed and started again gets the same answer again. What it
+//! request (`turn`), so that a client that was killed and started again gets the same answer again. What it
 //! is told apart by is its log: every request, whether a whole answer went out, and when.
 
 mod body;

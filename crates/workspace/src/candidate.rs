@@ -305,7 +305,7 @@ impl GitWorkspace {
                 file.take(max)
                     .read_to_end(&mut text)
                     .map_err(|e| self.root.error(path, e))?;
-                self.building.lfs |= lfs::speaks_of_lfs(&text);
+                self.building.lfs |= self.facts.lfs && lfs::speaks_of_lfs(&text);
             }
         }
         if !self.building.lfs {
@@ -429,12 +429,20 @@ pub(crate) fn differences(git: &Git, from: &str, to: &str) -> Result<Vec<Changed
         from,
         to,
     ];
-    Ok(parse_changes(&git.run(&args)?))
+    let (mut changes, links) = parse_changes(&git.run(&args)?);
+    for (at, object) in links {
+        let target = git.run(&["cat-file", "blob", &object])?;
+        if let Some(change) = changes.get_mut(at) {
+            change.link = Some(names::quote(&target));
+        }
+    }
+    Ok(changes)
 }
 
-/// Raw records, then numstat records.
-fn parse_changes(output: &[u8]) -> Vec<Changed> {
+/// Raw records, then numstat records. Besides the changes: which of them are links, with the object of their target.
+fn parse_changes(output: &[u8]) -> (Vec<Changed>, Vec<(usize, String)>) {
     let mut changes: Vec<Changed> = Vec::new();
+    let mut links = Vec::new();
     let mut at = std::collections::HashMap::new();
     let mut records = records(output);
     while let Some(record) = records.next() {
@@ -446,11 +454,15 @@ fn parse_changes(output: &[u8]) -> Vec<Changed> {
                 Some(_) | None => How::Modified,
             };
             at.insert(path, changes.len());
+            if is_link(record) {
+                links.push((changes.len(), new_object(record)));
+            }
             changes.push(Changed {
                 path: names::quote(path),
                 how,
                 added: 0,
                 removed: 0,
+                link: None,
             });
             continue;
         }
@@ -464,7 +476,18 @@ fn parse_changes(output: &[u8]) -> Vec<Changed> {
             change.removed = number(removed);
         }
     }
-    changes
+    (changes, links)
+}
+
+/// Whether a raw record (`:<old mode> <new mode> <old object> <new object> <status>`, git-diff-tree(1)) is of a
+/// symbolic link now.
+fn is_link(record: &[u8]) -> bool {
+    record.split(|b| *b == b' ').nth(1) == Some(b"120000")
+}
+
+fn new_object(record: &[u8]) -> String {
+    let object = record.split(|b| *b == b' ').nth(3).unwrap_or_default();
+    String::from_utf8_lossy(object).into_owned()
 }
 
 /// `-` stands for a binary file.

@@ -4,69 +4,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-/// The path as text. UTF-8 stays as it is; anything else, and what could be taken for the quoted form, is written in
-/// git's C-style quotes, so that [`unquote`] always finds the same bytes again.
-pub(crate) fn quote(path: &[u8]) -> String {
-    match std::str::from_utf8(path) {
-        Ok(text) if !text.starts_with('"') => text.to_owned(),
-        Ok(_) | Err(_) => quote_always(path),
-    }
-}
-
-/// The path in git's C-style quotes.
-pub(crate) fn quote_always(path: &[u8]) -> String {
-    let mut text = String::with_capacity(path.len() + 8);
-    text.push('"');
-    for byte in path {
-        match byte {
-            b'"' => text.push_str("\\\""),
-            b'\\' => text.push_str("\\\\"),
-            b'\n' => text.push_str("\\n"),
-            b'\t' => text.push_str("\\t"),
-            b'\r' => text.push_str("\\r"),
-            0x20..=0x7e => text.push(char::from(*byte)),
-            other => text.push_str(&format!("\\{other:03o}")),
-        }
-    }
-    text.push('"');
-    text
-}
-
-/// The bytes of a path written by [`quote`]; `None` if it is not well-formed.
-pub(crate) fn unquote(text: &str) -> Option<Vec<u8>> {
-    let Some(rest) = text.strip_prefix('"') else {
-        return Some(text.as_bytes().to_vec());
-    };
-    let body = rest.strip_suffix('"')?.as_bytes();
-    let mut bytes = Vec::with_capacity(body.len());
-    let mut at = 0;
-    while let Some(byte) = body.get(at) {
-        at += 1;
-        if *byte != b'\\' {
-            bytes.push(*byte);
-            continue;
-        }
-        let escape = body.get(at)?;
-        at += 1;
-        bytes.push(match escape {
-            b'a' => 7,
-            b'b' => 8,
-            b't' => b'\t',
-            b'n' => b'\n',
-            b'v' => 11,
-            b'f' => 12,
-            b'r' => b'\r',
-            b'"' | b'\\' => *escape,
-            b'0'..=b'3' => {
-                let digits = std::str::from_utf8(body.get(at - 1..at + 2)?).ok()?;
-                at += 2;
-                u8::from_str_radix(digits, 8).ok()?
-            }
-            _ => return None,
-        });
-    }
-    Some(bytes)
-}
+pub(crate) use overnight_core::paths::{quote, quote_always, unquote};
 
 /// Bytes as a path of the operating system.
 pub(crate) fn os(path: &[u8]) -> &Path {

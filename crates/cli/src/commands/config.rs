@@ -58,7 +58,7 @@ fn rows(settings: &Settings) -> anyhow::Result<Vec<Row>> {
     );
     for provider in Provider::ALL {
         let missing = |key: &Key| settings.all().all(|(other, _)| other != key);
-        let (address, key) = (Key::Address(provider), Key::KeyVariable(provider));
+        let (address, key) = (Key::Address(provider), Key::Variable(provider));
         if missing(&key) {
             let says = if missing(&address) {
                 "not set: as providers.openai"
@@ -110,7 +110,7 @@ fn row(settings: &Settings, key: &Key, setting: &Setting) -> Row {
         Value::Text(_) => json!(shown),
     };
     // Whether a key is there is said; what it is never.
-    if let Key::KeyVariable(provider) = key {
+    if let Key::Variable(provider) = key {
         let there = settings.has_key(*provider);
         shown.push_str(if there { " (set)" } else { " (not set)" });
     }

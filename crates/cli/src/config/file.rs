@@ -287,7 +287,7 @@ impl Reader<'_> {
                 .chars()
                 .all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
         if good {
-            self.put(Key::KeyVariable(provider), Value::Text(name), &value.span());
+            self.put(Key::Variable(provider), Value::Text(name), &value.span());
         } else {
             self.say(
                 &value.span(),

@@ -75,7 +75,7 @@ pub enum Key {
     /// `providers.NAME.base_url`
     Address(Provider),
     /// `providers.NAME.key_env`
-    KeyVariable(Provider),
+    Variable(Provider),
 }
 
 impl fmt::Display for Key {
@@ -84,7 +84,7 @@ impl fmt::Display for Key {
             Key::Model => write!(f, "model"),
             Key::Price(model) => write!(f, "prices.{model:?}"),
             Key::Address(provider) => write!(f, "providers.{}.base_url", provider.name()),
-            Key::KeyVariable(provider) => write!(f, "providers.{}.key_env", provider.name()),
+            Key::Variable(provider) => write!(f, "providers.{}.key_env", provider.name()),
         }
     }
 }
@@ -219,7 +219,7 @@ pub fn load(folder: &Path) -> anyhow::Result<Settings> {
         let text = |text: &str| Value::Text(text.to_owned());
         let (address, key) = provider.defaults();
         settings.put(Key::Address(provider), text(address), Origin::Default);
-        settings.put(Key::KeyVariable(provider), text(key), Origin::Default);
+        settings.put(Key::Variable(provider), text(key), Origin::Default);
     }
     let (user, repository) = (user_file()?, repository_file(folder));
     if let Some(path) = user {
@@ -300,7 +300,7 @@ impl Settings {
         let person = self.values.get_mut(&said.key);
         match (&said.key, person) {
             (Key::Price(_), Some(person)) => person.instead_of.push((said.value, said.origin)),
-            (Key::Address(_) | Key::KeyVariable(_) | Key::Model | Key::Price(_), _) => {
+            (Key::Address(_) | Key::Variable(_) | Key::Model | Key::Price(_), _) => {
                 self.put(said.key, said.value, said.origin)
             }
         }
@@ -316,10 +316,7 @@ impl Settings {
 
     /// A key goes with its address: a key for chat alone would go wherever OPENAI_BASE_URL points.
     fn pair_chat(&self) -> anyhow::Result<()> {
-        let (address, key) = (
-            Key::Address(Provider::Chat),
-            Key::KeyVariable(Provider::Chat),
-        );
+        let (address, key) = (Key::Address(Provider::Chat), Key::Variable(Provider::Chat));
         match (self.in_file(&address), self.in_file(&key)) {
             (None, Some(place)) => Err(usage(format!(
                 "{place}: `key_env` of chat needs `base_url`, because a key goes with its address (base_url = \"https://…/v1\")"
@@ -386,7 +383,7 @@ impl Settings {
 
     /// The name of the variable that holds a provider's key.
     pub fn key_variable(&self, provider: Provider) -> Option<&str> {
-        self.text(&Key::KeyVariable(provider)).map(|(name, _)| name)
+        self.text(&Key::Variable(provider)).map(|(name, _)| name)
     }
 
     /// Whether a provider's key is there.

@@ -1,6 +1,8 @@
 //! Path patterns in gitignore syntax, as `keep.paths` and `use.paths` use them.
 
-use globset::{GlobBuilder, GlobMatcher};
+use globset::{Candidate, GlobBuilder, GlobMatcher};
+
+use crate::paths::unquote;
 
 /// An ordered list of gitignore patterns; the last one that matches a path decides.
 #[derive(Debug, Clone, Default)]
@@ -41,13 +43,15 @@ impl Globs {
         self.rules.is_empty()
     }
 
-    /// Whether the file at `path` (relative, `/`-separated) is matched, itself or through one of its directories.
+    /// Whether the file at `path` (relative, `/`-separated, as [`paths`](crate::paths) writes it) is matched, itself
+    /// or through one of its directories. Names that are not UTF-8 are matched as the bytes that they are.
     pub fn matches(&self, path: &str) -> bool {
+        let bytes = unquote(path).unwrap_or_else(|| path.as_bytes().to_vec());
         let mut kept = false;
-        for (at, _) in path.match_indices('/') {
-            kept = self.decide(&path[..at], true).unwrap_or(kept);
+        for (at, _) in bytes.iter().enumerate().filter(|(_, b)| **b == b'/') {
+            kept = self.decide(&bytes[..at], true).unwrap_or(kept);
         }
-        self.decide(path, false).unwrap_or(kept)
+        self.decide(&bytes, false).unwrap_or(kept)
     }
 
     /// Whether the directory at `path` is matched with everything that is or could be in it, so that it can be made
@@ -61,11 +65,12 @@ impl Globs {
         self.matches(&probe) && self.matches(&child)
     }
 
-    fn decide(&self, path: &str, is_dir: bool) -> Option<bool> {
+    fn decide(&self, path: &[u8], is_dir: bool) -> Option<bool> {
+        let candidate = Candidate::from_bytes(path);
         self.rules
             .iter()
             .rev()
-            .find(|r| (is_dir || !r.dir_only) && r.matcher.is_match(path))
+            .find(|r| (is_dir || !r.dir_only) && r.matcher.is_match_candidate(&candidate))
             .map(|r| !r.except)
     }
 }
@@ -156,6 +161,14 @@ mod tests {
         assert!(globs(&["migrations"]).covers_dir("db/migrations"));
         assert!(!globs(&["src/*.ts"]).covers_dir("src"));
         assert!(!globs(&["src/**", "!src/**/*.test.ts"]).covers_dir("src"));
+    }
+
+    #[test]
+    fn names_that_are_not_utf8_are_matched_as_their_bytes() {
+        let g = globs(&["tests/*.txt"]);
+        assert!(g.matches(&crate::paths::quote(b"tests/caf\xe9.txt")));
+        assert!(g.matches(&crate::paths::quote(b"tests/\xff.txt")));
+        assert!(!g.matches(&crate::paths::quote(b"src/\xff.txt")));
     }
 
     #[test]

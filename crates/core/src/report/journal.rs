@@ -485,6 +485,7 @@ fn fixed(words: &[&str]) -> Fact {
         how: How::Modified,
         added: 3,
         removed: 1,
+        link: None,
     };
     let changes = if words[0] == BASE {
         vec![]

@@ -503,6 +503,7 @@ fn filled_with(text: &str) -> Report {
         how: How::Modified,
         added: 1,
         removed: 1,
+        link: None,
     };
     let candidate = Candidate {
         tree: "t1".into(),

@@ -1,6 +1,6 @@
 //! Anthropic Messages: `POST {base}/v1/messages` with a stream of events as the answer.
 //!
-//! [`request`] writes the body, [`fold`] makes an answer of the events, [`models`] knows what differs from model to
+//! `request` writes the body, `fold` makes an answer of the events, `models` knows what differs from model to
 //! model, and this file decides what to ask for again in another form. An answer's items are its content blocks,
 //! thinking with its signatures included, and are carried back as they came.
 

@@ -1,7 +1,7 @@
 //! OpenAI-compatible chat completions: `POST {base}/chat/completions` with a stream of chunks as the answer. Spoken by
 //! Ollama, llama.cpp, vLLM, LM Studio, OpenRouter, DeepSeek, Mistral and most others, each a little differently.
 //!
-//! [`request`] writes the body, [`fold`] makes an answer of the chunks with [`calls`] for its tool calls, and this
+//! `request` writes the body, `fold` makes an answer of the chunks with `calls` for its tool calls, and this
 //! file decides what to ask for again in another form.
 //!
 //! # The items of an answer

@@ -1,6 +1,6 @@
 //! OpenAI Responses: `POST {base}/responses` with a stream of events as the answer.
 //!
-//! [`request`] writes the body, [`fold`] makes an answer of the events, and this file decides what to ask for again in
+//! `request` writes the body, `fold` makes an answer of the events, and this file decides what to ask for again in
 //! another form. Nothing is stored at the provider: the whole conversation is sent each time, reasoning included, as
 //! the provider sealed it.
 

@@ -681,7 +681,7 @@ mod test {
             ),
             (
                 400,
-                r#"{"error":{"message":"registry.ollama.ai/library/gemma:latest does not support tools","type":"api_error"}}"#,
+                r#"{"error":{"message":"library/gemma:latest does not support tools","type":"api_error"}}"#,
                 Refused,
                 "choose another model",
             ),

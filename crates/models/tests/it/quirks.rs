@@ -411,7 +411,7 @@ async fn a_local_model_that_is_missing_or_cannot_call_tools_is_refused_with_what
         ),
         (
             "400 Bad Request",
-            r#"{"error":{"message":"registry.ollama.ai/library/m:8b does not support tools","type":"api_error"}}"#,
+            r#"{"error":{"message":"library/m:8b does not support tools","type":"api_error"}}"#,
             "choose another model",
         ),
         (

@@ -190,6 +190,7 @@ pub fn look(repository: &Repository) -> Found {
     found
 }
 
+#[derive(Clone, Copy)]
 enum Stack {
     Node,
     Python,
@@ -197,21 +198,22 @@ enum Stack {
     Go,
 }
 
-const MANIFESTS: [(&str, fn() -> Stack, &[&str]); 8] = [
+/// A manifest at the root, the language that it speaks of, and the endings of its files.
+const MANIFESTS: [(&str, Stack, &[&str]); 8] = [
     (
         "package.json",
-        || Stack::Node,
+        Stack::Node,
         &[
             ".js", ".jsx", ".ts", ".tsx", ".mjs", ".cjs", ".vue", ".svelte",
         ],
     ),
-    ("Cargo.toml", || Stack::Rust, &[".rs"]),
-    ("go.mod", || Stack::Go, &[".go"]),
-    ("pyproject.toml", || Stack::Python, &[".py"]),
-    ("setup.py", || Stack::Python, &[".py"]),
-    ("setup.cfg", || Stack::Python, &[".py"]),
-    ("requirements.txt", || Stack::Python, &[".py"]),
-    ("pytest.ini", || Stack::Python, &[".py"]),
+    ("Cargo.toml", Stack::Rust, &[".rs"]),
+    ("go.mod", Stack::Go, &[".go"]),
+    ("pyproject.toml", Stack::Python, &[".py"]),
+    ("setup.py", Stack::Python, &[".py"]),
+    ("setup.cfg", Stack::Python, &[".py"]),
+    ("requirements.txt", Stack::Python, &[".py"]),
+    ("pytest.ini", Stack::Python, &[".py"]),
 ];
 
 /// The manifest at the root whose language has the most files; without one, Python by its files alone.
@@ -223,7 +225,7 @@ fn stack(repository: &Repository) -> Option<Stack> {
         }
     }
     match counted.pop_last() {
-        Some((_, index)) => Some(MANIFESTS[index].1()),
+        Some((_, index)) => Some(MANIFESTS[index].1),
         None if stacks::has_python_tests(repository) => Some(Stack::Python),
         None => None,
     }

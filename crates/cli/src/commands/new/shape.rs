@@ -109,8 +109,11 @@ fn is_set_up(name: &str) -> bool {
         || matches!(name, "setup.py" | "conftest.py" | "build.rs")
 }
 
+/// A pattern of tests, and whether a file is one of them.
+type TestsAt = (&'static str, fn(&str) -> bool);
+
 /// Those patterns of tests that some file matches; all of them if none does, because they are where tests would go.
-pub fn tests_at(repository: &Repository, patterns: &[(&str, fn(&str) -> bool)]) -> Vec<String> {
+pub fn tests_at(repository: &Repository, patterns: &[TestsAt]) -> Vec<String> {
     let used: Vec<String> = patterns
         .iter()
         .filter(|(_, is)| repository.files().any(is))
