@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-/// Where every cell sees its workspace, whatever the folder is called outside.
+/// Where the agent's cell sees its workspace, whatever the folder is called outside.
 pub const WORKSPACE_INSIDE: &str = "/workspace";
 /// How much of a command's output is kept, bytes; the rest is read and dropped, and the result says so.
 pub const OUTPUT_BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -16,8 +16,11 @@ pub const OUTPUT_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// What a cell may see, write and reach.
 #[derive(Debug, Clone)]
 pub struct CellSpec {
-    /// The folder that is writable inside, seen there at [`WORKSPACE_INSIDE`].
+    /// The folder that is writable inside.
     pub workspace: PathBuf,
+    /// Where it is seen inside: an absolute path of one component. Checks see theirs at a place that no file can name,
+    /// so that what holds only at the agent's place is found out.
+    pub inside: PathBuf,
     /// A folder of the harness's own for this cell's private home, temporary folder and the upper layers of its
     /// copy-on-write mounts. Made if absent; kept between two cells of the same spec; never shared by two at once.
     pub private: PathBuf,

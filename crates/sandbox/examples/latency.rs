@@ -16,6 +16,7 @@ mod linux {
         let workspace = dir.path().join("workspace");
         std::fs::create_dir(&workspace)?;
         let spec = CellSpec {
+            inside: overnight_ports::sandbox::WORKSPACE_INSIDE.into(),
             workspace,
             private: dir.path().join("private"),
             base_layer: None,

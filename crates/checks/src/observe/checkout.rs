@@ -13,6 +13,8 @@ use overnight_ports::sandbox::{Layer, Network};
 pub struct Checkout {
     /// Where it lies on the host.
     pub dir: PathBuf,
+    /// Where it is seen in the cell.
+    pub inside: PathBuf,
     /// The cell's private folder: fresh for each checkout.
     pub private: PathBuf,
     /// What the setup made in the workspace, to be mounted copy-on-write.

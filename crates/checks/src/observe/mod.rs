@@ -83,6 +83,7 @@ impl CheckoutVerifier {
         let checkout = lent.checkout();
         let spec = CellSpec {
             workspace: checkout.dir.clone(),
+            inside: checkout.inside.clone(),
             private: checkout.private.clone(),
             base_layer: checkout.base_layer.clone(),
             layers: checkout.layers.clone(),

@@ -119,6 +119,7 @@ impl Checkouts for Copies {
         })?;
         made.push(dir.clone());
         Ok(Checkout {
+            inside: "/workspace".into(),
             dir,
             private: home.join("private"),
             layers: Vec::new(),

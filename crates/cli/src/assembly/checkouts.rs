@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use overnight_checks::observe::{Checkout, Checkouts};
 use overnight_core::check::Obstacle;
 use overnight_core::ids::TreeId;
-use overnight_ports::sandbox::Network;
+use overnight_ports::sandbox::{Network, WORKSPACE_INSIDE};
 
 use super::Setup;
 
@@ -75,8 +75,14 @@ impl Checkouts for RunCheckouts {
                 .map_err(|e| harness(e.to_string()))?;
         }
         self.trees().insert(dir.clone(), tree.clone());
+        // What the setup made may name the place where it was made; otherwise no file can know this place.
+        let inside = match &layer {
+            Some(_) => WORKSPACE_INSIDE.into(),
+            None => PathBuf::from(format!("/checkout-{}", uuid::Uuid::new_v4().simple())),
+        };
         Ok(Checkout {
             dir,
+            inside,
             private: folder.join("private"),
             layers: layer.as_ref().map(|l| l.files.layers()).unwrap_or_default(),
             base_layer: layer.map(|l| l.private),

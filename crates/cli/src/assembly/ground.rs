@@ -47,6 +47,7 @@ impl GitGround {
         // A submodule's content is there to be read; changes in it could never be delivered.
         readonly.extend(workspace.base().submodules.iter().cloned());
         let mut cell = CellSpec {
+            inside: overnight_ports::sandbox::WORKSPACE_INSIDE.into(),
             workspace: workspace.dir().to_owned(),
             private: self.run_dir.join("cells/agent"),
             base_layer: None,

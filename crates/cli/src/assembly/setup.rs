@@ -79,6 +79,7 @@ impl Setup {
             .checkout(base, &checkout)
             .map_err(|e| e.to_string())?;
         let spec = CellSpec {
+            inside: overnight_ports::sandbox::WORKSPACE_INSIDE.into(),
             workspace: checkout.clone(),
             private: private.clone(),
             base_layer: None,

@@ -20,7 +20,7 @@ use nix::sys::time::{TimeVal, TimeValLike};
 use nix::unistd::pipe2;
 use overnight_ports::sandbox::{
     Background, Cell, CellSpec, Command, Exit, Finished, Network, OUTPUT_BYTES_MAX, SandboxError,
-    Streams, WORKSPACE_INSIDE,
+    Streams,
 };
 use tokio::net::unix::pipe::Receiver;
 use tokio::sync::{oneshot, watch};
@@ -48,6 +48,7 @@ const BACKGROUND_OUTPUT_BYTES: usize = 8 * 1024 * 1024;
 /// A cell made of namespaces, Landlock and seccomp.
 pub struct LinuxCell {
     helper: Arc<Helper>,
+    root: PathBuf,
     env: BTreeMap<String, String>,
     denied: Arc<DeniedLog>,
     /// The proxy and the forwarded ports.
@@ -109,6 +110,7 @@ impl LinuxCell {
         spec: CellSpec,
     ) -> Result<LinuxCell, SandboxError> {
         let network = spec.network.clone();
+        let root = spec.inside.clone();
         let opening = spawn_blocking(move || {
             let plan = Plan::new(&host, &spec)?;
             let opened = start_helper(&helper, &plan)?;
@@ -143,6 +145,7 @@ impl LinuxCell {
         // The cell from here on: an early return closes it.
         let mut cell = LinuxCell {
             helper,
+            root,
             env: BTreeMap::new(),
             denied: Arc::default(),
             outlets: Vec::new(),
@@ -201,7 +204,8 @@ impl LinuxCell {
         }
         let job = Job {
             script: command.script.clone(),
-            dir: Path::new(WORKSPACE_INSIDE)
+            dir: self
+                .root
                 .join(dir)
                 .to_string_lossy()
                 .into_owned(),
@@ -253,7 +257,7 @@ impl Drop for LinuxCell {
 #[async_trait]
 impl Cell for LinuxCell {
     fn root(&self) -> &Path {
-        Path::new(WORKSPACE_INSIDE)
+        &self.root
     }
 
     async fn run(&self, command: Command) -> Result<Finished, SandboxError> {

@@ -78,6 +78,7 @@ impl LinuxSandbox {
         fs::create_dir_all(&workspace)
             .map_err(|error| format!("{}: {error}", workspace.display()))?;
         let spec = CellSpec {
+            inside: overnight_ports::sandbox::WORKSPACE_INSIDE.into(),
             workspace,
             private: folder.join("private"),
             base_layer: None,

@@ -117,6 +117,17 @@ impl Plan {
             .iter()
             .filter_map(|path| path.canonicalize().ok())
             .collect();
+        let mut parts = spec.inside.components();
+        let one = matches!(
+            (parts.next(), parts.next(), parts.next()),
+            (Some(Component::RootDir), Some(Component::Normal(_)), None)
+        );
+        if !one || SYSTEM.iter().any(|s| spec.inside == Path::new(s)) {
+            return Err(SandboxError::Open(format!(
+                "the workspace cannot be shown at {}",
+                spec.inside.display()
+            )));
+        }
         if let Some(system) = asked
             .iter()
             .find(|path| path.parent().is_none() || SYSTEM.iter().any(|s| *path == Path::new(s)))
@@ -148,7 +159,7 @@ impl Plan {
         env.extend(spec.env.clone());
 
         let setup = Setup {
-            hide_again: hide_again(&asked, &expose, &workspace),
+            hide_again: hide_again(&asked, &expose, (&workspace, &spec.inside)),
             caches: caches(host, &home),
             layers: layers(spec)?,
             readonly: spec
@@ -157,6 +168,7 @@ impl Plan {
                 .map(|path| relative(path))
                 .collect::<Result<_, _>>()?,
             files: resolver(&spec.network),
+            inside: spec.inside.clone(),
             network: NetworkSetup {
                 own: spec.network != Network::Host,
                 proxy: rules.needs_proxy(),
@@ -281,15 +293,16 @@ fn tools(host: &Host, homes: &[PathBuf], hide: &[PathBuf]) -> Vec<Bind> {
 }
 
 /// What was asked to be hidden and is seen through something that is shown.
-fn hide_again(asked: &[PathBuf], expose: &[Bind], workspace: &Path) -> Vec<PathBuf> {
-    let inside = [(
-        workspace,
-        Path::new(overnight_ports::sandbox::WORKSPACE_INSIDE),
-    )];
+fn hide_again(
+    asked: &[PathBuf],
+    expose: &[Bind],
+    (workspace, inside): (&Path, &Path),
+) -> Vec<PathBuf> {
+    let seen = [(workspace, inside)];
     let shown = expose
         .iter()
         .map(|bind| (bind.from.as_path(), bind.at.as_path()))
-        .chain(inside);
+        .chain(seen);
     shown
         .flat_map(|(from, at)| {
             asked.iter().filter_map(move |path| {
@@ -301,7 +314,7 @@ fn hide_again(asked: &[PathBuf], expose: &[Bind], workspace: &Path) -> Vec<PathB
                 })
             })
         })
-        .filter(|path| path != Path::new(overnight_ports::sandbox::WORKSPACE_INSIDE))
+        .filter(|path| path != inside)
         .collect()
 }
 
@@ -464,7 +477,7 @@ mod tests {
         let again = hide_again(
             &[PathBuf::from("/w/.env"), PathBuf::from("/o")],
             &[],
-            Path::new("/w"),
+            (Path::new("/w"), Path::new("/workspace")),
         );
         assert_eq!(again, [PathBuf::from("/workspace/.env")]);
     }

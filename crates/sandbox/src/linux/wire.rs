@@ -33,6 +33,8 @@ pub(super) struct Setup {
     pub(super) base: Option<PathBuf>,
     /// What becomes the workspace.
     pub(super) workspace: PathBuf,
+    /// Where it is seen.
+    pub(super) inside: PathBuf,
     /// What is hidden; none of it lies below another.
     pub(super) hide: Vec<PathBuf>,
     /// What is to be seen all the same, read-only; parents before children.

@@ -42,6 +42,7 @@ impl World {
 
     pub fn spec(&self) -> CellSpec {
         CellSpec {
+            inside: overnight_ports::sandbox::WORKSPACE_INSIDE.into(),
             workspace: self.path("workspace"),
             private: self.path("private"),
             base_layer: None,

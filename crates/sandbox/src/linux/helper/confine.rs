@@ -12,7 +12,6 @@ use landlock::{
     RulesetCreatedAttr, Scope,
 };
 use nix::fcntl::{FcntlArg, fcntl};
-use overnight_ports::sandbox::WORKSPACE_INSIDE;
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
     SeccompRule, sock_filter,
@@ -107,14 +106,14 @@ static FILTER: OnceLock<BpfProgram> = OnceLock::new();
 impl Confinement {
     /// Prepares it, in the finished world. `host_network` cuts the abstract sockets of the host off, which belong
     /// to a network namespace and are not files.
-    pub(super) fn prepare(home: &Path, host_network: bool) -> io::Result<Confinement> {
+    pub(super) fn prepare(workspace: &Path, home: &Path, host_network: bool) -> io::Result<Confinement> {
         FILTER.get_or_init(|| compile_filter().unwrap_or_default());
         if FILTER.get().is_none_or(Vec::is_empty) {
             return Err(io::Error::other(
                 "the seccomp filter does not compile for this machine",
             ));
         }
-        let rules = landlock_rules(home, host_network)
+        let rules = landlock_rules(workspace, home, host_network)
             .map_err(|error| io::Error::other(format!("Landlock: {error}")))?;
         // Out of the way of the descriptors that a command gets, which are put in place before the rules are entered.
         let landlock = fcntl(&rules, FcntlArg::F_DUPFD_CLOEXEC(OWN_DESCRIPTORS))?;
@@ -248,7 +247,7 @@ fn drop_capabilities() -> io::Result<()> {
 }
 
 /// Writing is allowed below the workspace, the home and the temporary folders, and to devices; nowhere else.
-fn landlock_rules(home: &Path, host_network: bool) -> Result<OwnedFd, String> {
+fn landlock_rules(workspace: &Path, home: &Path, host_network: bool) -> Result<OwnedFd, String> {
     let text = |error: &dyn std::fmt::Display| error.to_string();
     // The newest rights this program knows of; a kernel that knows fewer enforces those, and none is refused below.
     let writing = AccessFs::from_write(ABI::V3);
@@ -265,7 +264,7 @@ fn landlock_rules(home: &Path, host_network: bool) -> Result<OwnedFd, String> {
     let nodes = BitFlags::from(AccessFs::WriteFile);
     let full = writing & !(AccessFs::MakeBlock | AccessFs::MakeChar);
     let places = [
-        Path::new(WORKSPACE_INSIDE),
+        workspace,
         home,
         Path::new("/tmp"),
         Path::new("/var/tmp"),

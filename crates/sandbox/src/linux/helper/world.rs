@@ -8,7 +8,6 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path, PathBuf};
 
-use overnight_ports::sandbox::WORKSPACE_INSIDE;
 
 use super::super::sys::{
     self, Context, NODEV, NOEXEC, NOSUID, RDONLY, RESOLVE_BENEATH, RESOLVE_IN_ROOT,
@@ -485,7 +484,7 @@ impl Root {
     }
 
     fn place_workspace(&self, setup: &Setup, tree: OwnedFd) -> io::Result<()> {
-        let at = Path::new(WORKSPACE_INSIDE);
+        let at = setup.inside.as_path();
         sys::set_attributes(tree.as_fd(), true, NOSUID | NODEV)?;
         self.attach(&tree, &self.dir(at)?, at)?;
         let workspace = self.open(at, libc::O_PATH)?;
@@ -536,7 +535,7 @@ impl Root {
     ) -> io::Result<()> {
         let (own, path) = (
             setup.private.join("layer").join(&layer.key),
-            Path::new(WORKSPACE_INSIDE).join(&layer.at),
+            setup.inside.join(&layer.at),
         );
         match overlay(&[&layer.from], &own.join("upper"), &own.join("work")) {
             Ok(mount) => self.attach(&mount, target, &path),
