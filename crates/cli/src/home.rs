@@ -1,10 +1,15 @@
 //! `$OVERNIGHT_HOME`: where runs, setup layers and preflight results are kept.
 
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use etcetera::BaseStrategy;
 use overnight_engine::Shelf;
+
+/// Mode of a home folder that is made.
+const HOME_MODE: u32 = 0o700;
 
 /// The home folder: `$OVERNIGHT_HOME`, else the platform's state directory.
 pub fn home() -> anyhow::Result<PathBuf> {
@@ -18,6 +23,24 @@ pub fn home() -> anyhow::Result<PathBuf> {
         .state_dir()
         .unwrap_or_else(|| dirs.data_dir())
         .join("overnight"))
+}
+
+/// The home folder, made if it is not there: for this user only, since what it holds (checkouts, journals, copies of
+/// `use.files`) may be secret. A folder that exists keeps the mode that its owner gave it.
+pub fn made_home() -> anyhow::Result<PathBuf> {
+    let home = home()?;
+    make(&home).with_context(|| home.display().to_string())?;
+    Ok(home)
+}
+
+fn make(home: &Path) -> std::io::Result<()> {
+    if let Some(above) = home.parent() {
+        std::fs::create_dir_all(above)?;
+    }
+    match DirBuilder::new().mode(HOME_MODE).create(home) {
+        Err(_) if home.is_dir() => Ok(()),
+        made => made,
+    }
 }
 
 /// Preflight results as files.
@@ -60,4 +83,25 @@ impl Shelf for NoShelf {
     }
 
     fn put(&self, _key: &str, _content: &[u8]) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn a_home_that_is_made_is_its_owners_alone_and_one_that_exists_stays() {
+        let temp = tempfile::tempdir().unwrap();
+        let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
+        let home = temp.path().join("state/overnight");
+        make(&home).unwrap();
+        assert_eq!(mode(&home), HOME_MODE);
+        std::fs::set_permissions(&home, std::fs::Permissions::from_mode(0o750)).unwrap();
+        make(&home).unwrap();
+        assert_eq!(mode(&home), 0o750);
+        std::fs::write(temp.path().join("file"), "").unwrap();
+        assert!(make(&temp.path().join("file")).is_err());
+    }
 }

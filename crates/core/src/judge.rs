@@ -56,6 +56,12 @@ impl Judgement {
         judgement
     }
 
+    /// The base's own results are not known, so that nothing can be compared with them.
+    pub fn unknown_base(output: &[u8]) -> Self {
+        let detail = "what it found on the base is not known, so nothing can be held against it".to_owned();
+        Judgement::cannot_tell(&Obstacle::Harness { detail }, output)
+    }
+
     fn with_output(mut self, output: &[u8]) -> Self {
         self.evidence = tail(output, EVIDENCE_BYTES_MAX);
         self
@@ -176,6 +182,11 @@ fn judge_tests(
     tests: &TestResults,
     base: Option<Baseline<'_>>,
 ) -> Judgement {
+    // What must not regress, or must be new, can only be held against results that there are.
+    let needs_base = role == Role::Keep || proves_change;
+    if needs_base && base.is_some_and(|base| told(base).is_empty()) {
+        return Judgement::unknown_base(&now.output);
+    }
     let failing: Vec<&str> = of_status(tests, TestStatus::Failed);
     let total = tests.tests.len();
     let passed = tests.count(TestStatus::Passed);
@@ -270,35 +281,33 @@ fn of_status(tests: &TestResults, wanted: TestStatus) -> Vec<&str> {
         .collect()
 }
 
+/// The results of those runs on the base that have any.
+fn told(base: Baseline<'_>) -> Vec<&TestResults> {
+    let all: Vec<&TestResults> = base.iter().filter_map(|run| run.tests.as_ref()).collect();
+    let some: Vec<&TestResults> = all.iter().copied().filter(|t| !t.tests.is_empty()).collect();
+    if some.is_empty() { all } else { some }
+}
+
 fn passed_on_base(base: Baseline<'_>, name: &str) -> bool {
-    base.iter().any(|run| {
-        run.tests.as_ref().is_some_and(|t| {
-            let mut found = t.named(name).peekable();
-            found.peek().is_some() && found.all(|(_, s)| s == TestStatus::Passed)
-        })
+    told(base).iter().any(|tests| {
+        let mut found = tests.named(name).peekable();
+        found.peek().is_some() && found.all(|(_, s)| s == TestStatus::Passed)
     })
 }
 
-/// Tests that pass in every run on the base and do not pass now.
+/// Tests that pass in every run on the base that tells of any, and do not pass now.
 fn regressions(now: &TestResults, base: Baseline<'_>) -> Vec<String> {
-    let Some(first) = base.first().and_then(|o| o.tests.as_ref()) else {
-        return Vec::new();
-    };
+    let runs = told(base);
+    let Some(first) = runs.first() else { return Vec::new() };
     let steady = first.tests.iter().filter(|(name, status)| {
         **status == TestStatus::Passed
-            && base.iter().all(|run| {
-                run.tests
-                    .as_ref()
-                    .is_some_and(|t| t.tests.get(*name) == Some(&TestStatus::Passed))
-            })
+            && runs.iter().all(|tests| tests.tests.get(*name) == Some(&TestStatus::Passed))
     });
     steady
         .filter_map(|(name, _)| match now.tests.get(name) {
             Some(TestStatus::Passed) => None,
             Some(TestStatus::Failed) => Some(format!("`{name}` passed on the base and fails now")),
-            Some(TestStatus::Skipped) => {
-                Some(format!("`{name}` passed on the base and is skipped now"))
-            }
+            Some(TestStatus::Skipped) => Some(format!("`{name}` passed on the base and is skipped now")),
             None => Some(format!("`{name}` passed on the base and is gone")),
         })
         .collect()
@@ -654,6 +663,19 @@ mod tests {
         let (v, reason) = verdict(&c, &run(0, &[("b", Passed)]), &base);
         assert_eq!(v, Verdict::Fail);
         assert_eq!(reason, "`a` passed on the base and is gone");
+    }
+
+    #[test]
+    fn nothing_passes_by_a_base_that_could_not_be_told() {
+        let untold = Observation { obstacle: Some(Obstacle::TimedOut { limit_s: 1 }), ..Observation::default() };
+        let broken = run(1, &[("a", Failed), ("b", Passed)]);
+        let kept = tests_check(Role::Keep, &[], false);
+        assert_eq!(verdict(&kept, &broken, std::slice::from_ref(&untold)).0, Verdict::CannotTell);
+        let proof = tests_check(Role::Done, &["b"], true);
+        assert_eq!(verdict(&proof, &broken, std::slice::from_ref(&untold)).0, Verdict::CannotTell);
+        // A second run that could not be told does not make the first one forgotten.
+        let base = [run(0, &[("a", Passed), ("b", Passed)]), untold];
+        assert_eq!(verdict(&kept, &broken, &base).0, Verdict::Fail);
     }
 
     #[test]

@@ -108,7 +108,7 @@ async fn baseline(state: &State, ports: &Ports, say: &(dyn Fn(Fact) + Send + Syn
     let Some(base) = &state.base else { return };
     let known = |id: &CheckId| state.checks.get(id).is_some_and(|c| c.base.is_some());
     let key = preflight::key(&state.goal, &base.tree, &ports.verifier.environment());
-    let reused = preflight::reuse(ports.shelf.as_ref(), &key, ports.clock.now());
+    let reused = preflight::reuse(&state.goal, ports.shelf.as_ref(), &key, ports.clock.now());
     let (generated, was_kept) = match reused {
         Some(kept) => {
             kept.put_blobs(ports.journal.as_ref());
@@ -284,19 +284,26 @@ async fn verify(
             say(reported(id, &target, judgement, receipt));
         }
     }
-    let checks: Vec<_> = state
-        .goal
-        .checks()
-        .filter(|c| wanted.contains(&c.id))
-        .collect();
-    for probe in Probe::plan(checks.iter().copied()) {
+    // Planned over all checks, so that a value has the same place in its probe as it had on the base.
+    for probe in Probe::plan(state.goal.checks()) {
+        if !probe.checks.iter().any(|id| wanted.contains(id)) {
+            continue;
+        }
         let now = ports.verifier.observe(tree, &probe).await;
         let receipt = receipt(ports, &now, std::slice::from_ref(&now), tree);
         for (index, id) in probe.checks.iter().enumerate() {
             let Some(check) = state.goal.check(id) else {
                 continue;
             };
+            if !wanted.contains(id) {
+                continue;
+            }
             let base = base_observations(state, ports, id);
+            if base.is_none() && preflight::compares(check) {
+                let judgement = Judgement::unknown_base(&now.output);
+                say(reported(id, &target, judgement, receipt.clone()));
+                continue;
+            }
             say(reported(
                 id,
                 &target,

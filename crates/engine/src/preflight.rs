@@ -113,7 +113,7 @@ pub async fn preflight(
 ) -> Preflight {
     let key = key(goal, base, &verifier.environment());
     if reuse_results == Reuse::Kept
-        && let Some(kept) = reuse(shelf, &key, now)
+        && let Some(kept) = reuse(goal, shelf, &key, now)
     {
         return kept;
     }
@@ -163,7 +163,11 @@ pub(crate) async fn run(
             all.absorb(part);
         }
     }
-    for probe in Probe::plan(open.iter().copied()) {
+    // Planned over all checks, so that a value has the same place in its probe later.
+    for probe in Probe::plan(goal.checks()) {
+        if probe.checks.iter().all(known) {
+            continue;
+        }
         let part = observe(goal, base, verifier, &probe).await;
         each(&part);
         all.absorb(part);
@@ -272,7 +276,11 @@ pub(crate) fn key(goal: &Goal, base: &TreeId, environment: &str) -> String {
 }
 
 /// Results that were kept, if they are young enough and whole: a check that could not be told is asked again.
-pub(crate) fn reuse(shelf: &dyn Shelf, key: &str, now: UnixMs) -> Option<Preflight> {
+pub(crate) fn reuse(goal: &Goal, shelf: &dyn Shelf, key: &str, now: UnixMs) -> Option<Preflight> {
+    // What ignored files say is in no key.
+    if !goal.uses.files.is_empty() {
+        return None;
+    }
     let kept: Preflight = serde_json::from_slice(&shelf.get(key)?).ok()?;
     let young = now.saturating_sub(kept.at) <= REUSE_MS_MAX && kept.at <= now;
     (young

@@ -169,6 +169,7 @@ impl Engine {
         let mut look = tokio::time::interval(COMMANDS_EVERY);
         look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let clock = self.ports.clock.clone();
+        self.look_for_commands(watcher)?;
         self.start_due(watcher)?;
         while !self.state.ended() && !self.state.paused {
             let wake = self.state.wakes_at();
@@ -320,18 +321,22 @@ impl Engine {
     }
 
     fn start(&mut self, effect: Effect) {
-        let (ports, state, to_loop) =
-            (self.ports.clone(), self.state.clone(), self.to_loop.clone());
+        let (ports, state, to_loop) = (self.ports.clone(), self.state.clone(), self.to_loop.clone());
         let candidate = self.candidate.clone();
         let order = effect.clone();
         let task = tokio::spawn(async move {
-            let sender = to_loop.clone();
+            let mut tell = Tell {
+                order: order.clone(),
+                at: ports.clock.now(),
+                done: false,
+                to_loop: to_loop.clone(),
+            };
             perform(&order, &state, &ports, &candidate, &move |event| {
                 // The loop may have ended; then nobody needs the fact.
-                let _ = sender.send(Message::Event(event));
+                let _ = to_loop.send(Message::Event(event));
             })
             .await;
-            let _ = to_loop.send(Message::Finished(order));
+            tell.done = true;
         });
         self.under_way.insert(effect, task.abort_handle());
     }
@@ -349,6 +354,29 @@ impl Engine {
             }
             keep
         });
+    }
+}
+
+/// Tells the loop that an effect is over, also if it panicked: a run must not wait for what will never come.
+struct Tell {
+    order: Effect,
+    at: u64,
+    done: bool,
+    to_loop: mpsc::UnboundedSender<Message>,
+}
+
+impl Drop for Tell {
+    fn drop(&mut self) {
+        let panicked = std::thread::panicking();
+        if panicked {
+            let message = format!("{:?} failed inside the harness: please report it", self.order);
+            let fact = Fact::HarnessFailed { message, fatal: true };
+            let _ = self.to_loop.send(Message::Event(Event::run(self.at, fact)));
+        }
+        // One that was given up says nothing: its place may be taken by another already.
+        if panicked || self.done {
+            let _ = self.to_loop.send(Message::Finished(self.order.clone()));
+        }
     }
 }
 

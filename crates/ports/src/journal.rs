@@ -76,6 +76,14 @@ pub enum JournalError {
     /// There is no such run.
     #[error("there is no run `{0}`: `overnight runs` lists them")]
     NoRun(String),
+    /// More than one run has this name.
+    #[error("`{name}` is ambiguous, it may be {runs}: give more of the run's id")]
+    Ambiguous {
+        /// What was asked for.
+        name: String,
+        /// Which runs it may be.
+        runs: String,
+    },
     /// The disk is full.
     #[error("the disk that holds {path} is full: make room, then `overnight resume`")]
     Full {
@@ -108,7 +116,8 @@ pub trait Journal: BlobSink {
     -> Result<(), JournalError>;
     /// Reads every event from `from` on (1 is the first), in order.
     fn read(&self, from: u64, each: &mut dyn FnMut(Stored)) -> Result<(), JournalError>;
-    /// The commands that wait.
+    /// The commands that wait. One that cannot be read (another version's) is not among them, and whoever works on the
+    /// run takes it off the queue.
     fn commands(&self) -> Result<Vec<Waiting>, JournalError>;
     /// Whether a blob is there.
     fn has(&self, id: &BlobId) -> bool;

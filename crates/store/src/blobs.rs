@@ -89,12 +89,32 @@ fn is_hash(id: &BlobId) -> bool {
     id.as_str().len() == SHA256_HEX_CHARS && id.as_str().bytes().all(|b| b.is_ascii_hexdigit())
 }
 
+/// Makes a folder and those above it that are missing. Each is on disk when this returns: the folder that holds it
+/// is synced.
+pub(crate) fn make_folder(folder: &Path) -> Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    let above = match folder.parent() {
+        Some(above) if !above.as_os_str().is_empty() => above,
+        _ => Path::new("."),
+    };
+    if above != Path::new(".") {
+        make_folder(above)?;
+    }
+    match fs::create_dir(folder) {
+        Err(_) if folder.is_dir() => {} // somebody else made it meanwhile
+        made => made?,
+    }
+    File::open(above)?.sync_all()
+}
+
 /// Writes a file whole or not at all: beside it, synced, renamed, the folder synced.
 pub(crate) fn write_whole(path: &Path, content: &[u8]) -> Result<()> {
     let dir = path
         .parent()
         .ok_or_else(|| Error::other("a file has a folder"))?;
-    fs::create_dir_all(dir)?;
+    make_folder(dir)?;
     let beside = path.with_extension(format!("new-{}", std::process::id()));
     let mut file = File::create(&beside)?;
     file.write_all(content)?;

@@ -32,7 +32,7 @@ const PAGE_EVENTS: i64 = 512;
 pub struct RunStore {
     dir: PathBuf,
     inner: Mutex<Inner>,
-    _lock: Option<Lock>,
+    lock: Option<Lock>,
 }
 
 struct Inner {
@@ -43,7 +43,7 @@ struct Inner {
 impl RunStore {
     /// Makes the folder and the journal of a new run, and holds it.
     pub fn create(dir: &Path) -> Result<Self, JournalError> {
-        std::fs::create_dir_all(dir).map_err(|e| store_error(dir, &e))?;
+        blobs::make_folder(dir).map_err(|e| store_error(dir, &e))?;
         let lock = Lock::take(dir)?;
         Self::over(dir, schema::create(&dir.join(JOURNAL_FILE))?, Some(lock))
     }
@@ -65,7 +65,7 @@ impl RunStore {
         Ok(RunStore {
             dir: dir.to_owned(),
             inner: Mutex::new(Inner { db, blobs }),
-            _lock: lock,
+            lock,
         })
     }
 
@@ -218,17 +218,26 @@ impl Journal for RunStore {
             .map_err(|e| self.sql(&e))?;
         let rows = statement
             .query_map([], |row| {
-                Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?))
+                let body = row.get_ref(1)?.as_bytes().unwrap_or_default();
+                Ok((row.get::<_, i64>(0)?, serde_json::from_slice(body).ok()))
             })
             .map_err(|e| self.sql(&e))?;
-        let mut waiting = Vec::new();
+        let (mut waiting, mut unreadable) = (Vec::new(), Vec::new());
         for row in rows {
-            let (id, body) = row.map_err(|e| self.sql(&e))?;
-            let command = serde_json::from_str(&body).map_err(|e| JournalError::Damaged {
-                path: self.dir.join(JOURNAL_FILE).display().to_string(),
-                detail: format!("command {id}: {e}"),
-            })?;
-            waiting.push(Waiting { id, command });
+            match row.map_err(|e| self.sql(&e))? {
+                (id, Some(command)) => waiting.push(Waiting { id, command }),
+                (id, None) => unreadable.push(id),
+            }
+        }
+        // Another version's command: this one can never carry it out, and a run must not end because of it. An
+        // onlooker leaves it, since whoever works on the run may know it.
+        if self.lock.is_some() {
+            for id in unreadable {
+                // If this fails it is tried again at the next look.
+                let _ = inner
+                    .db
+                    .execute("DELETE FROM commands WHERE id = ?1", params![id]);
+            }
         }
         Ok(waiting)
     }
@@ -356,6 +365,26 @@ mod tests {
         )
         .unwrap();
         assert!(s.commands().unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_command_that_cannot_be_read_is_passed_over_and_taken_off() {
+        let dir = tempfile::tempdir().unwrap();
+        let s = store(dir.path());
+        let onlooker = RunStore::look(s.dir()).unwrap();
+        let queued = |s: &RunStore| -> i64 {
+            let count = "SELECT COUNT(*) FROM commands";
+            s.inner().db.query_row(count, [], |r| r.get(0)).unwrap()
+        };
+        let newer = "INSERT INTO commands (at, body) VALUES (1, '{\"from\":\"tomorrow\"}'), (2, x'ff'), (3, 4)";
+        onlooker.inner().db.execute(newer, []).unwrap();
+        onlooker.submit(&Command::Pause, 5).unwrap();
+        for (who, left) in [(&onlooker, 4), (&s, 1)] {
+            let waiting = who.commands().unwrap();
+            assert_eq!(waiting.len(), 1);
+            assert_eq!(waiting[0].command, Command::Pause);
+            assert_eq!(queued(who), left);
+        }
     }
 
     #[test]

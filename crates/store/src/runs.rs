@@ -6,6 +6,9 @@ use overnight_ports::journal::{JournalError, Summary};
 
 use crate::{RunStore, store_error};
 
+/// How many runs are named where a name means several.
+const NAMED_MAX: usize = 5;
+
 /// Where the runs are.
 pub fn runs_dir(home: &Path) -> PathBuf {
     home.join("runs")
@@ -47,13 +50,34 @@ pub fn find(home: &Path, name: &str) -> Result<PathBuf, JournalError> {
             .ok_or_else(|| JournalError::NoRun(name.to_owned()))?;
         return Ok(dir.join(newest.id));
     }
-    let hits: Vec<String> = names(&dir)?
-        .into_iter()
-        .filter(|id| !name.is_empty() && (id == name || id.ends_with(name) || id.starts_with(name)))
-        .collect();
+    let mut hits = names(&dir)?;
+    if hits.iter().any(|id| id == name) {
+        return Ok(dir.join(name));
+    }
+    hits.retain(|id| !name.is_empty() && (id.ends_with(name) || id.starts_with(name)));
     match hits.as_slice() {
         [one] => Ok(dir.join(one)),
-        _ => Err(JournalError::NoRun(name.to_owned())),
+        [] => Err(JournalError::NoRun(name.to_owned())),
+        many => Err(JournalError::Ambiguous {
+            name: name.to_owned(),
+            runs: some_of(many),
+        }),
+    }
+}
+
+/// The newest of these runs, by name, and how many more there are. A run's id begins with its time.
+fn some_of(ids: &[String]) -> String {
+    let newest: Vec<&str> = ids
+        .iter()
+        .rev()
+        .take(NAMED_MAX)
+        .map(String::as_str)
+        .collect();
+    let more = ids.len() - newest.len();
+    let newest = newest.join(", ");
+    match more {
+        0 => newest,
+        _ => format!("{newest} and {more} more"),
     }
 }
 
@@ -70,4 +94,37 @@ fn names(dir: &Path) -> Result<Vec<String>, JournalError> {
         .collect();
     names.sort();
     Ok(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_means_several_runs_is_ambiguous_and_lists_them() {
+        let home = tempfile::tempdir().unwrap();
+        let dir = runs_dir(home.path());
+        for id in ["01aa", "01ba", "01ba-2"] {
+            RunStore::create(&dir.join(id)).unwrap();
+        }
+        assert_eq!(find(home.path(), "01a").unwrap(), dir.join("01aa"));
+        assert_eq!(
+            find(home.path(), "01ba").unwrap(),
+            dir.join("01ba"),
+            "whole"
+        );
+        let several = find(home.path(), "a").unwrap_err().to_string();
+        assert!(several.contains("01ba, 01aa"), "{several}");
+        for none in ["c", ""] {
+            assert!(matches!(
+                find(home.path(), none),
+                Err(JournalError::NoRun(_))
+            ));
+        }
+        for n in 0..NAMED_MAX {
+            RunStore::create(&dir.join(format!("02-{n}"))).unwrap();
+        }
+        let many = find(home.path(), "0").unwrap_err().to_string();
+        assert!(many.contains("02-0 and 3 more"), "{many}");
+    }
 }

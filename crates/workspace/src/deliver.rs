@@ -1,6 +1,8 @@
 //! Delivery: a branch in the person's repository, or a patch series on disk. Doing it twice is doing it once: the
 //! commit's name follows from what is delivered, and the world is asked before it is changed.
 
+use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::path::Path;
 
 use overnight_core::ids::CommitId;
@@ -95,7 +97,7 @@ fn not_checked_out(git: &Git, branch: &str, reference: &str) -> Result<(), Works
 }
 
 /// Writes the commit as a patch series that `git am` takes (`--keep-cr` where a file has CRLF line ends) into
-/// `folder`, whole or not at all. LFS objects that the series needs lie in `lfs/objects` beside it.
+/// `folder`, whole or not at all, in place of what was delivered there before. LFS objects that the series needs lie in `lfs/objects` beside it.
 pub fn deliver_patch(
     folder: &Path,
     harness_git: &Path,
@@ -115,7 +117,15 @@ pub fn deliver_patch(
         if !folder.exists() {
             return std::fs::rename(&temporary, &folder).map_err(io(&folder));
         }
-        move_into(&temporary, &folder)
+        let series = patches(&temporary)?;
+        move_into(&temporary, &folder)?;
+        // A resumed run's earlier patch has another subject, and so another name: `git am` would take it too.
+        let earlier = patches(&folder)?.into_iter();
+        for name in earlier.filter(|name| !series.contains(name)) {
+            let path = folder.join(name);
+            std::fs::remove_file(&path).map_err(io(&path))?;
+        }
+        Ok(())
     });
     remove_dir(&temporary)?;
     written?;
@@ -161,6 +171,19 @@ fn write_series(
         lfs::deliver(&own, &into.join("lfs/objects"), &oids)?;
     }
     Ok(())
+}
+
+/// Names of the patches in a folder that a delivery wrote: one commit is one patch, number 1.
+fn patches(folder: &Path) -> Result<BTreeSet<OsString>, WorkspaceError> {
+    let mut names = BTreeSet::new();
+    for entry in std::fs::read_dir(folder).map_err(io(folder))? {
+        let name = entry.map_err(io(folder))?.file_name();
+        let bytes = name.as_encoded_bytes();
+        if bytes.starts_with(b"0001-") && bytes.ends_with(b".patch") {
+            names.insert(name);
+        }
+    }
+    Ok(names)
 }
 
 /// Moves what is in a folder into another that exists, each file in one step.

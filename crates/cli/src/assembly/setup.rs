@@ -1,6 +1,7 @@
 //! `use.setup`: run by the harness once, on the base's own files, with the network, before any code of the agent
 //! exists; what it made is kept and mounted copy-on-write into every checkout.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -66,8 +67,14 @@ impl Setup {
         base: &TreeId,
     ) -> Result<ReadyLayer, String> {
         let key = self.key(command, checkouts, base)?;
-        let folder = self.home.join("setup").join(key);
+        let all = self.home.join("setup");
+        let folder = all.join(&key);
         let (layer, private) = (folder.join("layer"), folder.join("private"));
+        if let Some(files) = SetupLayer::open(&layer).map_err(|e| e.to_string())? {
+            return Ok(ReadyLayer { files, private });
+        }
+        // Other runs may need the same setup at the same time: one makes it, and the rest wait for it.
+        let _held = hold(&all, &key)?;
         if let Some(files) = SetupLayer::open(&layer).map_err(|e| e.to_string())? {
             return Ok(ReadyLayer { files, private });
         }
@@ -139,6 +146,19 @@ impl Setup {
     }
 }
 
+/// Waits until no other process makes this setup, and keeps them from it while the file is held. The kernel frees
+/// the lock when the process ends, however it ends.
+fn hold(all: &Path, key: &str) -> Result<File, String> {
+    let path = all.join(format!("{key}.lock"));
+    let held = || {
+        std::fs::create_dir_all(all)?;
+        let file = File::create(&path)?;
+        file.lock()?;
+        Ok(file)
+    };
+    held().map_err(|e: std::io::Error| format!("{}: {e}", path.display()))
+}
+
 /// Files that a plain installer reads.
 const MANIFESTS: [&str; 27] = [
     "package.json",
@@ -190,4 +210,42 @@ fn installs_only(command: &str) -> bool {
         && INSTALLERS
             .iter()
             .any(|i| command.trim() == *i || command.trim().starts_with(&format!("{i} ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use overnight_sandbox::OpenSandbox;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn runs_that_start_together_share_one_setup() {
+        let temp = tempfile::tempdir().unwrap();
+        let (repo, home) = (temp.path().join("repo"), temp.path().join("home"));
+        std::fs::create_dir(&repo).unwrap();
+        overnight_workspace::first_commit(&repo, "Nothing").unwrap();
+        let count = temp.path().join("count");
+        let text = format!(
+            "---\noutcome: x\ndone: [test -e made/f]\nuse:\n  setup: echo >> {}; mkdir made; sleep 1; touch made/f\n---\n",
+            count.display()
+        );
+        let mut runs = tokio::task::JoinSet::new();
+        for number in 0..2 {
+            let goal = crate::goalfile::loaded("x", &text).unwrap().goal;
+            let setup = Setup::new(&home, &goal, Arc::new(OpenSandbox::new()));
+            let (repo, run) = (repo.clone(), temp.path().join(format!("run-{number}")));
+            runs.spawn_blocking(move || {
+                let head = overnight_workspace::head(&repo).unwrap();
+                let (checkouts, tree) =
+                    overnight_workspace::clone_at(&repo, &head, &run, &[]).unwrap();
+                setup.layer(&checkouts, &tree).unwrap().unwrap()
+            });
+        }
+        for layer in runs.join_all().await {
+            let layers = layer.files.layers();
+            assert_eq!(layers.len(), 1);
+            assert!(layers[0].from.join("f").is_file());
+        }
+        assert_eq!(std::fs::read_to_string(&count).unwrap(), "\n", "once");
+    }
 }

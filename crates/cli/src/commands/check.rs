@@ -13,14 +13,14 @@ use crate::args::CheckArgs;
 use crate::assembly::{self, RunCheckouts, Setup};
 use crate::clock::{SystemClock, length};
 use crate::goalfile;
-use crate::home::{FileShelf, home};
+use crate::home::{FileShelf, made_home};
 use crate::lines::clean;
 
 /// Runs it. Exit code 0 if the goal can be run, 2 if it is refused, 5 if a check cannot be run.
 pub async fn check(args: CheckArgs) -> anyhow::Result<u8> {
     let loaded = goalfile::load(&args.file)?;
     let goal = &loaded.goal;
-    let home = home()?;
+    let home = made_home()?;
     let sandbox = assembly::sandbox(args.unsafe_no_sandbox).await?;
     let folder = tempfile::Builder::new()
         .prefix("overnight-check-")

@@ -10,7 +10,7 @@ use super::run::{Start, start};
 use crate::args::DemoArgs;
 use crate::assembly;
 use crate::goalfile;
-use crate::home::{NoShelf, home};
+use crate::home::{NoShelf, made_home};
 
 const GOAL: &str = include_str!("../../demo/goal.md");
 const FILES: [(&str, &str); 8] = [
@@ -41,7 +41,7 @@ const FILES: [(&str, &str); 8] = [
 
 /// Plays it.
 pub async fn demo(args: DemoArgs) -> anyhow::Result<u8> {
-    let demos = home()?.join("demo");
+    let demos = made_home()?.join("demo");
     std::fs::create_dir_all(&demos).with_context(|| demos.display().to_string())?;
     // Kept, so that the viewer can look at the branch afterwards.
     let folder = tempfile::Builder::new()

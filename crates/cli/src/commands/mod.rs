@@ -19,6 +19,7 @@ mod verify;
 
 use std::path::PathBuf;
 
+use overnight_ports::journal::JournalError;
 use overnight_store::RunStore;
 
 use crate::args::Command;
@@ -56,9 +57,9 @@ fn look(name: &str) -> anyhow::Result<(PathBuf, RunStore)> {
 }
 
 /// A wrong name is the person's mistake, not a failure.
-fn not_found(error: overnight_ports::journal::JournalError) -> anyhow::Error {
+fn not_found(error: JournalError) -> anyhow::Error {
     match error {
-        overnight_ports::journal::JournalError::NoRun(_) => {
+        JournalError::NoRun(_) | JournalError::Ambiguous { .. } => {
             crate::problem::usage(error.to_string())
         }
         other => other.into(),

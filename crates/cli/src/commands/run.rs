@@ -20,7 +20,7 @@ use crate::assembly::{self, Parts};
 use crate::config::choice::{self, Chosen};
 use crate::config::{self, Settings};
 use crate::goalfile::{self, Loaded};
-use crate::home::{FileShelf, home};
+use crate::home::{FileShelf, home, made_home};
 use crate::lines::{JsonLines, PlainLines, farewell};
 use crate::problem::usage;
 
@@ -92,7 +92,7 @@ pub async fn start(start: Start) -> anyhow::Result<u8> {
         shelf,
         json,
     } = start;
-    let home = home()?;
+    let home = made_home()?;
     let repo = assembly::repository(&goal.goal, &folder)?;
     if let Some(repo) = &repo {
         overnight_workspace::ready(repo).map_err(|e| usage(e.to_string()))?;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use overnight_core::step::{Command, Raise, decide};
+use overnight_core::step::{Command, Raise, decide, recover, step};
 use overnight_ports::clock::Clock;
 use overnight_ports::journal::{Journal, JournalError};
 use overnight_store::RunStore;
@@ -65,17 +65,24 @@ async fn say_so(run: &str, command: &Command, done: &str) -> anyhow::Result<u8> 
     }
 }
 
-/// Carries a command out on a run that no process works on.
+/// Carries a command out on a run that no process works on. The time since the last process was at work is nobody's:
+/// that is said first.
 fn apply(store: &RunStore, command: &Command) -> anyhow::Result<()> {
     let mut state = overnight_engine::load(store)?;
     let now = SystemClock.now();
     let facts = decide(&state, command).map_err(|refusal| usage(refusal.to_string()))?;
-    let events: Vec<_> = facts
-        .into_iter()
-        .map(|fact| overnight_core::event::Event::run(now, fact))
-        .collect();
+    let mut events = if facts.is_empty() {
+        Vec::new()
+    } else {
+        recover(&state, now)
+    };
+    events.extend(
+        facts
+            .into_iter()
+            .map(|fact| overnight_core::event::Event::run(now, fact)),
+    );
     for event in &events {
-        state = overnight_core::step::step(state, event)?.0;
+        state = step(state, event)?.0;
     }
     store.append(&events, &[], &overnight_engine::summary(&state))?;
     Ok(())

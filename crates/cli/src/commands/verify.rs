@@ -18,7 +18,7 @@ use crate::args::OneRun;
 use crate::assembly::{self, RunCheckouts, Setup};
 use crate::clock::length;
 use crate::goalfile;
-use crate::home::home;
+use crate::home::made_home;
 use crate::lines::clean;
 use crate::problem::usage;
 
@@ -53,7 +53,7 @@ pub async fn verify(args: &OneRun) -> anyhow::Result<u8> {
     let moved = &commit != delivered;
     let base = state.base.clone().context("the run's base")?;
     let sandbox = assembly::sandbox(state.sandbox == "none").await?;
-    let home = home()?;
+    let home = made_home()?;
     std::fs::create_dir_all(home.join("tmp"))?;
     let folder = tempfile::Builder::new()
         .prefix("overnight-verify-")

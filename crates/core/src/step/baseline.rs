@@ -1,7 +1,7 @@
 //! The preflight as the run sees it: which checks must change, which must stay, and what cannot be run at all.
 
 use crate::check::{CheckReport, Obstacle, Verdict};
-use crate::goal::Role;
+use crate::goal::{Aim, CheckKind, Role};
 use crate::ids::CheckId;
 use crate::state::{Found, Phase, SCOPE_CHECK, State};
 use crate::step::ending;
@@ -49,13 +49,23 @@ fn hopeless(state: &State) -> Vec<CheckId> {
         | Obstacle::ReportMissing { .. }
         | Obstacle::ReportUnreadable { .. } => false,
     };
+    // What is held against the base is lost without it.
+    let compared = |id: &CheckId| {
+        state.goal.check(id).is_some_and(|check| match &check.kind {
+            CheckKind::Tests { proves_change, .. } => check.role == Role::Keep || *proves_change,
+            CheckKind::Metric { target, .. } => matches!(target, Aim::NoWorse(_)),
+            _ => false,
+        })
+    };
     state
         .order
         .iter()
         .filter(|id| {
             let base = state.checks.get(id).and_then(|c| c.base.as_ref());
-            base.and_then(|b| b.obstacle.as_ref())
-                .is_some_and(known_now)
+            base.is_some_and(|b| {
+                let untold = b.verdict == Verdict::CannotTell;
+                (untold && compared(id)) || b.obstacle.as_ref().is_some_and(known_now)
+            })
         })
         .cloned()
         .collect()

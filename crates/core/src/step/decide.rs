@@ -71,6 +71,9 @@ impl Raise {
             (Some(limit), more) => Some(limit + more),
             (None, _) => return Err(unlimited("dollars")),
         };
+        if !(stop.hours + self.hours).is_finite() || usd.is_some_and(|usd| !usd.is_finite()) {
+            return Err(Refusal("that is more than a number can say".into()));
+        }
         Ok(Stop {
             turns: stop.turns.saturating_add(self.turns),
             tokens,
@@ -99,6 +102,7 @@ pub fn decide(state: &State, command: &Command) -> Result<Vec<Fact>, Refusal> {
         Command::Resume if wants_answer(state) => refuse(format!(
             "the run waits for an answer: overnight answer {run} \"TEXT\""
         )),
+        Command::Resume if state.ended() && state.delivery_error.is_some() => Ok(vec![Fact::Resumed]),
         Command::Resume if state.ended() => match &state.stop {
             Some(StopReason::Blocked {
                 by: Blocker::Provider,

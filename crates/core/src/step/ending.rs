@@ -1,9 +1,10 @@
 //! How a run stops, and how a person's word sets it going again.
 
+use crate::check::Verdict;
 use crate::event::Notice;
 use crate::goal::Stop;
 use crate::ids::Scope;
-use crate::state::{Checkpoint, Phase, State, Why};
+use crate::state::{CallProgress, Checkpoint, Phase, State, Why};
 use crate::stop::{Blocker, Completion, StopReason};
 use crate::turn::Help;
 
@@ -36,6 +37,10 @@ pub(super) fn stop(state: &mut State, reason: StopReason) {
     for lane in state.lanes.values_mut() {
         lane.wait = None;
         lane.asking = false;
+        // A call that is cut off here has left its traces in what is fixed next; it is never performed again.
+        for call in &mut lane.calls {
+            call.progress = CallProgress::Ended;
+        }
     }
     let check = |why| {
         Phase::Checking(Checkpoint {
@@ -90,6 +95,14 @@ fn hurry(state: &mut State, reason: &StopReason) {
 
 pub(super) fn resumed(state: &mut State) {
     state.paused = false;
+    // What could not be delivered is tried again; delivering twice is delivering once.
+    if state.phase == Phase::Ended && state.delivery_error.take().is_some() {
+        if let Some(proof) = Completion::prove(state) {
+            state.stop = Some(StopReason::Complete(proof));
+        }
+        state.phase = Phase::Delivering;
+        return;
+    }
     let provider = matches!(
         &state.stop,
         Some(StopReason::Blocked {
@@ -127,7 +140,9 @@ pub(super) fn ended(state: &mut State) {
             ..
         })
     );
-    if answered && asks {
+    // So does a budget that was raised meanwhile.
+    let raised = matches!(&state.stop, Some(StopReason::OutOfBudget { .. })) && exhausted(state).is_none();
+    if (answered && asks) || raised {
         reopen(state);
     }
 }
@@ -147,6 +162,12 @@ fn reopen(state: &mut State) {
     state.stop = None;
     state.phase = Phase::Working;
     state.progress.without = 0;
+    // A person may have mended what lies outside the tree: what did not pass is looked at again.
+    for check in state.checks.values_mut() {
+        if check.latest.as_ref().is_some_and(|found| found.verdict != Verdict::Pass) {
+            check.latest = None;
+        }
+    }
     for lane in state.lanes.values_mut() {
         lane.failures = 0;
         lane.malformed = 0;
@@ -160,48 +181,48 @@ pub(super) fn enforce_budgets(state: &mut State) {
     if state.phase != Phase::Working || state.stop.is_some() {
         return;
     }
-    let limits = state.goal.stop;
-    const MS_PER_HOUR: f64 = 3_600_000.0;
-    let hours_ms = (limits.hours * MS_PER_HOUR) as u64;
-    let used_ms = state.spent.active_ms.saturating_add(state.spent.waiting_ms);
     let out = |budget: &str| StopReason::OutOfBudget {
         budget: budget.to_owned(),
     };
-    if used_ms >= hours_ms {
+    let used = shares(state);
+    if used.iter().any(|(budget, percent)| *budget == "hours" && *percent >= 100) {
         return stop(state, out("hours"));
     }
-    let about_to_ask = state.lanes.values().any(|l| {
-        !l.asking
-            && l.calls
-                .iter()
-                .all(|c| c.progress == crate::state::CallProgress::Ended)
-    });
+    let about_to_ask = state
+        .lanes
+        .values()
+        .any(|l| !l.asking && l.calls.iter().all(|c| c.progress == CallProgress::Ended));
     if !about_to_ask {
         return;
     }
-    let shares = [
-        (
-            "turns",
-            share(state.spent.turns as f64, Some(limits.turns as f64)),
-        ),
-        (
-            "tokens",
-            share(
-                state.spent.usage.total() as f64,
-                limits.tokens.map(|t| t as f64),
-            ),
-        ),
-        ("usd", share(state.spent.usd, limits.usd)),
-        ("hours", share(used_ms as f64, Some(hours_ms as f64))),
-    ];
-    for (budget, percent) in shares {
-        if percent >= 100 {
-            return stop(state, out(budget));
-        }
+    if let Some(budget) = exhausted(state) {
+        return stop(state, out(budget));
+    }
+    for (budget, percent) in used {
         if percent >= BUDGET_WARNING_PERCENT {
             warn(state, budget, percent);
         }
     }
+}
+
+/// The first budget that is used up.
+fn exhausted(state: &State) -> Option<&'static str> {
+    let used = shares(state);
+    used.iter().find(|(_, percent)| *percent >= 100).map(|(budget, _)| *budget)
+}
+
+/// How much of each budget is used, percent.
+fn shares(state: &State) -> [(&'static str, u64); 4] {
+    const MS_PER_HOUR: f64 = 3_600_000.0;
+    let limits = state.goal.stop;
+    let used_ms = state.spent.active_ms.saturating_add(state.spent.waiting_ms);
+    let tokens = limits.tokens.map(|t| t as f64);
+    [
+        ("turns", share(state.spent.turns as f64, Some(limits.turns as f64))),
+        ("tokens", share(state.spent.usage.total() as f64, tokens)),
+        ("usd", share(state.spent.usd, limits.usd)),
+        ("hours", share(used_ms as f64, Some(limits.hours * MS_PER_HOUR))),
+    ]
 }
 
 /// Percent of a limit that is used; 0 without one.

@@ -182,10 +182,7 @@ fn lane_turn(state: &State, scope: &Scope) -> u64 {
 fn pass_time(state: &mut State, event: &Event) {
     let elapsed = event.at.saturating_sub(state.last_at);
     state.last_at = event.at;
-    let away = matches!(
-        event.fact,
-        Fact::Restarted { .. } | Fact::Resumed | Fact::BudgetSet { .. }
-    );
+    let away = matches!(event.fact, Fact::Restarted { .. });
     if away || state.paused || state.phase == Phase::Ended {
         return;
     }

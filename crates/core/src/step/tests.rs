@@ -788,17 +788,66 @@ fn what_cannot_be_told_on_the_base_and_never_will_be_ends_the_run_at_once() {
     ");
     let may_come = [
         "prepared",
-        "base unit cannot",
+        "base unit cannot timeout",
         "base lint fail",
-        "base suite cannot timeout",
+        "base suite pass",
         "baselined",
     ];
     insta::assert_snapshot!(transcript(run(), &may_come), @r"
     prepared                           baselining | baseline
-    base unit cannot                   baselining | baseline
+    base unit cannot timeout           baselining | baseline
+    base lint fail                     baselining | baseline
+    base suite pass                    baselining | baseline
+    baselined                          working | ask 1
+    ");
+}
+
+#[test]
+fn what_must_not_regress_and_could_not_be_told_is_said_before_the_night() {
+    insta::assert_snapshot!(transcript(run(), &[
+        "prepared", "base unit fail", "base lint fail", "base suite cannot timeout", "baselined", "written",
+    ]), @r"
+    prepared                           baselining | baseline
+    base unit fail                     baselining | baseline
     base lint fail                     baselining | baseline
     base suite cannot timeout          baselining | baseline
-    baselined                          working | ask 1
+    baselined                          reporting | report
+    written                            unverifiable | -
+    Unverifiable: the harness could not run suite.
+    ");
+}
+
+#[test]
+fn what_could_not_be_delivered_is_delivered_when_the_run_is_resumed() {
+    insta::assert_snapshot!(transcript(run(), &[
+        "ready", "turn claim", "fix t1", "verify", "undelivered", "written", "resumed", "delivered", "written",
+    ]), @r"
+    ready                              working | ask 1
+    turn claim                         checking | fix
+    fix t1                             checking | verify unit lint suite scope on t1
+    verify                             delivering | deliver
+    undelivered                        reporting | report
+    written                            failed | -
+    resumed                            delivering | deliver
+    delivered                          reporting | report
+    written                            complete | -
+    Complete: all 4 checks pass on the delivered tree.
+    ");
+}
+
+#[test]
+fn a_budget_raised_while_the_run_is_ending_counts() {
+    let few = run_with(|goal| goal.stop.turns = 1);
+    insta::assert_snapshot!(transcript(few, &[
+        "ready", "turn write", "raised 5", "fix t1", "verify unit=fail", "delivered", "written",
+    ]), @r"
+    ready                              working | ask 1
+    turn write                         checking | fix
+    raised 5                           checking | fix
+    fix t1                             checking | verify unit lint suite scope on t1
+    verify unit=fail                   delivering | deliver
+    delivered                          reporting | report
+    written                            working | ask 2
     ");
 }
 

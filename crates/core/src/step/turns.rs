@@ -15,6 +15,10 @@ pub const ROUTINE_TURNS: u32 = 25;
 pub const SILENT_MAX: u32 = 3;
 /// Unreadable answers in a row after which only a person can help.
 pub const MALFORMED_MAX: u32 = 8;
+/// How many calls of one answer are performed; the others get no result.
+pub const CALLS_MAX: usize = 64;
+/// How many notes are kept.
+pub const NOTES_MAX: usize = 200;
 /// First wait after a failed model call, milliseconds; doubled with every failure in a row.
 pub const BACKOFF_FIRST_MS: u64 = 1_000;
 /// Longest wait that the harness chooses itself, milliseconds.
@@ -44,6 +48,7 @@ pub(super) fn answered(state: &mut State, scope: &Scope, calls: &[CallHead], usa
     lane.since_checkpoint += 1;
     lane.calls = calls
         .iter()
+        .take(CALLS_MAX)
         .map(|head| CallState {
             head: head.clone(),
             progress: CallProgress::Pending,
@@ -114,12 +119,12 @@ pub(super) fn failed(
             }
         }
         ModelErrorKind::ContextOverflow => {
-            lane.window /= 2;
+            // Nothing of the past is left to be cut, and it did not help: what remains is the goal.
+            let least = lane.window <= 1 && lane.failures > 1;
+            lane.window = (lane.window / 2).max(1);
             lane.inbox.push(Notice::HistoryCut);
-            if lane.window == 0 {
-                let stop = provider_blocks(format!(
-                    "The goal alone is too long for the model's context: {message}"
-                ));
+            if least {
+                let stop = provider_blocks(format!("The goal alone is too long for the model's context: {message}"));
                 ending::stop(state, stop);
             }
         }
@@ -202,7 +207,8 @@ fn hear(lane: &mut Lane, said: &Said, now: UnixMs) {
                 turn: lane.turn,
                 text: text.clone(),
             });
-            while lane.notes.len() > 1
+            while lane.notes.len() > NOTES_MAX
+                || lane.notes.len() > 1
                 && lane.notes.iter().map(|n| n.text.len()).sum::<usize>() > NOTES_BYTES_MAX
             {
                 lane.notes.remove(0);

@@ -168,6 +168,22 @@ fn a_patch_series_is_what_git_am_takes() {
 }
 
 #[test]
+fn a_resumed_runs_patch_takes_the_place_of_the_earlier_one() {
+    let world = World::new(&[("a", "1\n")]);
+    let (mut workspace, mut first) = changed(&world);
+    first.message = "[incomplete] Fix the cart".into();
+    let folder = world.temp.path().join("patches");
+    deliver_patch(&folder, &workspace.store(), &first).expect("delivers");
+    put(&folder, "notes.patch", "a person's");
+    put(&world.dir(), "a", "3\n");
+    let tree = world.candidate(&mut workspace).tree;
+    let second = delivery(&workspace, &tree);
+    deliver_patch(&folder, &workspace.store(), &second).expect("delivers");
+    let names: Vec<_> = picture(&folder).into_keys().collect();
+    assert_eq!(names, ["0001-Fix-the-cart.patch", "notes.patch"]);
+}
+
+#[test]
 fn large_objects_are_delivered_beside_the_branch() {
     let world = World::new(&[(".gitattributes", "*.bin filter=lfs -text\n"), ("a", "1")]);
     let mut workspace = world.prepare();
