@@ -6,17 +6,22 @@ use std::time::Instant;
 use async_trait::async_trait;
 use overnight_core::event::Event;
 use overnight_core::ids::{BlobId, Scope};
+use overnight_core::judge::clip;
 use overnight_core::state::{State, WINDOW_TURNS_MAX};
-use overnight_core::turn::{Call, CallResult};
+use overnight_core::turn::{Call, CallResult, Denial};
 use overnight_ports::clock::Clock;
 use overnight_ports::model::{Answer, Model, ModelError, ModelErrorKind, Request};
 use overnight_ports::site::Executor;
 
 use crate::context::Context;
+use crate::policy::WHAT_BYTES_MAX;
 use crate::prompt;
 use crate::tools;
 use crate::transcript::Transcript;
-use crate::worksite::Worksite;
+use crate::worksite::{Worksite, bounded};
+
+/// How many denials one result names.
+const DENIALS_NAMED_MAX: usize = 20;
 
 /// Asks a model and performs the tools on a [`Worksite`].
 pub struct BuiltIn {
@@ -128,12 +133,13 @@ impl Executor for BuiltIn {
         let looks =
             matches!(call.name.as_str(), "shell" | "write" | "edit" | "wait") || ready.busy();
         if looks {
-            match ready.traces(&state.artefacts) {
+            match ready.traces(&state.artefacts).await {
                 Ok(traces) => {
-                    for denial in &traces.denials {
+                    result.shown.push_str(&put_back(&traces.denials));
+                    if !traces.stopped.is_empty() {
                         result.shown.push_str(&format!(
-                            "\n[denied by `{}`: `{}` was changed and has been put back]",
-                            denial.rule, denial.what
+                            "\n[{} went on changing what is denied and was stopped]",
+                            traces.stopped.join(", ")
                         ));
                     }
                     result.delta = traces.delta;
@@ -149,14 +155,57 @@ impl Executor for BuiltIn {
             }
         }
         result.denials.extend(ready.denied_hosts().await);
+        result.denials = bounded(result.denials);
         result.duration_ms = started.elapsed().as_millis() as u64;
         result
     }
+}
+
+/// What the model is told of changes that were put back: the first few, and how many more.
+fn put_back(denials: &[Denial]) -> String {
+    let mut text = String::new();
+    for denial in denials.iter().take(DENIALS_NAMED_MAX) {
+        text.push_str(&format!(
+            "\n[denied by `{}`: `{}` was changed and has been put back]",
+            denial.rule,
+            clip(&denial.what, WHAT_BYTES_MAX)
+        ));
+    }
+    if denials.len() > DENIALS_NAMED_MAX {
+        let more = denials.len() - DENIALS_NAMED_MAX;
+        text.push_str(&format!(
+            "\n[and {more} more paths were denied and have been put back]"
+        ));
+    }
+    text
 }
 
 fn failed(why: String) -> CallResult {
     CallResult {
         shown: why,
         ..CallResult::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_denials_are_told_in_few_lines() {
+        let denials: Vec<Denial> = (0..50_000)
+            .map(|n| Denial {
+                rule: "use.paths".into(),
+                what: format!("{}/{n}", "long/".repeat(100)),
+            })
+            .collect();
+        let text = put_back(&denials);
+        assert!(
+            text.len() < 8 * 1024 && text.lines().count() == 22,
+            "{text}"
+        );
+        assert!(text.ends_with("[and 49980 more paths were denied and have been put back]"));
+        assert_eq!(put_back(&denials[..2]).lines().count(), 3);
+        assert_eq!(put_back(&[]), "");
     }
 }

@@ -1,11 +1,12 @@
 //! The workspace of a run and the cell around it: what the tools act on, and the watch on what they did.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use overnight_core::ids::BlobId;
+use overnight_core::judge::clip;
 use overnight_core::repo::Base;
 use overnight_core::state::State;
 use overnight_core::turn::Denial;
@@ -15,12 +16,16 @@ use overnight_ports::site::{Fixed, Site};
 use overnight_ports::workspace::{Change, Delta, Workspace};
 use tokio::sync::OnceCell;
 
-use crate::policy::Policy;
+use crate::policy::{Policy, WHAT_BYTES_MAX};
 
 /// How many background commands one run may have at a time.
 pub(crate) const BACKGROUND_MAX: usize = 16;
 /// How many changed paths a call's result names.
 const TOUCHED_MAX: usize = 12;
+/// How many denials one event holds.
+const DENIALS_MAX: usize = 100;
+/// How often denied changes are put back before the background is ended.
+const REVERTS_MAX: usize = 3;
 
 /// A workspace with the cell that belongs around it.
 pub struct Prepared {
@@ -66,7 +71,32 @@ pub(crate) struct Ready {
 pub(crate) struct Traces {
     pub delta: Option<BlobId>,
     pub touched: Vec<String>,
+    /// Every one; see [`bounded`].
     pub denials: Vec<Denial>,
+    /// Background commands that were ended because they went on changing what is denied.
+    pub stopped: Vec<String>,
+}
+
+/// What one or more scans found.
+#[derive(Debug, Default)]
+struct Look {
+    delta: Delta,
+    denied: BTreeSet<String>,
+    stopped: Vec<String>,
+}
+
+/// As many denials as an event holds; the rest as a number.
+pub(crate) fn bounded(mut denials: Vec<Denial>) -> Vec<Denial> {
+    if denials.len() > DENIALS_MAX {
+        let rest = denials.split_off(DENIALS_MAX - 1);
+        let rule = rest.first().map_or_else(String::new, |d| d.rule.clone());
+        let what = format!("{} more paths", rest.len());
+        denials.push(Denial { rule, what });
+    }
+    for denial in &mut denials {
+        denial.what = clip(&denial.what, WHAT_BYTES_MAX);
+    }
+    denials
 }
 
 impl Worksite {
@@ -143,13 +173,30 @@ impl Site for Worksite {
 
     async fn fix(&self, state: &State) -> Result<Fixed, String> {
         let ready = self.ready()?;
-        let stopped = ready.stop_background().await;
-        let traces = ready.traces(&state.artefacts)?;
-        let candidate = ready.workspace().candidate().map_err(|e| e.to_string())?;
+        let mut stopped = ready.stop_background().await;
+        let mut look = ready.look(&state.artefacts, Vec::new()).await?;
+        let fixed = || ready.workspace().candidate().map_err(|e| e.to_string());
+        let mut candidate = fixed()?;
+        // What an earlier look has missed is in the candidate all the same.
+        let missed: Vec<String> = candidate
+            .changes
+            .iter()
+            .filter(|c| ready.policy.path(&c.path).is_err())
+            .map(|c| c.path.clone())
+            .collect();
+        if !missed.is_empty() {
+            let again = ready.look(&state.artefacts, missed).await?;
+            look.delta = merge(look.delta, again.delta);
+            look.denied.extend(again.denied);
+            look.stopped.extend(again.stopped);
+            candidate = fixed()?;
+        }
+        let traces = ready.keep(look)?;
+        stopped.extend(traces.stopped);
         Ok(Fixed {
             candidate,
             delta: traces.delta,
-            denials: traces.denials,
+            denials: bounded(traces.denials),
             stopped,
         })
     }
@@ -255,39 +302,91 @@ impl Ready {
 
     /// What has changed since the last look. Changes that the goal does not allow are put back first.
     /// `artefacts` are the untracked paths that are known to be made by building and testing.
-    pub fn traces(&self, artefacts: &[String]) -> Result<Traces, String> {
-        let mut workspace = self.workspace();
-        workspace.artefacts(artefacts);
-        let mut delta = workspace
+    pub async fn traces(&self, artefacts: &[String]) -> Result<Traces, String> {
+        self.reopen_folder();
+        let look = self.look(artefacts, Vec::new()).await?;
+        self.keep(look)
+    }
+
+    /// Gives the workspace's folder its owner's rights back: without them no command could start any more, and none
+    /// could mend it. What cannot be mended is found by the look that follows.
+    fn reopen_folder(&self) {
+        use std::os::unix::fs::PermissionsExt;
+        const OWNER: u32 = 0o700;
+        let Ok(meta) = std::fs::symlink_metadata(&self.dir) else {
+            return;
+        };
+        let mode = meta.permissions().mode();
+        if meta.is_dir() && mode & OWNER != OWNER {
+            let _ =
+                std::fs::set_permissions(&self.dir, std::fs::Permissions::from_mode(mode | OWNER));
+        }
+    }
+
+    /// Looks and puts back until nothing that is denied changes any more. If something in the background goes on
+    /// changing it, the cell is closed. `also` is to be put back in any case.
+    async fn look(&self, artefacts: &[String], also: Vec<String>) -> Result<Look, String> {
+        let mut look = Look::default();
+        self.workspace().artefacts(artefacts);
+        let mut wrong = self.scan(&mut look)?;
+        wrong.extend(also);
+        for round in 0.. {
+            if wrong.is_empty() || round > REVERTS_MAX {
+                break;
+            }
+            if round == REVERTS_MAX {
+                look.stopped = self.stop_background().await;
+                self.close_cell().await;
+            }
+            look.denied.extend(wrong.iter().cloned());
+            self.workspace().revert(&wrong).map_err(|e| e.to_string())?;
+            // What was put back is a change as well, once; so is what came after the look before.
+            wrong = self.scan(&mut look)?;
+        }
+        Ok(look)
+    }
+
+    /// One scan: its delta is added to the look's, and the denied paths in it are returned.
+    fn scan(&self, look: &mut Look) -> Result<Vec<String>, String> {
+        let delta = self
+            .workspace()
             .scan(self.blobs.as_ref())
             .map_err(|e| e.to_string())?;
-        let denials: Vec<Denial> = delta
+        let wrong = delta
             .changes
             .iter()
-            .filter(|c| c.path != ".git" && !c.path.starts_with(".git/"))
-            .filter_map(|c| self.policy.path(&c.path).err())
+            .map(|c| &c.path)
+            .filter(|p| *p != ".git" && !p.starts_with(".git/"))
+            .filter(|p| self.policy.path(p).is_err())
+            .cloned()
             .collect();
-        if !denials.is_empty() {
-            let paths: Vec<String> = denials.iter().map(|d| d.what.clone()).collect();
-            workspace.revert(&paths).map_err(|e| e.to_string())?;
-            let after = workspace
-                .scan(self.blobs.as_ref())
-                .map_err(|e| e.to_string())?;
-            delta = merge(delta, after);
+        look.delta = merge(std::mem::take(&mut look.delta), delta);
+        Ok(wrong)
+    }
+
+    fn keep(&self, look: Look) -> Result<Traces, String> {
+        let denials: Vec<Denial> = look
+            .denied
+            .iter()
+            .filter_map(|path| self.policy.path(path).err())
+            .collect();
+        if look.delta.changes.is_empty() {
+            return Ok(Traces {
+                denials,
+                stopped: look.stopped,
+                ..Traces::default()
+            });
         }
-        drop(workspace);
-        if delta.changes.is_empty() {
-            return Ok(Traces::default());
-        }
-        let touched: Vec<String> = delta
+        let touched: Vec<String> = look
+            .delta
             .changes
             .iter()
-            .map(|c| c.path.as_str())
-            .filter(|p| !p.starts_with(".git/") && !denials.iter().any(|d| d.what == *p))
+            .map(|c| &c.path)
+            .filter(|p| !p.starts_with(".git/") && !look.denied.contains(*p))
             .take(TOUCHED_MAX)
-            .map(str::to_owned)
+            .map(|p| clip(p, WHAT_BYTES_MAX))
             .collect();
-        let bytes = serde_json::to_vec(&delta).map_err(|e| e.to_string())?;
+        let bytes = serde_json::to_vec(&look.delta).map_err(|e| e.to_string())?;
         let delta = Some(
             self.blobs
                 .put(&bytes)
@@ -297,6 +396,7 @@ impl Ready {
             delta,
             touched,
             denials,
+            stopped: look.stopped,
         })
     }
 
@@ -350,4 +450,164 @@ async fn blocking<T: Send + 'static>(
     tokio::task::spawn_blocking(work)
         .await
         .unwrap_or_else(|e| Err(format!("the work was given up: {e}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use overnight_core::goal::globs::Globs;
+    use overnight_ports::sandbox::{Exit, Level, Network, SandboxError};
+    use overnight_ports::workspace::{BlobSink as WorkspaceSink, Candidate, WorkspaceError};
+
+    use super::*;
+
+    fn denial(n: usize) -> Denial {
+        Denial {
+            rule: "use.paths".into(),
+            what: format!("{}{n}", "x".repeat(300)),
+        }
+    }
+
+    #[test]
+    fn an_event_holds_a_bounded_number_of_short_denials() {
+        assert_eq!(bounded((0..100).map(denial).collect()).len(), 100);
+        let many = bounded((0..50_000).map(denial).collect());
+        assert_eq!(many.len(), 100);
+        assert_eq!(many[99].what, "49901 more paths");
+        assert!(many.iter().all(|d| d.what.len() <= WHAT_BYTES_MAX));
+    }
+
+    /// A workspace whose scans find what is listed, one after the other; the last one again and again.
+    struct Scripted {
+        scans: Vec<&'static [&'static str]>,
+        reverted: Reverted,
+    }
+
+    impl Workspace for Scripted {
+        fn dir(&self) -> &Path {
+            Path::new("/")
+        }
+        fn base(&self) -> &Base {
+            unreachable!("not asked for")
+        }
+        fn scan(&mut self, _: &dyn WorkspaceSink) -> Result<Delta, WorkspaceError> {
+            let found = match self.scans.len() {
+                1 => self.scans[0],
+                _ => self.scans.remove(0),
+            };
+            let change = |path: &&str| Change {
+                path: (*path).to_owned(),
+                now: None,
+            };
+            Ok(Delta {
+                changes: found.iter().map(change).collect(),
+            })
+        }
+        fn replay(&mut self, _: &Delta) {}
+        fn restore(&mut self, _: &dyn WorkspaceSink) -> Result<(), WorkspaceError> {
+            Ok(())
+        }
+        fn revert(&mut self, paths: &[String]) -> Result<(), WorkspaceError> {
+            let mut all = self.reverted.lock().expect("the list");
+            all.push(paths.to_vec());
+            Ok(())
+        }
+        fn artefacts(&mut self, _: &[String]) {}
+        fn candidate(&mut self) -> Result<Candidate, WorkspaceError> {
+            unreachable!("not asked for")
+        }
+    }
+
+    struct Nothing;
+
+    impl BlobSink for Nothing {
+        fn put(&self, _: &[u8]) -> std::io::Result<BlobId> {
+            Ok(BlobId("b".into()))
+        }
+        fn get(&self, _: &BlobId) -> std::io::Result<Vec<u8>> {
+            Ok(Vec::new())
+        }
+    }
+
+    #[async_trait]
+    impl Sandbox for Nothing {
+        fn level(&self) -> Level {
+            Level::Full
+        }
+        fn describe(&self) -> String {
+            String::new()
+        }
+        async fn open(&self, _: CellSpec) -> Result<Box<dyn Cell>, SandboxError> {
+            Err(SandboxError::Closed)
+        }
+    }
+
+    struct Endless;
+
+    #[async_trait]
+    impl Background for Endless {
+        fn exit(&self) -> Option<Exit> {
+            None
+        }
+        fn output(&self, _: usize) -> Vec<u8> {
+            Vec::new()
+        }
+        async fn wait(&self) -> Exit {
+            Exit::Killed
+        }
+        async fn kill(&self) {}
+    }
+
+    type Reverted = Arc<Mutex<Vec<Vec<String>>>>;
+
+    fn ready(scans: &[&'static [&'static str]]) -> (Ready, Reverted) {
+        let reverted = Reverted::default();
+        let workspace = Scripted {
+            scans: scans.to_vec(),
+            reverted: reverted.clone(),
+        };
+        let keep = Globs::new(&["kept*"]).expect("globs");
+        let ready = Ready {
+            workspace: Mutex::new(Box::new(workspace)),
+            dir: PathBuf::from("/"),
+            guidance: String::new(),
+            spec: CellSpec {
+                workspace: PathBuf::new(),
+                inside: PathBuf::new(),
+                private: PathBuf::new(),
+                base_layer: None,
+                layers: Vec::new(),
+                readonly: Vec::new(),
+                network: Network::Loopback,
+                env: BTreeMap::new(),
+                hidden: Vec::new(),
+            },
+            policy: Policy::keeping(keep),
+            cell: tokio::sync::Mutex::new(None),
+            background: Mutex::new(BTreeMap::from([("bg1".into(), Arc::new(Endless) as _)])),
+            denied_hosts: Mutex::default(),
+            blobs: Arc::new(Nothing),
+            sandbox: Arc::new(Nothing),
+        };
+        (ready, reverted)
+    }
+
+    #[tokio::test]
+    async fn a_denied_change_between_two_looks_is_put_back_too() {
+        let (ready, reverted) = ready(&[&["a", "kept1"], &["kept1", "kept2"], &["kept2"], &[]]);
+        let traces = ready.traces(&[]).await.expect("traces");
+        let denied: Vec<&str> = traces.denials.iter().map(|d| d.what.as_str()).collect();
+        assert_eq!(denied, ["kept1", "kept2"]);
+        assert_eq!(traces.touched, ["a"]);
+        assert!(traces.stopped.is_empty() && ready.busy());
+        assert_eq!(reverted.lock().expect("the list").len(), 3);
+    }
+
+    #[tokio::test]
+    async fn what_goes_on_changing_denied_paths_is_stopped() {
+        let (ready, reverted) = ready(&[&["kept1"]]);
+        let traces = ready.traces(&[]).await.expect("traces");
+        assert_eq!(traces.stopped, ["bg1"]);
+        assert!(!ready.busy());
+        assert_eq!(reverted.lock().expect("the list").len(), REVERTS_MAX + 1);
+    }
 }

@@ -58,7 +58,8 @@ impl Judgement {
 
     /// The base's own results are not known, so that nothing can be compared with them.
     pub fn unknown_base(output: &[u8]) -> Self {
-        let detail = "what it found on the base is not known, so nothing can be held against it".to_owned();
+        let detail =
+            "what it found on the base is not known, so nothing can be held against it".to_owned();
         Judgement::cannot_tell(&Obstacle::Harness { detail }, output)
     }
 
@@ -284,7 +285,11 @@ fn of_status(tests: &TestResults, wanted: TestStatus) -> Vec<&str> {
 /// The results of those runs on the base that have any.
 fn told(base: Baseline<'_>) -> Vec<&TestResults> {
     let all: Vec<&TestResults> = base.iter().filter_map(|run| run.tests.as_ref()).collect();
-    let some: Vec<&TestResults> = all.iter().copied().filter(|t| !t.tests.is_empty()).collect();
+    let some: Vec<&TestResults> = all
+        .iter()
+        .copied()
+        .filter(|t| !t.tests.is_empty())
+        .collect();
     if some.is_empty() { all } else { some }
 }
 
@@ -298,16 +303,22 @@ fn passed_on_base(base: Baseline<'_>, name: &str) -> bool {
 /// Tests that pass in every run on the base that tells of any, and do not pass now.
 fn regressions(now: &TestResults, base: Baseline<'_>) -> Vec<String> {
     let runs = told(base);
-    let Some(first) = runs.first() else { return Vec::new() };
+    let Some(first) = runs.first() else {
+        return Vec::new();
+    };
     let steady = first.tests.iter().filter(|(name, status)| {
         **status == TestStatus::Passed
-            && runs.iter().all(|tests| tests.tests.get(*name) == Some(&TestStatus::Passed))
+            && runs
+                .iter()
+                .all(|tests| tests.tests.get(*name) == Some(&TestStatus::Passed))
     });
     steady
         .filter_map(|(name, _)| match now.tests.get(name) {
             Some(TestStatus::Passed) => None,
             Some(TestStatus::Failed) => Some(format!("`{name}` passed on the base and fails now")),
-            Some(TestStatus::Skipped) => Some(format!("`{name}` passed on the base and is skipped now")),
+            Some(TestStatus::Skipped) => {
+                Some(format!("`{name}` passed on the base and is skipped now"))
+            }
             None => Some(format!("`{name}` passed on the base and is gone")),
         })
         .collect()
@@ -667,12 +678,21 @@ mod tests {
 
     #[test]
     fn nothing_passes_by_a_base_that_could_not_be_told() {
-        let untold = Observation { obstacle: Some(Obstacle::TimedOut { limit_s: 1 }), ..Observation::default() };
+        let untold = Observation {
+            obstacle: Some(Obstacle::TimedOut { limit_s: 1 }),
+            ..Observation::default()
+        };
         let broken = run(1, &[("a", Failed), ("b", Passed)]);
         let kept = tests_check(Role::Keep, &[], false);
-        assert_eq!(verdict(&kept, &broken, std::slice::from_ref(&untold)).0, Verdict::CannotTell);
+        assert_eq!(
+            verdict(&kept, &broken, std::slice::from_ref(&untold)).0,
+            Verdict::CannotTell
+        );
         let proof = tests_check(Role::Done, &["b"], true);
-        assert_eq!(verdict(&proof, &broken, std::slice::from_ref(&untold)).0, Verdict::CannotTell);
+        assert_eq!(
+            verdict(&proof, &broken, std::slice::from_ref(&untold)).0,
+            Verdict::CannotTell
+        );
         // A second run that could not be told does not make the first one forgotten.
         let base = [run(0, &[("a", Passed), ("b", Passed)]), untold];
         assert_eq!(verdict(&kept, &broken, &base).0, Verdict::Fail);

@@ -321,7 +321,8 @@ impl Engine {
     }
 
     fn start(&mut self, effect: Effect) {
-        let (ports, state, to_loop) = (self.ports.clone(), self.state.clone(), self.to_loop.clone());
+        let (ports, state, to_loop) =
+            (self.ports.clone(), self.state.clone(), self.to_loop.clone());
         let candidate = self.candidate.clone();
         let order = effect.clone();
         let task = tokio::spawn(async move {
@@ -369,8 +370,14 @@ impl Drop for Tell {
     fn drop(&mut self) {
         let panicked = std::thread::panicking();
         if panicked {
-            let message = format!("{:?} failed inside the harness: please report it", self.order);
-            let fact = Fact::HarnessFailed { message, fatal: true };
+            let message = format!(
+                "{:?} failed inside the harness: please report it",
+                self.order
+            );
+            let fact = Fact::HarnessFailed {
+                message,
+                fatal: true,
+            };
             let _ = self.to_loop.send(Message::Event(Event::run(self.at, fact)));
         }
         // One that was given up says nothing: its place may be taken by another already.

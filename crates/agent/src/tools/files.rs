@@ -3,7 +3,7 @@
 use std::sync::PoisonError;
 
 use cap_std::ambient_authority;
-use cap_std::fs::{Dir, OpenOptions};
+use cap_std::fs::{Dir, File, OpenOptions, OpenOptionsExt};
 use std::io::{Read, Write};
 
 use serde::Deserialize;
@@ -132,17 +132,48 @@ fn relative(path: &str, cx: &Context<'_>) -> Result<String, Box<Outcome>> {
     }
 }
 
+/// What was found where a file was wanted.
+pub(crate) enum Opened {
+    File(File),
+    Folder,
+    /// A FIFO, a socket, a device.
+    Other,
+}
+
+/// Opens what may be a file, without waiting: a FIFO without a peer would hold the whole harness up.
+pub(crate) fn open_regular(
+    root: &Dir,
+    path: impl AsRef<std::path::Path>,
+    mut options: OpenOptions,
+) -> std::io::Result<Opened> {
+    options.custom_flags(libc::O_NONBLOCK);
+    let file = match root.open_with(path, &options) {
+        Ok(file) => file,
+        // A FIFO that nobody reads, or a socket.
+        Err(e) if e.raw_os_error() == Some(libc::ENXIO) => return Ok(Opened::Other),
+        Err(e) => return Err(e),
+    };
+    let kind = file.metadata()?.file_type();
+    Ok(if kind.is_file() {
+        Opened::File(file)
+    } else if kind.is_dir() {
+        Opened::Folder
+    } else {
+        Opened::Other
+    })
+}
+
 fn load(path: &str, cx: &Context<'_>) -> Result<Vec<u8>, Box<Outcome>> {
     let inner = relative(path, cx)?;
     let failed = |e: std::io::Error| refused(format!("`{path}` cannot be read: {e}."));
-    let file = root(cx)?.open(&inner).map_err(failed)?;
+    let mut options = OpenOptions::new();
+    options.read(true);
+    let file = match open_regular(&root(cx)?, &inner, options).map_err(failed)? {
+        Opened::File(file) => file,
+        Opened::Folder => return Err(refused(format!("`{path}` is a folder."))),
+        Opened::Other => return Err(refused(format!("`{path}` is no regular file."))),
+    };
     let meta = file.metadata().map_err(failed)?;
-    if meta.is_dir() {
-        return Err(refused(format!("`{path}` is a folder.")));
-    }
-    if !meta.is_file() {
-        return Err(refused(format!("`{path}` is no regular file.")));
-    }
     if meta.len() > FILE_BYTES_MAX {
         return Err(refused(format!(
             "`{path}` has {} bytes; read parts of it with `shell`.",
@@ -171,8 +202,12 @@ fn store(path: &str, content: &[u8], cx: &Context<'_>) -> Result<(), Box<Outcome
         root.create_dir_all(folder).map_err(failed)?;
     }
     let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    let mut file = root.open_with(&inner, &options).map_err(failed)?;
+    options.write(true).create(true);
+    let Opened::File(mut file) = open_regular(&root, &inner, options).map_err(failed)? else {
+        return Err(refused(format!("`{path}` is no regular file.")));
+    };
+    // Only now: what is no regular file is not touched.
+    file.set_len(0).map_err(failed)?;
     file.write_all(content).map_err(failed)
 }
 
@@ -222,5 +257,37 @@ pub(crate) fn edit(args: EditArgs, cx: &Context<'_>) -> Outcome {
     match store(&args.path, changed.as_bytes(), cx) {
         Ok(()) => Outcome::done(format!("Replaced {count} in `{}`.", args.path)),
         Err(outcome) => *outcome,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn a_fifo_is_refused_at_once_and_a_file_is_opened_whole() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let made = Command::new("mkfifo").arg(dir.path().join("f")).status();
+        assert!(made.expect("mkfifo").success());
+        std::fs::write(dir.path().join("plain"), "content").expect("a file");
+        let root = Dir::open_ambient_dir(dir.path(), ambient_authority()).expect("the folder");
+        let reading = || OpenOptions::new().read(true).clone();
+        let writing = || OpenOptions::new().write(true).create(true).clone();
+        for options in [reading(), writing()] {
+            let opened = open_regular(&root, "f", options).expect("no error");
+            assert!(matches!(opened, Opened::Other));
+        }
+        // With a reader, a writer's open goes through.
+        let _reader = open_regular(&root, "f", reading());
+        let opened = open_regular(&root, "f", writing()).expect("no error");
+        assert!(matches!(opened, Opened::Other));
+        let opened = open_regular(&root, "plain", writing()).expect("no error");
+        assert!(
+            matches!(opened, Opened::File(file) if file.metadata().expect("metadata").len() == 7)
+        );
+        let opened = open_regular(&root, ".", reading()).expect("no error");
+        assert!(matches!(opened, Opened::Folder));
     }
 }

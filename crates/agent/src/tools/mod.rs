@@ -166,7 +166,7 @@ pub(crate) fn specs(state: &State) -> Vec<ToolSpec> {
         (
             "wait",
             include_str!("../../prompts/wait.md"),
-            json!({"until": text, "seconds": number, "command": text}),
+            json!({"until": text, "seconds": number, "command": text, "timeout_s": number}),
             json!([]),
         ),
     ];

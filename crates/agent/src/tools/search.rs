@@ -1,7 +1,9 @@
 //! `search`: ripgrep's own libraries over the workspace's files.
 
+use std::path::Path;
+
 use cap_std::ambient_authority;
-use cap_std::fs::Dir;
+use cap_std::fs::{Dir, OpenOptions};
 use globset::GlobBuilder;
 use grep_regex::RegexMatcherBuilder;
 use grep_searcher::sinks::Lossy;
@@ -12,6 +14,7 @@ use serde::Deserialize;
 
 use crate::context::Context;
 use crate::tools::Outcome;
+use crate::tools::files::{Opened, open_regular};
 
 /// Matching lines that one search returns.
 const MATCHES_MAX: usize = 200;
@@ -51,6 +54,9 @@ pub(crate) fn run(args: Args, cx: &Context<'_>) -> Outcome {
         return Outcome::failed("The workspace cannot be opened.");
     };
     let start = cx.ready.dir.join(&inner);
+    if holds_up(&start) {
+        return Outcome::failed("An ignore file of that folder is no regular file; remove it.");
+    }
     let mut searcher = SearcherBuilder::new()
         .line_number(true)
         .binary_detection(BinaryDetection::quit(0))
@@ -62,7 +68,7 @@ pub(crate) fn run(args: Args, cx: &Context<'_>) -> Outcome {
         .git_exclude(false)
         .parents(false)
         .require_git(false)
-        .filter_entry(|e| e.file_name() != ".git")
+        .filter_entry(|e| e.file_name() != ".git" && !holds_up(e.path()))
         .max_filesize(Some(FILE_BYTES_MAX))
         .sort_by_file_path(|a, b| a.cmp(b))
         .build();
@@ -80,7 +86,11 @@ pub(crate) fn run(args: Args, cx: &Context<'_>) -> Outcome {
             continue;
         }
         // Opened through the workspace's own handle: a link that leads out of it is refused.
-        let Ok(file) = root.open(path) else { continue };
+        let mut options = OpenOptions::new();
+        options.read(true);
+        let Ok(Opened::File(file)) = open_regular(&root, path, options) else {
+            continue;
+        };
         let name = path.display().to_string();
         let sink = Lossy(|line, text| {
             found.push(format!(
@@ -103,4 +113,28 @@ pub(crate) fn run(args: Args, cx: &Context<'_>) -> Outcome {
         outcome.footer = format!("[the first {MATCHES_MAX} matches]");
     }
     outcome
+}
+
+/// Whether one of the ignore files that the walk opens in a folder is a FIFO or the like, whose opening never ends.
+fn holds_up(folder: &Path) -> bool {
+    [".gitignore", ".ignore"]
+        .iter()
+        .any(|name| std::fs::metadata(folder.join(name)).is_ok_and(|m| !m.is_file() && !m.is_dir()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ignore_file_that_is_a_fifo_is_not_opened() {
+        let dir = tempfile::tempdir().expect("a folder");
+        assert!(!holds_up(dir.path()));
+        std::fs::write(dir.path().join(".ignore"), "x").expect("a file");
+        assert!(!holds_up(dir.path()));
+        let made = std::process::Command::new("mkfifo")
+            .arg(dir.path().join(".gitignore"))
+            .status();
+        assert!(made.expect("mkfifo").success() && holds_up(dir.path()));
+    }
 }

@@ -1,10 +1,11 @@
 //! Tools that only say something: `claim_done`, `ask_for_help`, `notes`, `plan`, and `wait`.
 
 use std::sync::PoisonError;
+use std::time::Duration;
 
 use overnight_core::judge::clip;
 use overnight_core::turn::{Help, PlanStep, Said};
-use overnight_ports::sandbox::Exit;
+use overnight_ports::sandbox::{Background, Exit};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -15,6 +16,10 @@ use crate::tools::Outcome;
 const TEXT_BYTES_MAX: usize = 8 * 1024;
 /// Steps of a plan.
 const STEPS_MAX: usize = 40;
+/// How long `wait` waits for a command if the model names no limit, seconds.
+const WAIT_DEFAULT_S: f64 = 600.0;
+/// The longest limit that the model may name, seconds.
+const WAIT_MAX_S: f64 = 4.0 * 3600.0;
 
 #[derive(Deserialize)]
 pub(crate) struct ClaimArgs {
@@ -108,6 +113,32 @@ pub(crate) struct WaitArgs {
     until: Option<String>,
     seconds: Option<f64>,
     command: Option<String>,
+    timeout_s: Option<f64>,
+}
+
+/// How long `wait` waits for a command.
+fn limit(timeout_s: Option<f64>) -> Duration {
+    let seconds = timeout_s
+        .filter(|s| s.is_finite() && *s > 0.0)
+        .unwrap_or(WAIT_DEFAULT_S)
+        .min(WAIT_MAX_S);
+    Duration::from_secs_f64(seconds)
+}
+
+/// What a background command printed and how it ended, or that it has not within the limit.
+async fn ended(name: &str, background: &dyn Background, limit: Duration) -> Outcome {
+    let exit = tokio::time::timeout(limit, background.wait()).await.ok();
+    Outcome {
+        ok: true,
+        output: background.output(0),
+        exit: exit.and_then(Exit::code),
+        footer: match exit {
+            Some(Exit::Code(code)) => format!("[`{name}` ended with exit code {code}]"),
+            Some(other) => format!("[`{name}` ended: {other:?}]"),
+            None => format!("[`{name}` still runs after {} s]", limit.as_secs_f64()),
+        },
+        ..Outcome::default()
+    }
 }
 
 pub(crate) async fn wait(args: WaitArgs, cx: &Context<'_>) -> Outcome {
@@ -122,18 +153,7 @@ pub(crate) async fn wait(args: WaitArgs, cx: &Context<'_>) -> Outcome {
         let Some(background) = found else {
             return Outcome::failed(format!("There is no background command `{name}`."));
         };
-        let exit = background.wait().await;
-        let mut outcome = Outcome {
-            ok: true,
-            output: background.output(0),
-            exit: exit.code(),
-            ..Outcome::default()
-        };
-        outcome.footer = match exit {
-            Exit::Code(code) => format!("[`{name}` ended with exit code {code}]"),
-            other => format!("[`{name}` ended: {other:?}]"),
-        };
-        return outcome;
+        return ended(name, background.as_ref(), limit(args.timeout_s)).await;
     }
     let until = match (&args.until, args.seconds) {
         (Some(time), _) => match time.parse::<jiff::Timestamp>() {
@@ -146,4 +166,50 @@ pub(crate) async fn wait(args: WaitArgs, cx: &Context<'_>) -> Outcome {
         _ => return Outcome::failed("`wait` needs `seconds`, `until` or `command`."),
     };
     Outcome::said("The harness waits.", Said::WaitUntil { until })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Command(Option<Exit>);
+
+    #[async_trait::async_trait]
+    impl Background for Command {
+        fn exit(&self) -> Option<Exit> {
+            self.0
+        }
+        fn output(&self, _: usize) -> Vec<u8> {
+            b"so far\n".to_vec()
+        }
+        async fn wait(&self) -> Exit {
+            match self.0 {
+                Some(exit) => exit,
+                None => std::future::pending().await,
+            }
+        }
+        async fn kill(&self) {}
+    }
+
+    #[test]
+    fn a_wait_has_a_limit() {
+        let seconds = |given| limit(given).as_secs_f64();
+        assert_eq!(seconds(None), 600.0);
+        assert_eq!(seconds(Some(5.0)), 5.0);
+        assert_eq!(seconds(Some(1e9)), 4.0 * 3600.0);
+        for odd in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+            assert_eq!(seconds(Some(odd)), 600.0);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_command_that_does_not_end_is_told_of_and_goes_on() {
+        let outcome = ended("bg1", &Command(None), Duration::from_millis(10)).await;
+        assert!(outcome.ok && outcome.exit.is_none());
+        assert_eq!(outcome.footer, "[`bg1` still runs after 0.01 s]");
+        assert_eq!(outcome.output, b"so far\n");
+        let outcome = ended("bg1", &Command(Some(Exit::Code(3))), Duration::from_secs(9)).await;
+        assert_eq!(outcome.exit, Some(3));
+        assert_eq!(outcome.footer, "[`bg1` ended with exit code 3]");
+    }
 }

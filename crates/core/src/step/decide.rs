@@ -102,7 +102,9 @@ pub fn decide(state: &State, command: &Command) -> Result<Vec<Fact>, Refusal> {
         Command::Resume if wants_answer(state) => refuse(format!(
             "the run waits for an answer: overnight answer {run} \"TEXT\""
         )),
-        Command::Resume if state.ended() && state.delivery_error.is_some() => Ok(vec![Fact::Resumed]),
+        Command::Resume if state.ended() && state.delivery_error.is_some() => {
+            Ok(vec![Fact::Resumed])
+        }
         Command::Resume if state.ended() => match &state.stop {
             Some(StopReason::Blocked {
                 by: Blocker::Provider,

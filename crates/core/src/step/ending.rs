@@ -141,7 +141,8 @@ pub(super) fn ended(state: &mut State) {
         })
     );
     // So does a budget that was raised meanwhile.
-    let raised = matches!(&state.stop, Some(StopReason::OutOfBudget { .. })) && exhausted(state).is_none();
+    let raised =
+        matches!(&state.stop, Some(StopReason::OutOfBudget { .. })) && exhausted(state).is_none();
     if (answered && asks) || raised {
         reopen(state);
     }
@@ -164,7 +165,11 @@ fn reopen(state: &mut State) {
     state.progress.without = 0;
     // A person may have mended what lies outside the tree: what did not pass is looked at again.
     for check in state.checks.values_mut() {
-        if check.latest.as_ref().is_some_and(|found| found.verdict != Verdict::Pass) {
+        if check
+            .latest
+            .as_ref()
+            .is_some_and(|found| found.verdict != Verdict::Pass)
+        {
             check.latest = None;
         }
     }
@@ -185,7 +190,10 @@ pub(super) fn enforce_budgets(state: &mut State) {
         budget: budget.to_owned(),
     };
     let used = shares(state);
-    if used.iter().any(|(budget, percent)| *budget == "hours" && *percent >= 100) {
+    if used
+        .iter()
+        .any(|(budget, percent)| *budget == "hours" && *percent >= 100)
+    {
         return stop(state, out("hours"));
     }
     let about_to_ask = state
@@ -208,7 +216,9 @@ pub(super) fn enforce_budgets(state: &mut State) {
 /// The first budget that is used up.
 fn exhausted(state: &State) -> Option<&'static str> {
     let used = shares(state);
-    used.iter().find(|(_, percent)| *percent >= 100).map(|(budget, _)| *budget)
+    used.iter()
+        .find(|(_, percent)| *percent >= 100)
+        .map(|(budget, _)| *budget)
 }
 
 /// How much of each budget is used, percent.
@@ -218,10 +228,16 @@ fn shares(state: &State) -> [(&'static str, u64); 4] {
     let used_ms = state.spent.active_ms.saturating_add(state.spent.waiting_ms);
     let tokens = limits.tokens.map(|t| t as f64);
     [
-        ("turns", share(state.spent.turns as f64, Some(limits.turns as f64))),
+        (
+            "turns",
+            share(state.spent.turns as f64, Some(limits.turns as f64)),
+        ),
         ("tokens", share(state.spent.usage.total() as f64, tokens)),
         ("usd", share(state.spent.usd, limits.usd)),
-        ("hours", share(used_ms as f64, Some(limits.hours * MS_PER_HOUR))),
+        (
+            "hours",
+            share(used_ms as f64, Some(limits.hours * MS_PER_HOUR)),
+        ),
     ]
 }
 

@@ -124,7 +124,9 @@ pub(super) fn failed(
             lane.window = (lane.window / 2).max(1);
             lane.inbox.push(Notice::HistoryCut);
             if least {
-                let stop = provider_blocks(format!("The goal alone is too long for the model's context: {message}"));
+                let stop = provider_blocks(format!(
+                    "The goal alone is too long for the model's context: {message}"
+                ));
                 ending::stop(state, stop);
             }
         }
@@ -209,7 +211,7 @@ fn hear(lane: &mut Lane, said: &Said, now: UnixMs) {
             });
             while lane.notes.len() > NOTES_MAX
                 || lane.notes.len() > 1
-                && lane.notes.iter().map(|n| n.text.len()).sum::<usize>() > NOTES_BYTES_MAX
+                    && lane.notes.iter().map(|n| n.text.len()).sum::<usize>() > NOTES_BYTES_MAX
             {
                 lane.notes.remove(0);
             }

@@ -204,11 +204,7 @@ impl LinuxCell {
         }
         let job = Job {
             script: command.script.clone(),
-            dir: self
-                .root
-                .join(dir)
-                .to_string_lossy()
-                .into_owned(),
+            dir: self.root.join(dir).to_string_lossy().into_owned(),
             env,
         };
         let job = wire::memory_file(&serde_json::to_vec(&job).map_err(io::Error::from)?)?;

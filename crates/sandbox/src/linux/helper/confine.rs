@@ -106,7 +106,11 @@ static FILTER: OnceLock<BpfProgram> = OnceLock::new();
 impl Confinement {
     /// Prepares it, in the finished world. `host_network` cuts the abstract sockets of the host off, which belong
     /// to a network namespace and are not files.
-    pub(super) fn prepare(workspace: &Path, home: &Path, host_network: bool) -> io::Result<Confinement> {
+    pub(super) fn prepare(
+        workspace: &Path,
+        home: &Path,
+        host_network: bool,
+    ) -> io::Result<Confinement> {
         FILTER.get_or_init(|| compile_filter().unwrap_or_default());
         if FILTER.get().is_none_or(Vec::is_empty) {
             return Err(io::Error::other(

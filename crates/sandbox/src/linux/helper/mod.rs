@@ -124,7 +124,8 @@ fn receive_setup(control: &OwnedFd) -> io::Result<Setup> {
 /// The cell's process 1.
 fn first_process(control: &OwnedFd, setup: &Setup) -> io::Result<()> {
     let world = world::build(setup)?;
-    let confinement = confine::Confinement::prepare(&setup.inside, &setup.home, !setup.network.own)?;
+    let confinement =
+        confine::Confinement::prepare(&setup.inside, &setup.home, !setup.network.own)?;
     // From here on nobody may look into this process, which is privileged in the cell's user namespace.
     confine::hide_from_debuggers()?;
     let fds: Vec<_> = world

@@ -8,7 +8,6 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path, PathBuf};
 
-
 use super::super::sys::{
     self, Context, NODEV, NOEXEC, NOSUID, RDONLY, RESOLVE_BENEATH, RESOLVE_IN_ROOT,
     RESOLVE_NO_SYMLINKS,
