@@ -69,8 +69,7 @@ Examples:
     /// Goes on with a paused, killed or unblocked run
     #[command(after_long_help = "\
 Examples:
-  overnight resume
-  overnight resume last --model openai/gpt-5.5")]
+  overnight resume")]
     Resume(ResumeArgs),
     /// Asks a run to rest; `resume` goes on
     #[command(after_long_help = "\
@@ -232,9 +231,6 @@ pub struct ResumeArgs {
     /// The run: its id, its short id, or `last`
     #[arg(default_value = "last")]
     pub run: String,
-    /// Go on with another model
-    #[arg(long)]
-    pub model: Option<String>,
     /// Print events as JSON lines, the run last
     #[arg(long)]
     pub json: bool,

@@ -42,8 +42,7 @@ pub async fn resume(args: ResumeArgs, word: Option<Command>) -> anyhow::Result<u
     let text = String::from_utf8(text).context("the goal file in the journal")?;
     let goal =
         goalfile::parse(&text).with_context(|| format!("the goal of run {}", state.run.short()))?;
-    let spec = args.model.unwrap_or_else(|| state.model.clone());
-    let model = assembly::model(&spec)?;
+    let model = assembly::model(&state.model)?;
     let sandbox = assembly::sandbox(state.sandbox == "none").await?;
     let started_at = state.created_at;
     let ports = assembly::ports(Parts {

@@ -45,7 +45,6 @@ pub async fn run(args: RunArgs) -> anyhow::Result<u8> {
     {
         let resume = crate::args::ResumeArgs {
             run: unfinished,
-            model: args.model,
             json: args.json,
             yes: false,
         };
