@@ -176,7 +176,7 @@ impl Engine {
             tokio::select! {
                 message = self.from_effects.recv() => {
                     if let Some(message) = message {
-                        self.hear(message, watcher).await?;
+                        self.hear(message, watcher, interrupt).await?;
                     }
                 }
                 _ = look.tick() => self.look_for_commands(watcher)?,
@@ -212,7 +212,7 @@ impl Engine {
             tokio::select! {
                 message = self.from_effects.recv() => {
                     if let Some(message) = message {
-                        self.hear(message, watcher).await?;
+                        self.hear(message, watcher, interrupt).await?;
                     }
                 }
                 _ = &mut grace => break,
@@ -222,7 +222,12 @@ impl Engine {
         Ok(())
     }
 
-    async fn hear(&mut self, first: Message, watcher: &mut dyn Watcher) -> Result<(), EngineError> {
+    async fn hear(
+        &mut self,
+        first: Message,
+        watcher: &mut dyn Watcher,
+        interrupt: &mut mpsc::UnboundedReceiver<()>,
+    ) -> Result<(), EngineError> {
         let mut events = Vec::new();
         let mut finished = Vec::new();
         let mut next = Some(first);
@@ -238,12 +243,17 @@ impl Engine {
         }
         loop {
             match self.advance(events.clone(), &[], watcher) {
-                // A full disk loses nothing: the facts stay in memory until there is room.
+                // A full disk loses nothing: the facts stay in memory until there is room, or until a person gives up.
                 Err(EngineError::Journal(JournalError::Full { path })) => {
                     watcher.note(&format!(
                         "the disk that holds {path} is full; the run waits for room"
                     ));
-                    tokio::time::sleep(FULL_RETRY_EVERY).await;
+                    tokio::select! {
+                        () = tokio::time::sleep(FULL_RETRY_EVERY) => {}
+                        Some(()) = interrupt.recv() => {
+                            return Err(JournalError::Full { path }.into());
+                        }
+                    }
                 }
                 other => return other,
             }
