@@ -69,7 +69,8 @@ Examples:
     /// Goes on with a paused, killed or unblocked run
     #[command(after_long_help = "\
 Examples:
-  overnight resume")]
+  overnight resume
+  overnight resume last --json")]
     Resume(ResumeArgs),
     /// Asks a run to rest; `resume` goes on
     #[command(after_long_help = "\

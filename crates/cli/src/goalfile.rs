@@ -1,15 +1,15 @@
 //! Goal files: read, judged, and shown with what is wrong where.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Read};
 use std::path::Path;
 
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use anyhow::Context;
-use overnight_core::goal::Goal;
 use overnight_core::goal::diagnostic::{Diagnostic, Severity, refuses};
 use overnight_core::goal::lint::{Element, Facts, lint, summary, unsupported};
 use overnight_core::goal::parse::{self, Parsed};
+use overnight_core::goal::{GOAL_BYTES_MAX, Goal};
 use serde_json::{Value, json};
 
 use crate::problem::usage;
@@ -34,7 +34,7 @@ pub struct Judged {
 
 /// Reads and judges a goal file. An error only if it cannot be read at all.
 pub fn judge(path: &Path) -> anyhow::Result<Judged> {
-    let bytes = std::fs::read(path)
+    let bytes = read(path)
         .with_context(|| path.display().to_string())
         .map_err(|e| usage(format!("{e:#}")))?;
     let shown = path.display().to_string();
@@ -56,6 +56,18 @@ pub fn judge(path: &Path) -> anyhow::Result<Judged> {
         .ok()
         .and_then(|dir| overnight_workspace::tracked(&dir).ok());
     Ok(judge_text(shown, text, &Facts { paths }))
+}
+
+/// Reads a regular file, at most one byte more than a goal may have.
+fn read(path: &Path) -> std::io::Result<Vec<u8>> {
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(std::io::Error::other("it is no regular file"));
+    }
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)?
+        .take(GOAL_BYTES_MAX as u64 + 1)
+        .read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 fn judge_text(path: String, text: String, facts: &Facts) -> Judged {

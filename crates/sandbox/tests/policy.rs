@@ -501,3 +501,18 @@ async fn the_probe_opens_a_cell() {
         "{described}"
     );
 }
+
+#[tokio::test]
+async fn the_hosts_device_nodes_can_be_written_to_and_not_be_changed() {
+    let world = World::new();
+    let Some(cell) = open(world.spec()).await else {
+        return;
+    };
+    fails(&cell, "chmod 600 /dev/null").await;
+    fails(&cell, "touch -d 2001-01-01 /dev/zero").await;
+    ok(
+        &cell,
+        "echo x > /dev/null && head -c 4 /dev/urandom > /dev/null",
+    )
+    .await;
+}

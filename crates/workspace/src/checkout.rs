@@ -9,7 +9,7 @@ use overnight_core::goal::globs::Globs;
 use overnight_core::ids::{CommitId, TreeId};
 use overnight_ports::workspace::WorkspaceError;
 
-use crate::ARTEFACTS_MAX;
+use crate::GENERATED_MAX;
 use crate::baseline::{self, add_parents};
 use crate::beneath::{DEPTH_MAX, Kind, Root, dir_at, list, stat_at};
 use crate::facts::{Facts, Layout, make_dir, remove_dir};
@@ -118,10 +118,10 @@ impl Checkouts {
     }
 
     /// Paths that appeared in a checkout of `tree` and are not in it, sorted; a new directory is one entry and ends
-    /// in `/`. At most [`ARTEFACTS_MAX`].
+    /// in `/`. At most [`GENERATED_MAX`].
     pub fn generated(&self, dest: &Path, tree: &TreeId) -> Result<Vec<String>, WorkspaceError> {
         let mut paths = self.new_paths(dest, tree)?;
-        paths.truncate(ARTEFACTS_MAX);
+        paths.truncate(GENERATED_MAX);
         Ok(paths.iter().map(|path| names::quote(path)).collect())
     }
 

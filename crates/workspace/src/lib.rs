@@ -38,7 +38,7 @@ mod workspace;
 pub use checkout::{Checkouts, clone_at};
 pub use deliver::{deliver_branch, deliver_patch};
 pub use layers::{SetupLayer, capture_layer};
-pub use person::{branch, first_commit, head, prefix, ready, tracked};
+pub use person::{branch, first_commit, head, places, prefix, ready, tracked};
 pub use prepare::Options;
 pub use workspace::GitWorkspace;
 
@@ -48,3 +48,5 @@ pub const SNAPSHOT_FILE_BYTES_MAX: u64 = 32 * 1024 * 1024;
 pub const DIRTY_PATHS_MAX: usize = 200;
 /// How many artefacts or generated paths are listed.
 pub const ARTEFACTS_MAX: usize = 200;
+/// How many generated paths are learned from one run of a check.
+pub const GENERATED_MAX: usize = 1_000;

@@ -57,6 +57,17 @@ pub fn prefix(at: &Path) -> Result<String, WorkspaceError> {
     })
 }
 
+/// Where a repository lies on this machine: its checkout and its git directory. Nobody inside a sandbox has business
+/// there; what they need is copied.
+pub fn places(at: &Path) -> Result<Vec<std::path::PathBuf>, WorkspaceError> {
+    let origin = Origin::find(at)?;
+    Ok(origin
+        .top
+        .into_iter()
+        .chain([origin.git_dir, origin.common_dir])
+        .collect())
+}
+
 /// The paths of the tree that `HEAD` is.
 pub fn tracked(at: &Path) -> Result<Vec<String>, WorkspaceError> {
     let origin = Origin::find(at)?;

@@ -15,7 +15,7 @@ use super::Setup;
 /// Makes checkouts in a run's folder.
 pub struct RunCheckouts {
     run_dir: PathBuf,
-    home: PathBuf,
+    hidden: Vec<PathBuf>,
     network: Network,
     setup: Arc<Setup>,
     next: AtomicU64,
@@ -25,7 +25,7 @@ pub struct RunCheckouts {
 
 impl RunCheckouts {
     /// Checkouts of the store in `run_dir`, which must be prepared by the time the first one is made.
-    pub fn new(run_dir: &Path, home: &Path, hosts: &[String], setup: Arc<Setup>) -> Self {
+    pub fn new(run_dir: &Path, hidden: Vec<PathBuf>, hosts: &[String], setup: Arc<Setup>) -> Self {
         let network = if hosts.is_empty() {
             Network::Loopback
         } else {
@@ -33,7 +33,7 @@ impl RunCheckouts {
         };
         RunCheckouts {
             run_dir: run_dir.to_owned(),
-            home: home.to_owned(),
+            hidden,
             network,
             setup,
             next: AtomicU64::new(0),
@@ -88,7 +88,7 @@ impl Checkouts for RunCheckouts {
             base_layer: layer.map(|l| l.private),
             network: self.network.clone(),
             env: Default::default(),
-            hidden: vec![self.home.clone()],
+            hidden: self.hidden.clone(),
         })
     }
 

@@ -58,7 +58,7 @@ impl GitGround {
                 hosts => Network::Hosts(hosts.to_vec()),
             },
             env: Default::default(),
-            hidden: vec![self.home.clone()],
+            hidden: super::hidden(&self.home, &self.repo),
         };
         if let Some(layer) = layer {
             if fresh {

@@ -138,7 +138,7 @@ pub fn ports(parts: Parts) -> anyhow::Result<Ports> {
     ));
     let checkouts = Arc::new(RunCheckouts::new(
         &run_dir,
-        &home,
+        hidden(&home, &repo),
         &goal.uses.network,
         setup,
     ));
@@ -152,6 +152,14 @@ pub fn ports(parts: Parts) -> anyhow::Result<Ports> {
         shelf,
         time: local_time,
     })
+}
+
+/// What nobody inside a sandbox may read: the harness's own folder, and the person's repository at its real place, with
+/// its ignored files, its configuration and whatever is not committed.
+pub fn hidden(home: &Path, repo: &Path) -> Vec<PathBuf> {
+    let mut hidden = vec![home.to_owned()];
+    hidden.extend(overnight_workspace::places(repo).unwrap_or_default());
+    hidden
 }
 
 /// A repository without files, for a goal that touches none.

@@ -30,6 +30,7 @@ pub async fn check(args: CheckArgs) -> anyhow::Result<u8> {
         None => assembly::empty_repository(folder.path())?,
     };
     overnight_workspace::ready(&repo).map_err(|e| crate::problem::usage(e.to_string()))?;
+    let hidden = assembly::hidden(&home, &repo);
     let (run_dir, files) = (folder.path().join("run"), goal.uses.files.clone());
     let prepared = tokio::task::spawn_blocking({
         let run_dir = run_dir.clone();
@@ -42,7 +43,7 @@ pub async fn check(args: CheckArgs) -> anyhow::Result<u8> {
     let setup = Arc::new(Setup::new(&home, goal, sandbox.clone()));
     let checkouts = Arc::new(RunCheckouts::new(
         &run_dir,
-        &home,
+        hidden,
         &goal.uses.network,
         setup,
     ));

@@ -74,7 +74,7 @@ pub async fn verify(args: &OneRun) -> anyhow::Result<u8> {
         sandbox,
         Arc::new(RunCheckouts::new(
             &run_dir,
-            &home,
+            assembly::hidden(&home, &repo),
             &goal.uses.network,
             setup,
         )),

@@ -4,6 +4,11 @@ use globset::{Candidate, GlobBuilder, GlobMatcher};
 
 use crate::paths::unquote;
 
+/// Length of one pattern, bytes.
+const PATTERN_BYTES_MAX: usize = 4096;
+/// How many groups of alternatives one pattern has.
+const ALTERNATIVES_MAX: usize = 32;
+
 /// An ordered list of gitignore patterns; the last one that matches a path decides.
 #[derive(Debug, Clone, Default)]
 pub struct Globs {
@@ -91,6 +96,12 @@ impl Rule {
         if body.is_empty() {
             return Err(bad("it is empty".into()));
         }
+        // Alternatives in alternatives multiply; nobody writes more by hand.
+        if pattern.len() > PATTERN_BYTES_MAX || body.matches('{').count() > ALTERNATIVES_MAX {
+            return Err(bad(format!(
+                "it is longer than {PATTERN_BYTES_MAX} bytes or has more than {ALTERNATIVES_MAX} `{{`"
+            )));
+        }
         if body.split('/').any(|part| part == "..") {
             return Err(bad("`..` leaves the repository".into()));
         }
@@ -176,5 +187,6 @@ mod tests {
         assert!(Globs::new(&["../x"]).is_err());
         assert!(Globs::new(&["a["]).is_err());
         assert!(Globs::new(&["!"]).is_err());
+        assert!(Globs::new(&["{a,".repeat(250) + "b" + &"}".repeat(250)]).is_err());
     }
 }

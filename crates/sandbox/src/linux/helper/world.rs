@@ -305,7 +305,8 @@ impl Root {
         for (name, tree) in nodes {
             let path = dev.join(name);
             let target = self.file(&path, b"", 0o666)?;
-            sys::set_attributes(tree.as_fd(), false, NOSUID | NOEXEC)?;
+            // Read-only: writing to a device works all the same, changing the host's node does not.
+            sys::set_attributes(tree.as_fd(), false, RDONLY | NOSUID | NOEXEC)?;
             self.attach(&tree, &target, &path)?;
         }
         let folder = self.open(dev, libc::O_PATH)?;
