@@ -187,14 +187,12 @@ pub(crate) fn view(state: &State) -> String {
 }
 
 fn describe(check: &Check) -> String {
+    if let Some(command) = check.kind.command() {
+        return format!(" ({} `{}`)", check.kind.key(), clip(command, 200));
+    }
     match &check.kind {
-        CheckKind::Run { command }
-        | CheckKind::Tests { command, .. }
-        | CheckKind::Metric { command, .. } => {
-            format!(" ({} `{}`)", check.kind.key(), clip(command, 200))
-        }
         CheckKind::File { path, .. } => format!(" (file `{path}`)"),
-        CheckKind::Diff { .. } | CheckKind::Later { .. } => format!(" ({})", check.kind.key()),
+        kind => format!(" ({})", kind.key()),
     }
 }
 

@@ -63,6 +63,12 @@ impl Judgement {
         Judgement::cannot_tell(&Obstacle::Harness { detail }, output)
     }
 
+    /// Planted faults that nobody noticed are the evidence, whatever the share is.
+    fn with_survivors(mut self, now: &Observation) -> Self {
+        self.evidence = tail(&now.output, EVIDENCE_BYTES_MAX);
+        self
+    }
+
     fn with_output(mut self, output: &[u8]) -> Self {
         self.evidence = tail(output, EVIDENCE_BYTES_MAX);
         self
@@ -152,6 +158,7 @@ pub fn judge(
             judge_tests(check.role, must_pass, *proves_change, now, tests, base)
         }
         CheckKind::Metric { target, .. } => metric(*target, index, now, base),
+        CheckKind::Mutation { target, .. } => metric(*target, index, now, base).with_survivors(now),
         CheckKind::File { path, is } => file(path, is, now),
         CheckKind::Diff { .. } | CheckKind::Later { .. } => {
             let detail = format!("`{}` is not judged by running it", check.kind.key());
@@ -604,6 +611,9 @@ mod tests {
             timeout_s: 1,
             dir: String::new(),
             already: false,
+            hidden: None,
+            feedback: Default::default(),
+            runs: 2,
         }
     }
 

@@ -22,6 +22,9 @@ pub const WINDOW_TURNS_MAX: u32 = 32;
 pub const CHANGES_SHOWN_MAX: usize = 200;
 /// The id of the check on the diff that every goal with a repository has, from `keep.paths` and `use.paths`.
 pub const SCOPE_CHECK: &str = "scope";
+/// The id of the check that every goal with a repository has on what belongs to the oracle: the base's tests and what
+/// steers them.
+pub const ORACLE_CHECK: &str = "oracle";
 
 /// A run, as its events add up.
 #[derive(Debug, Clone, Serialize)]

@@ -133,6 +133,7 @@ pub fn compares(check: &Check) -> bool {
         CheckKind::Run { .. }
         | CheckKind::File { .. }
         | CheckKind::Diff { .. }
+        | CheckKind::Mutation { .. }
         | CheckKind::Later { .. } => false,
     }
 }

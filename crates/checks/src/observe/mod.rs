@@ -109,6 +109,13 @@ impl CheckoutVerifier {
                 report: Some(report),
             } => run.reported(command, report).await,
             Ask::Values { command, reads } => run.values(command, reads).await,
+            Ask::Mutation { command, .. } => Ok(Observation {
+                command: command.clone(),
+                obstacle: Some(Obstacle::Harness {
+                    detail: "this verifier plants no faults".to_owned(),
+                }),
+                ..Observation::default()
+            }),
             Ask::File { .. } => Ok(Observation::default()),
         };
         cell.close().await;
@@ -153,7 +160,10 @@ fn harness(error: &SandboxError) -> Obstacle {
 
 fn command_of(ask: &Ask) -> &str {
     match ask {
-        Ask::Exit { command } | Ask::Tests { command, .. } | Ask::Values { command, .. } => command,
+        Ask::Exit { command }
+        | Ask::Tests { command, .. }
+        | Ask::Values { command, .. }
+        | Ask::Mutation { command, .. } => command,
         Ask::File { .. } => "",
     }
 }

@@ -393,11 +393,16 @@ fn finding(found: &Found, report: Option<&CheckReport>) -> Finding {
 }
 
 fn command(kind: &CheckKind) -> Option<&str> {
-    match kind {
-        CheckKind::Run { command }
-        | CheckKind::Tests { command, .. }
-        | CheckKind::Metric { command, .. } => Some(command),
-        CheckKind::Diff { .. } | CheckKind::File { .. } | CheckKind::Later { .. } => None,
+    kind.command()
+}
+
+fn aim(target: &Aim) -> String {
+    match target {
+        Aim::AtLeast(value) => format!("at least {value}"),
+        Aim::AtMost(value) => format!("at most {value}"),
+        Aim::Equals(value) => format!("exactly {value}"),
+        Aim::NoWorse(Better::Higher) => "at least the base's value".to_owned(),
+        Aim::NoWorse(Better::Lower) => "at most the base's value".to_owned(),
     }
 }
 
@@ -420,16 +425,7 @@ fn wants(check: &Check) -> String {
             crate::goal::Role::Done => "all tests pass".to_owned(),
             crate::goal::Role::Keep => "tests that pass on the base still pass".to_owned(),
         },
-        CheckKind::Metric { read, target, .. } => {
-            let aim = match target {
-                Aim::AtLeast(value) => format!("at least {value}"),
-                Aim::AtMost(value) => format!("at most {value}"),
-                Aim::Equals(value) => format!("exactly {value}"),
-                Aim::NoWorse(Better::Higher) => "at least the base's value".to_owned(),
-                Aim::NoWorse(Better::Lower) => "at most the base's value".to_owned(),
-            };
-            format!("{} {aim}", read.value)
-        }
+        CheckKind::Metric { read, target, .. } => format!("{} {}", read.value, aim(target)),
         CheckKind::Diff { allow, forbid } => match (allow.is_empty(), forbid.is_empty()) {
             (false, true) => format!("changes only in {}", listed(allow)),
             (false, false) => format!(
@@ -445,6 +441,9 @@ fn wants(check: &Check) -> String {
             FileIs::Containing(text) => format!("{path} contains `{text}`"),
             FileIs::Matching(pattern) => format!("{path} matches `{pattern}`"),
         },
+        CheckKind::Mutation { target, .. } => {
+            format!("the tests notice planted faults, {}", aim(target))
+        }
         CheckKind::Later { .. } => "a kind of check that this version cannot run".to_owned(),
     };
     clip(&text, LINE_BYTES_MAX)
