@@ -8,7 +8,7 @@ use overnight_core::event::Notice;
 use overnight_core::goal::{Check, CheckKind};
 use overnight_core::ids::Scope;
 use overnight_core::judge::clip;
-use overnight_core::state::{CheckState, SCOPE_CHECK, State};
+use overnight_core::state::{CheckState, State, is_own};
 use overnight_ports::model::Entry;
 
 use crate::transcript::Transcript;
@@ -132,7 +132,7 @@ pub(crate) fn view(state: &State) -> String {
     // The check on the diff is news only once it has something to say.
     let open: Vec<_> = state
         .open_checks()
-        .filter(|(id, known)| id.as_str() != SCOPE_CHECK || known.latest.is_some())
+        .filter(|(id, known)| !is_own(id) || known.latest.is_some())
         .collect();
     let share = EVIDENCE_BYTES_MAX / open.len().max(1);
     for (id, known) in &open {
@@ -149,7 +149,7 @@ pub(crate) fn view(state: &State) -> String {
     let passed: Vec<&str> = state
         .order
         .iter()
-        .filter(|id| id.as_str() != SCOPE_CHECK && !open.iter().any(|(o, _)| o == id))
+        .filter(|id| !is_own(id) && !open.iter().any(|(o, _)| o == id))
         .map(|id| id.as_str())
         .collect();
     if !passed.is_empty() {

@@ -7,7 +7,7 @@ use overnight_core::event::{Event, Fact, Notice};
 use overnight_core::ids::CheckId;
 use overnight_core::judge::{clip, plain};
 use overnight_core::repo::Delivered;
-use overnight_core::state::{Phase, SCOPE_CHECK, State, Treatment, Why};
+use overnight_core::state::{Phase, State, Treatment, Why, is_own};
 use overnight_core::stop::StopReason;
 use overnight_core::turn::{Denial, Said};
 use overnight_engine::Watcher;
@@ -69,7 +69,7 @@ pub fn lines(event: &Event, state: &State) -> Vec<String> {
             } else {
                 ""
             };
-            if report.check.as_str() == SCOPE_CHECK && report.verdict == Verdict::Pass {
+            if is_own(&report.check) && report.verdict == Verdict::Pass {
                 return Vec::new();
             }
             let known = state.checks.get(&report.check);

@@ -9,7 +9,9 @@ use crate::repo::{Base, Candidate, Delivered};
 use crate::turn::{CallHead, CallResult, ModelErrorKind, Usage};
 
 /// The version that new events are written in. A reader accepts this and every older one.
-pub const EVENT_VERSION: u32 = 1;
+pub const EVENT_VERSION: u32 = 2;
+/// The first version whose runs have the harness's own check `oracle`.
+pub const VERSION_WITH_ORACLE: u32 = 2;
 
 /// One event.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -26,6 +26,11 @@ pub const SCOPE_CHECK: &str = "scope";
 /// steers them.
 pub const ORACLE_CHECK: &str = "oracle";
 
+/// Whether a check is one of the harness's own, which no goal names.
+pub fn is_own(id: &CheckId) -> bool {
+    matches!(id.as_str(), SCOPE_CHECK | ORACLE_CHECK)
+}
+
 /// A run, as its events add up.
 #[derive(Debug, Clone, Serialize)]
 pub struct State {
@@ -374,18 +379,23 @@ impl State {
             .checks()
             .map(|c| (c.id.clone(), role(c)))
             .collect();
+        let mut own = |id: &str| {
+            let id = CheckId::from(id);
+            order.push(id.clone());
+            let open = CheckState {
+                role: Role::Keep,
+                base: None,
+                latest: None,
+                best: None,
+            };
+            checks.insert(id, open);
+        };
         if created.repo.is_some() {
-            let scope = CheckId::from(SCOPE_CHECK);
-            order.push(scope.clone());
-            checks.insert(
-                scope,
-                CheckState {
-                    role: Role::Keep,
-                    base: None,
-                    latest: None,
-                    best: None,
-                },
-            );
+            own(SCOPE_CHECK);
+            // A run that began before there was such a check goes on without.
+            if created.version >= crate::event::VERSION_WITH_ORACLE {
+                own(ORACLE_CHECK);
+            }
         }
         State {
             run: created.run.clone(),

@@ -19,6 +19,9 @@ pub struct Examined {
     /// The candidate's implementation with exactly the base's oracle; the same as `laid` if the candidate added nothing
     /// to it.
     pub strict: TreeId,
+    /// The base's implementation with the candidate's tests: what a test that proves a change has to fail on. The same
+    /// as `laid` if the implementation is the base's.
+    pub reverse: TreeId,
 }
 
 /// Compares candidates with a base.

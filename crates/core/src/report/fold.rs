@@ -14,7 +14,7 @@ use crate::report::{
     PlanRow, Quoted, REPORT_VERSION, ReceiptRow, Report, Rerun, Start, Time, Tokens, Warning,
     WarningKind,
 };
-use crate::state::{CheckState, Found, Phase, SCOPE_CHECK, State, Treatment};
+use crate::state::{CheckState, Found, Phase, State, Treatment, is_own};
 use crate::step::{StepError, begin, step};
 use crate::stop::{Blocker, StopReason};
 
@@ -321,7 +321,7 @@ fn changes(seen: &Collected) -> (Vec<Changed>, u64, u64, u64) {
 
 fn row(state: &State, id: &CheckId, receipts: &BTreeMap<CheckId, Receipts>) -> Option<CheckRow> {
     let known = state.checks.get(id)?;
-    let check = state.goal.check(id).filter(|_| id.as_str() != SCOPE_CHECK);
+    let check = state.goal.check(id).filter(|_| !is_own(id));
     let none = Receipts::default();
     let receipts = receipts.get(id).unwrap_or(&none);
     let candidate = state.candidate.as_ref().filter(|c| c.current);

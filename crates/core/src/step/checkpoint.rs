@@ -6,8 +6,7 @@ use crate::event::Notice;
 use crate::ids::{CheckId, Scope};
 use crate::repo::Candidate;
 use crate::state::{
-    CHANGES_SHOWN_MAX, CandidateState, CheckState, Checkpoint, Found, Phase, SCOPE_CHECK, State,
-    Why,
+    CHANGES_SHOWN_MAX, CandidateState, CheckState, Checkpoint, Found, Phase, State, Why, is_own,
 };
 use crate::step::ending;
 use crate::stop::{Blocker, Completion, StopReason};
@@ -123,7 +122,7 @@ fn measure_progress(state: &mut State, checkpoint: &Checkpoint) -> bool {
         let Some(found) = check.latest.as_ref().filter(|l| l.tree == tree) else {
             continue;
         };
-        if found.verdict == Verdict::CannotTell || id.as_str() == SCOPE_CHECK {
+        if found.verdict == Verdict::CannotTell || is_own(id) {
             continue;
         }
         match &check.best {
