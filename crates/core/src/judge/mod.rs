@@ -244,7 +244,8 @@ mod tests {
     use crate::goal::globs::Globs;
     use crate::goal::{Aim, Better, Role};
     use crate::ids::CheckId;
-    use crate::tests::TestStatus;
+    use crate::repo::Changed;
+    use crate::tests::{TestResults, TestStatus};
 
     fn check(role: Role, kind: CheckKind) -> Check {
         Check {
