@@ -12,6 +12,7 @@
 //!   tests, new tests in old files) is left out as well. A test of the base has to give here what it gives with the
 //!   candidate's additions around it, or one of them has tampered with it.
 
+pub mod canary;
 pub mod syntax;
 
 use overnight_core::finding::Finding;
@@ -61,6 +62,8 @@ pub struct Examined {
     /// What to change in the candidate to get the base's implementation with the candidate's tests, on which a test that
     /// proves a change has to fail. Empty if the implementation is the base's.
     pub reverse: Vec<Patch>,
+    /// Files in which a test is declared, as they are on the base and in the *laid* tree: where [`canary`] tests go.
+    pub tests: Vec<String>,
 }
 
 /// One path of a tree that is to be other than in the candidate.

@@ -22,6 +22,10 @@ pub struct Examined {
     /// The base's implementation with the candidate's tests: what a test that proves a change has to fail on. The same
     /// as `laid` if the implementation is the base's.
     pub reverse: TreeId,
+    /// The laid tree with tests in it that cannot pass; the same as `laid` if there is no place for them.
+    pub canary: TreeId,
+    /// The word in the names of those tests, in lower case.
+    pub mark: String,
 }
 
 /// Compares candidates with a base.

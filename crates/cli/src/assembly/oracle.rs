@@ -83,6 +83,8 @@ fn compare(
             laid: same(),
             strict: same(),
             reverse: same(),
+            canary: same(),
+            mark: overnight_oracle::canary::mark(tree.as_str()),
         });
     }
     let changed: Vec<&str> = candidate.changes.iter().map(|c| c.path.as_str()).collect();
@@ -104,10 +106,36 @@ fn compare(
             .collect();
         store.patched(tree, &after.listing, &replacements)
     };
+    let mark = overnight_oracle::canary::mark(tree.as_str());
+    let laid = with(&found.laid)?;
+    // The files that get canaries are the base's own where the candidate's were not taken.
+    let canaries = overnight_oracle::canary::patches(
+        &Laid {
+            patches: &found.laid,
+            base: &before,
+            candidate: &after,
+        },
+        found.tests.iter().map(String::as_str),
+        &mark,
+    );
+    let canary = if canaries.is_empty() {
+        laid.clone()
+    } else {
+        let mut all: Vec<Patch> = found
+            .laid
+            .iter()
+            .filter(|patch| !canaries.iter().any(|c| c.path == patch.path))
+            .cloned()
+            .collect();
+        all.extend(canaries);
+        with(&all)?
+    };
     Ok(Examined {
-        laid: with(&found.laid)?,
+        laid,
         strict: with(&found.strict)?,
         reverse: with(&found.reverse)?,
+        canary,
+        mark,
         offences: found.offences,
         notes: found.notes,
     })
@@ -133,6 +161,37 @@ fn replacement(patch: &Patch, base: &StoredTree<'_>, candidate: &StoredTree<'_>)
 
 fn is_file(mode: &str) -> bool {
     mode.starts_with("100")
+}
+
+/// The laid tree as data: the candidate, with patches.
+struct Laid<'a> {
+    patches: &'a [Patch],
+    base: &'a StoredTree<'a>,
+    candidate: &'a StoredTree<'a>,
+}
+
+impl Tree for Laid<'_> {
+    fn read(&self, path: &str, bytes_max: usize) -> Option<Vec<u8>> {
+        match self.patches.iter().find(|patch| patch.path == path) {
+            Some(Patch {
+                content: Content::Base,
+                ..
+            }) => self.base.read(path, bytes_max),
+            Some(Patch {
+                content: Content::Text(text),
+                ..
+            }) => (text.len() <= bytes_max).then(|| text.clone()),
+            None => self.candidate.read(path, bytes_max),
+        }
+    }
+
+    fn exists(&self, path: &str) -> bool {
+        self.candidate.exists(path)
+    }
+
+    fn paths(&self) -> Vec<String> {
+        self.candidate.paths()
+    }
 }
 
 /// A tree of the store: what has changed is read at once, anything else when it is asked for.

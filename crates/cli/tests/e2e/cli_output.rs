@@ -398,7 +398,7 @@ fn verify_says_what_it_found() {
         .flatten()
         .filter_map(|c| c["id"].as_str())
         .collect();
-    assert_eq!(ids, ["scope", "oracle", "todo", "shape"]);
+    assert_eq!(ids, ["scope", "todo", "shape", "oracle"]);
     // A branch that is gone cannot be verified, and is not.
     world.git(&["branch", "-q", "-D", &done.branch()]);
     let gone = world.overnight(&["verify", "last"]);

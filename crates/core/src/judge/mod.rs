@@ -11,7 +11,7 @@ use crate::goal::{Check, CheckKind, FileIs};
 use crate::measure::Measure;
 
 pub use diff::{judge_diff, licence};
-pub use oracle::judge_oracle;
+pub use oracle::{canary_faults, judge_oracle};
 pub use per_test::{worth_asking_the_base, worth_repeating};
 pub use text::{clip, plain, tail};
 

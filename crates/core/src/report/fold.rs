@@ -14,7 +14,7 @@ use crate::report::{
     PlanRow, Quoted, REPORT_VERSION, ReceiptRow, Report, Rerun, Start, Time, Tokens, Warning,
     WarningKind,
 };
-use crate::state::{CheckState, Found, Phase, State, Treatment, is_own};
+use crate::state::{CheckState, Found, ORACLE_CHECK, Phase, State, Treatment, is_own};
 use crate::step::{StepError, begin, step};
 use crate::stop::{Blocker, StopReason};
 
@@ -334,18 +334,27 @@ fn row(state: &State, id: &CheckId, receipts: &BTreeMap<CheckId, Receipts>) -> O
         (None, Some(found)) if found.verdict == Verdict::CannotTell => Some(found),
         _ => None,
     };
-    let unmet = unmet.filter(|found| !found.evidence.is_empty());
+    let oracle = id.as_str() == ORACLE_CHECK;
+    // What was found about the oracle is to be reviewed even if it fails nothing.
+    let unmet = unmet
+        .or(known.latest.as_ref().filter(|_| oracle))
+        .filter(|found| !found.evidence.is_empty());
+    let (own_kind, own_wants) = if oracle {
+        (
+            "oracle",
+            "the base's tests, and what steers them, are as they were",
+        )
+    } else {
+        ("diff", "changes only where the goal allows them")
+    };
     Some(CheckRow {
         id: id.clone(),
         role: known.role,
-        kind: check.map_or("diff", |c| c.kind.key()).to_owned(),
+        kind: check.map_or(own_kind, |c| c.kind.key()).to_owned(),
         command: check
             .and_then(|c| command(&c.kind))
             .map(|c| clip(c, LINE_BYTES_MAX)),
-        wants: check.map_or_else(
-            || "changes only where the goal allows them".to_owned(),
-            wants,
-        ),
+        wants: check.map_or_else(|| own_wants.to_owned(), wants),
         dir: check.map_or_else(String::new, |c| clip(&c.dir, LINE_BYTES_MAX)),
         treatment: known.treatment(),
         base: known
