@@ -116,6 +116,24 @@ pub(crate) fn words(notice: &Notice) -> String {
         }
         Notice::Answer { text } => format!("The person answers: {text}"),
         Notice::HistoryCut => "The history was too long and has been shortened.".into(),
+        Notice::FreshStart { without } => format!(
+            "{without} checkpoints went by without verified progress, so you start afresh: your earlier turns are no \
+             longer shown, your files are as you left them. Begin with the contract, the evidence and your notes below; \
+             look at the files again before you believe anything about them."
+        ),
+        Notice::Replan { failed } => {
+            let mut text = String::from(
+                "Nothing has progressed since. Before anything else write with `plan` a different approach: say what the \
+                 evidence rules out, and choose a way that you have not tried.",
+            );
+            if !failed.is_empty() {
+                text.push_str(" These were claimed and did not hold:");
+                for claim in failed {
+                    let _ = write!(text, "\n- {}", claim.replace('\n', " "));
+                }
+            }
+            text
+        }
     }
 }
 
@@ -173,6 +191,18 @@ pub(crate) fn view(state: &State) -> String {
             }
         }
     }
+    if !state.orders.is_empty() {
+        text.push_str("The person's standing orders; each stands until it is revoked, and a later one goes before an earlier one\n");
+        for order in &state.orders {
+            let _ = writeln!(
+                text,
+                "- (order {}, {} into the run) {}",
+                order.number,
+                after(order.at.saturating_sub(state.created_at)),
+                order.text
+            );
+        }
+    }
     let limits = state.goal.stop;
     let _ = write!(
         text,
@@ -184,6 +214,13 @@ pub(crate) fn view(state: &State) -> String {
     }
     text.push_str(".\n");
     text
+}
+
+/// A length of time in hours and minutes.
+fn after(ms: u64) -> String {
+    const MS_PER_MINUTE: u64 = 60_000;
+    let minutes = ms / MS_PER_MINUTE;
+    format!("{} h {} min", minutes / 60, minutes % 60)
 }
 
 fn describe(check: &Check) -> String {

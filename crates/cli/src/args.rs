@@ -96,6 +96,12 @@ Examples:
   overnight answer last \"Yes, a dependency may be added.\"
   overnight resume last")]
     Answer(AnswerArgs),
+    /// Gives a run an order that stands until it is revoked
+    #[command(after_long_help = "\
+Examples:
+  overnight tell last \"Leave the public API as it is.\"
+  overnight tell last --revoke 1")]
+    Tell(TellArgs),
     /// Runs the report's checks again, from a fresh clone of what was delivered
     #[command(after_long_help = "\
 Examples:
@@ -280,6 +286,18 @@ pub struct AnswerArgs {
     pub run: String,
     /// The answer
     pub text: String,
+}
+
+#[derive(Debug, Args)]
+pub struct TellArgs {
+    /// The run: its id, its short id, or `last`
+    pub run: String,
+    /// The order; the model sees it with every turn from the next one on
+    #[arg(required_unless_present = "revoke")]
+    pub text: Option<String>,
+    /// Revokes the order of this number
+    #[arg(long, value_name = "N", conflicts_with = "text")]
+    pub revoke: Option<u32>,
 }
 
 /// A job worth leaving to a run overnight.

@@ -146,6 +146,18 @@ pub enum Fact {
         /// The answer.
         text: String,
     },
+    /// A person gave an order that stands until it is revoked.
+    Told {
+        /// Its number, from 1.
+        order: u32,
+        /// In the person's words.
+        text: String,
+    },
+    /// A person revoked an order.
+    Revoked {
+        /// Its number.
+        order: u32,
+    },
     /// A person set the budgets.
     BudgetSet {
         /// All of them, as they are from now on.
@@ -288,4 +300,15 @@ pub enum Notice {
     },
     /// The earlier history was too long for the model and is no longer shown.
     HistoryCut,
+    /// Nothing progresses: the history is put aside, and the model starts afresh from the contract, the open checks and
+    /// its notes.
+    FreshStart {
+        /// Checkpoints without progress.
+        without: u32,
+    },
+    /// Nothing progresses still: the model is to plan a different approach.
+    Replan {
+        /// What was claimed so far and did not hold, oldest first.
+        failed: Vec<String>,
+    },
 }

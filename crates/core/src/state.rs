@@ -18,6 +18,10 @@ use crate::turn::{CallHead, PlanStep, Usage};
 pub const NOTES_BYTES_MAX: usize = 16 * 1024;
 /// How many of the latest turns a request shows whole at most.
 pub const WINDOW_TURNS_MAX: u32 = 32;
+/// How many claims that did not hold are kept to be told again.
+pub const FAILED_CLAIMS_MAX: usize = 6;
+/// Length of each, bytes.
+pub const FAILED_CLAIM_BYTES_MAX: usize = 300;
 /// How many changed paths the state keeps for display; all of them are in the journal.
 pub const CHANGES_SHOWN_MAX: usize = 200;
 /// The id of the check on the diff that every goal with a repository has, from `keep.paths` and `use.paths`.
@@ -78,6 +82,10 @@ pub struct State {
     pub progress: Progress,
     /// Untracked paths that are not delivered.
     pub artefacts: Vec<String>,
+    /// The person's standing orders, oldest first.
+    pub orders: Vec<Order>,
+    /// How many orders were given, the revoked ones included.
+    pub orders_given: u32,
     /// How many actions were denied.
     pub denials: u64,
     /// What was delivered last.
@@ -170,6 +178,17 @@ pub struct Lane {
     pub window: u32,
     /// Budgets whose warning was given.
     pub warned: Vec<String>,
+}
+
+/// An order that stands until it is revoked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Order {
+    /// Its number, from 1.
+    pub number: u32,
+    /// When it was given.
+    pub at: UnixMs,
+    /// In the person's words.
+    pub text: String,
 }
 
 /// One note.
@@ -362,6 +381,8 @@ pub struct Progress {
     pub without: u32,
     /// When there was progress last.
     pub last_at: Option<UnixMs>,
+    /// What was claimed since then and did not hold, oldest first: the latest few.
+    pub failed: Vec<String>,
 }
 
 impl State {
@@ -426,6 +447,8 @@ impl State {
             spent: Spent::default(),
             progress: Progress::default(),
             artefacts: Vec::new(),
+            orders: Vec::new(),
+            orders_given: 0,
             denials: 0,
             delivered: None,
             delivery_error: None,

@@ -40,6 +40,7 @@ pub async fn dispatch(command: Command) -> anyhow::Result<u8> {
         Command::Stop(args) => steer::stop(args).await,
         Command::Budget(args) => steer::budget(args).await,
         Command::Answer(args) => steer::answer(args).await,
+        Command::Tell(args) => steer::tell(args).await,
         Command::Verify(args) => verify::verify(&args).await,
         Command::New(args) => new::new(&args),
         Command::Config(args) => config::config(&args),

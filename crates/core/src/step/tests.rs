@@ -118,6 +118,8 @@ fn notice_words(notice: &Notice) -> String {
         Notice::Restarted => "restarted".into(),
         Notice::Answer { text } => format!("answer '{text}'"),
         Notice::HistoryCut => "history cut".into(),
+        Notice::FreshStart { without } => format!("fresh start after {without}"),
+        Notice::Replan { failed } => format!("replan, failed: {}", failed.join(", ")),
         Notice::BackgroundStopped { names } => format!("stopped {}", names.join(" ")),
     }
 }
@@ -200,7 +202,7 @@ fn the_same_tree_claimed_twice_is_not_checked_twice() {
     turn shell claim                   checking | fix
     fix t1                             working | ask 3; tells: rejected as before [lint]
     turn claim                         checking | fix
-    fix t1                             working | ask 4; tells: rejected as before [lint], no progress 2 of 4
+    fix t1                             working | ask 4; tells: rejected as before [lint], no progress 2 of 4, fresh start after 2
     ");
 }
 
@@ -333,7 +335,7 @@ fn twenty_five_turns_without_a_claim_make_the_harness_look() {
     fix t1                             working | ask 37; tells: rejected as before [unit]
     turns 24 shell                     working | ask 61
     turn shell                         checking | fix
-    fix t1                             working | ask 62; tells: checkpoint [unit], no progress 2 of 4
+    fix t1                             working | ask 62; tells: checkpoint [unit], no progress 2 of 4, fresh start after 2
     ");
 }
 
@@ -369,10 +371,10 @@ fn checkpoints_without_progress_end_in_a_question_that_says_what_was_tried() {
     verify unit=fail,1/3 lint=fail     working | ask 2; tells: rejected [unit lint]
     turn claim                         checking | fix
     fix t2                             checking | verify unit lint suite scope oracle on t2
-    verify unit=fail,1/3 lint=fail     working | ask 3; tells: rejected [unit lint], no progress 2 of 4
+    verify unit=fail,1/3 lint=fail     working | ask 3; tells: rejected [unit lint], no progress 2 of 4, fresh start after 2
     turn claim                         checking | fix
     fix t3                             checking | verify unit lint suite scope oracle on t3
-    verify unit=fail,1/3 lint=fail     working | ask 4; tells: rejected [unit lint], no progress 3 of 4
+    verify unit=fail,1/3 lint=fail     working | ask 4; tells: rejected [unit lint], no progress 3 of 4, replan, failed: The cart adds up now.
     turn claim                         checking | fix
     fix t4                             checking | verify unit lint suite scope oracle on t4
     verify unit=fail,1/3 lint=fail     delivering | deliver
@@ -407,9 +409,9 @@ fn progress_starts_the_count_afresh() {
     turn claim                         checking | fix
     fix base                           working | ask 2; tells: rejected as before [unit lint]
     turn claim                         checking | fix
-    fix base                           working | ask 3; tells: rejected as before [unit lint], no progress 2 of 4
+    fix base                           working | ask 3; tells: rejected as before [unit lint], no progress 2 of 4, fresh start after 2
     turn claim                         checking | fix
-    fix base                           working | ask 4; tells: rejected as before [unit lint], no progress 3 of 4
+    fix base                           working | ask 4; tells: rejected as before [unit lint], no progress 3 of 4, replan, failed: The cart adds up now.
     turn claim                         checking | fix
     fix t1                             checking | verify unit lint suite scope oracle on t1
     verify unit=fail,2/3 lint=fail     working | ask 5; tells: rejected [unit lint]
@@ -1728,4 +1730,29 @@ fn only_a_limit_that_there_is_can_be_raised() {
         .is_err(),
         "this goal has no limit in dollars"
     );
+}
+
+// Being steered.
+
+#[test]
+fn an_order_stands_until_it_is_revoked() {
+    let mut journal = Journal::played(run(), &["ready", "turn shell"]);
+    let mut carry_out = |command: Command| -> Result<usize, String> {
+        let facts = decide(&journal.state, &command).map_err(|refusal| refusal.to_string())?;
+        for fact in facts {
+            journal.add(fact).unwrap();
+        }
+        Ok(journal.state.orders.len())
+    };
+    let tell = |text: &str| Command::Tell { text: text.into() };
+    assert_eq!(carry_out(tell("Leave the public API as it is.")), Ok(1));
+    assert_eq!(carry_out(tell("No new dependency.")), Ok(2));
+    assert_eq!(carry_out(Command::Revoke { order: 1 }), Ok(1));
+    // A number is never given twice: an order that was revoked must not be mistaken for another.
+    assert_eq!(carry_out(tell("Small commits.")), Ok(2));
+    assert_eq!(
+        carry_out(Command::Revoke { order: 1 }),
+        Err("order 1 does not stand; these do: 2, 3".into())
+    );
+    assert_eq!(carry_out(tell("  ")), Err("the order is empty".into()));
 }
