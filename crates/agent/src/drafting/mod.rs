@@ -284,7 +284,7 @@ impl Drafting<'_> {
         }
         let wait = wait.max(BACKOFF_FIRST_MS);
         self.desk.tell(&format!(
-            "{message}; attempt {} in {} s",
+            "attempt {} in {} s: {message}",
             failed + 1,
             wait.div_ceil(1_000)
         ));

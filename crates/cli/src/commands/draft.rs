@@ -19,6 +19,7 @@ use anyhow::Context;
 use overnight_agent::drafting::{self, Ended, Task, Used};
 use overnight_core::event::Price;
 use overnight_core::goal::lint::Facts;
+use overnight_core::judge::{clip, plain};
 use overnight_core::stop::ExitCode;
 use overnight_ports::model::Model;
 use overnight_ports::sandbox::Sandbox;
@@ -180,7 +181,8 @@ async fn make(words: &str, options: &Options) -> anyhow::Result<Made> {
         files: files.as_ref(),
         may_ask: options.may_ask,
     };
-    let mut desk = HarnessDesk::new(words, &folder, facts, found.setup, sandbox);
+    let secrets = files.as_ref().is_some_and(|files| files.withheld > 0);
+    let mut desk = HarnessDesk::new(words, &folder, facts, found.setup, secrets, sandbox);
     let key = uuid::Uuid::now_v7().simple().to_string();
     let (ended, used) = drafting::draft(&task, model.as_ref(), &SystemClock, &mut desk, &key).await;
     eprintln!(
@@ -204,19 +206,23 @@ async fn sandbox(options: &Options) -> anyhow::Result<Option<Arc<dyn Sandbox>>> 
 
 /// The best proposal that holds, or what the last one lacked and where it is kept.
 fn conclude(ended: Ended, desk: HarnessDesk<'_>) -> anyhow::Result<Made> {
+    /// How much of a provider's complaint is shown, bytes.
+    const WHY_BYTES_MAX: usize = 1_000;
     let (best, last) = desk.into_parts();
+    let taken = ended == Ended::Taken;
     let (why, code) = match ended {
         Ended::Taken => ("no proposal was taken".to_owned(), ExitCode::Usage),
         Ended::GaveUp(why) => (why, ExitCode::Usage),
         Ended::Provider(why) => (format!("the model's provider: {why}"), ExitCode::Failed),
     };
+    let why = clip(&plain(&why), WHY_BYTES_MAX);
     if let Some(candidate) = best {
-        if code == ExitCode::Failed {
-            eprintln!("{}", crate::lines::clean(&why));
+        if !taken {
+            eprintln!("note: {why}; what follows is the last proposal that holds");
         }
         return Ok(Made::Goal(candidate));
     }
-    eprintln!("\nerror: no goal was made: {}", crate::lines::clean(&why));
+    eprintln!("\nerror: no goal was made: {why}");
     if let Some(last) = last {
         eprintln!("\nwhat the last proposal lacks:\n{}", last.why.trim_end());
         let place = kept::keep(&last.text, "last-proposal")?;

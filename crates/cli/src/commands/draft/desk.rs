@@ -60,6 +60,8 @@ pub struct HarnessDesk<'a> {
     folder: &'a Path,
     facts: Facts,
     setup: Option<String>,
+    /// Whether checkouts hold files that are withheld from the model.
+    secrets: bool,
     sandbox: Option<Arc<dyn Sandbox>>,
     answers: Vec<(String, String)>,
     /// Whether what is a matter of taste has gone back once.
@@ -78,6 +80,7 @@ impl<'a> HarnessDesk<'a> {
         folder: &'a Path,
         facts: Facts,
         setup: Option<String>,
+        secrets: bool,
         sandbox: Option<Arc<dyn Sandbox>>,
     ) -> Self {
         HarnessDesk {
@@ -85,6 +88,7 @@ impl<'a> HarnessDesk<'a> {
             folder,
             facts,
             setup,
+            secrets,
             sandbox,
             answers: Vec::new(),
             nudged: false,
@@ -240,14 +244,15 @@ impl Desk for HarnessDesk<'_> {
         let same = self.before.as_ref() == Some(&goal);
         self.before = Some(goal.clone());
         let tried = self.try_checks(&goal, &missing).await;
+        let private = self.secrets || !goal.uses.files.is_empty();
         let (checks, unknown) = match &tried {
             Tried::Ran(found) => match standing(&goal, found) {
                 Standing::Refused => {
-                    let why = feedback::preflight(&goal, found);
+                    let why = feedback::preflight(&goal, found, private);
                     return self.send_back(text, "its `done` checks all pass already", why);
                 }
-                Standing::Unknown => (feedback::preflight(&goal, found), true),
-                Standing::Sound => (feedback::preflight(&goal, found), false),
+                Standing::Unknown => (feedback::preflight(&goal, found, private), true),
+                Standing::Sound => (feedback::preflight(&goal, found, private), false),
             },
             Tried::Not(why) => (format!("Its checks were not run: {why}.\n"), false),
         };

@@ -32,11 +32,10 @@ pub fn findings<'d>(text: &str, found: impl IntoIterator<Item = &'d Diagnostic>)
     said
 }
 
-/// What the checks said on the base. What a check printed is shown only where it cannot hold what is the person's
-/// alone: `use.files` brings ignored files into the checkout.
-pub fn preflight(goal: &Goal, found: &Preflight) -> String {
+/// What the checks said on the base. Where a checkout holds what the model may not read, only the verdicts are told: what
+/// a check printed is what the model had it print.
+pub fn preflight(goal: &Goal, found: &Preflight, private: bool) -> String {
     let mut said = String::from("The harness ran the checks on the repository as it is:\n");
-    let private = !goal.uses.files.is_empty();
     for row in found.rows(goal) {
         let role = match row.role {
             Role::Done => "done",

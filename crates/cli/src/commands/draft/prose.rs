@@ -145,7 +145,7 @@ mod tests {
         assert!(text(&vec![b'a'; WORDS_BYTES_MAX + 1], "x").is_err());
         assert!(text(b" \n\t", "x").is_err());
         let goal = b"---\noutcome: It works.\ndone: [npm test]\n---\n";
-        let error = text(goal, "x").err().expect("a goal").to_string();
+        let error = text(goal, "x").expect_err("a goal").to_string();
         assert!(error.contains("already"), "{error}");
         assert_eq!(
             text(b"Fix \x1b[31mit\x1b[0m.\r\n", "x").expect("words"),
