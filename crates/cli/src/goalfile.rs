@@ -133,6 +133,11 @@ impl Judged {
 
     /// The elements, the findings and the conclusion, as people read them.
     pub fn shown(&self, styled: bool) -> String {
+        format!("{}\n{}", self.elements(styled), self.conclusion())
+    }
+
+    /// The elements and the findings.
+    pub fn elements(&self, styled: bool) -> String {
         let mut text = String::new();
         for line in &self.elements {
             let says = match &line.default {
@@ -149,19 +154,23 @@ impl Judged {
             text.push('\n');
         }
         text.push_str(&self.snippets(&self.found, styled));
+        text
+    }
+
+    /// Whether it can run, in a few words.
+    fn conclusion(&self) -> String {
         let warnings = self
             .found
             .iter()
             .filter(|d| d.severity == Severity::Warning)
             .count();
         if self.refused() {
-            text.push_str("\nrefused: this cannot run until it is mended");
+            "refused: this cannot run until it is mended".to_owned()
         } else if warnings > 0 {
-            text.push_str(&format!("\nit can run; {warnings} warnings"));
+            format!("it can run; {warnings} warnings")
         } else {
-            text.push_str("\nit can run");
+            "it can run".to_owned()
         }
-        text
     }
 
     /// Findings with the lines that they are about.

@@ -357,13 +357,19 @@ impl Candidate {
     /// What the harness has to say about it: elements, findings, the table of the checks, the hard words.
     pub fn shown(&self, said: &str) -> String {
         let styled = terminal::styled();
-        let mut text = format!("\n{}\n", self.judged.shown(styled));
-        if !self.missing.is_empty() {
-            text.push_str(&format!(
-                "\nWhat this version cannot do yet:\n\n{}",
+        let mut text = if self.cannot_run_yet() {
+            format!(
+                "\n{}\nit is a goal, and this version cannot run it yet:\n\n{}",
+                self.judged.elements(styled),
                 self.judged.snippets(&self.missing, styled)
-            ));
-        }
+            )
+        } else {
+            format!(
+                "\n{}\n{}",
+                self.judged.shown(styled),
+                self.judged.snippets(&self.missing, styled)
+            )
+        };
         match &self.tried {
             Tried::Ran(found) => {
                 text.push_str(&format!("\n{}\n", table(&self.goal, found)));
