@@ -82,7 +82,11 @@ pub async fn draft(args: DraftArgs) -> anyhow::Result<u8> {
                 return Err(error.context(format!("the goal is kept at {}", place.display())));
             }
             let path = path.display();
-            eprintln!("{path} is written: read it, then `overnight run {path}`");
+            if candidate.cannot_run_yet() {
+                eprintln!("{path} is written: read it; this version cannot run it yet");
+            } else {
+                eprintln!("{path} is written: read it, then `overnight run {path}`");
+            }
         }
     }
     Ok(candidate.exit_code() as u8)

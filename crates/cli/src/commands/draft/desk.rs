@@ -374,6 +374,9 @@ impl Candidate {
             Tried::Ran(found) => {
                 text.push_str(&format!("\n{}\n", table(&self.goal, found)));
             }
+            Tried::Not(why) if self.cannot_run_yet() => {
+                text.push_str(&format!("\nnot tried: {why}\n"));
+            }
             Tried::Not(why) => text.push_str(&format!(
                 "\nnot tried: {why}. `overnight check` runs the checks on the base.\n"
             )),
