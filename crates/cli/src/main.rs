@@ -10,6 +10,7 @@ mod commands;
 mod config;
 mod goalfile;
 mod home;
+mod interrupt;
 mod lines;
 mod problem;
 

@@ -5,6 +5,7 @@ mod completions;
 mod config;
 mod demo;
 mod doctor;
+mod draft;
 mod lint;
 mod log;
 mod man;
@@ -30,6 +31,7 @@ pub async fn dispatch(command: Command) -> anyhow::Result<u8> {
         Command::Demo(args) => demo::demo(args).await,
         Command::Lint(args) => lint::lint(&args),
         Command::Check(args) => check::check(args).await,
+        Command::Draft(args) => draft::draft(args).await,
         Command::Run(args) => run::run(args).await,
         Command::Runs(args) => runs::runs(args.json),
         Command::Show(args) => show::show(&args),
