@@ -12,7 +12,19 @@
 //!   tests, new tests in old files) is left out as well. A test of the base has to give here what it gives with the
 //!   candidate's additions around it, or one of them has tampered with it.
 
+mod examine;
+mod licence;
+mod lines;
+mod makefile;
+mod manifest;
+mod place;
+mod scripts;
+mod shadow;
+mod snapshot;
 pub mod syntax;
+mod table;
+
+pub use examine::examine;
 
 use overnight_core::finding::Finding;
 use overnight_core::goal::Goal;
