@@ -14,7 +14,7 @@ static JEST_ENTRY: LazyLock<Regex> = LazyLock::new(|| {
 });
 /// An entry that is nothing but an entry: the file is a program, and what follows a literal would be run.
 static JEST_WHOLE: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"(?s)\A(?:[^\\]|\\.)*?\] = `(?:[^`\\$]|\\.|\$[^{`])*`;\z")
+    Regex::new(r"(?s)\Aexports\[`(?:[^`\\]|\\.)*`\] = `(?:[^`\\$]|\\.|\$[^{`\\])*`;\z")
         .expect("the pattern is a constant of this program")
 });
 static AMBER_ENTRY: LazyLock<Regex> = LazyLock::new(|| {

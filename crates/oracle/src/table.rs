@@ -440,7 +440,6 @@ pub(crate) fn join(folder: &str, name: &str) -> String {
 /// The folder that a configuration file speaks for: `a` for `a/pytest.ini`, for `a/.cargo/config.toml` and for
 /// `a/node_modules/x/y.js`.
 pub(crate) fn speaks_for(path: &str) -> &str {
-    let mut end = 0;
     let mut at = 0;
     for part in path.split('/') {
         let fixed = part.starts_with('.')
@@ -456,9 +455,8 @@ pub(crate) fn speaks_for(path: &str) -> &str {
                     | "__pycache__"
             );
         if fixed {
-            return path[..end].trim_end_matches('/');
+            return path[..at].trim_end_matches('/');
         }
-        end = at;
         at += part.len() + 1;
     }
     folder_of(path)

@@ -125,7 +125,6 @@ pub(crate) fn compare(
     let mut differ = Differ {
         kind,
         is_new: base.is_none(),
-        old: &old,
         new: &new,
         context,
         declared: declared(kind, &old.value),
@@ -171,7 +170,6 @@ pub(crate) fn compare(
 struct Differ<'a> {
     kind: Kind,
     is_new: bool,
-    old: &'a Doc,
     new: &'a Doc,
     context: &'a Context<'a>,
     declared: BTreeMap<String, Declared>,
