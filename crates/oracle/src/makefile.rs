@@ -41,17 +41,28 @@ pub(crate) fn compare(path: &str, base: &[u8], candidate: &[u8]) -> Vec<Finding>
             detail,
         )]
     };
-    let old: Vec<&str> = old.lines().map(str::trim_end).collect();
-    let new: Vec<&str> = new.lines().map(str::trim_end).collect();
+    // Empty lines and comments say nothing, and may come and go.
+    let lines: Vec<(usize, &str)> = old
+        .lines()
+        .enumerate()
+        .filter(|(_, line)| !is_idle(line))
+        .collect();
+    let old: Vec<&str> = lines.iter().map(|(_, line)| *line).collect();
+    let new: Vec<&str> = new.lines().collect();
     let facts = Facts::of(&old);
     let mut at = 0;
     // The targets whose recipe the next indented line would go on; of the base, or new.
     let mut recipe_of_base = false;
     let mut recipe_is_new = false;
+    // Whether something new stands before the next line of the base.
+    let mut parted = false;
     let mut continued = false;
     let mut continued_is_base = false;
     let mut base_target_seen = false;
     for (index, line) in new.iter().enumerate() {
+        if is_idle(line) && !continued {
+            continue;
+        }
         let is_base = old.get(at) == Some(line);
         let wanted_phony = old
             .get(at)
@@ -61,18 +72,17 @@ pub(crate) fn compare(path: &str, base: &[u8], candidate: &[u8]) -> Vec<Finding>
             if continued && !continued_is_base {
                 return changed(index + 1, format!("goes on with a new line: {line}"));
             }
-            let blank =
-                line.is_empty() || line.trim_start().starts_with('#') && !line.starts_with('\t');
-            if line.starts_with('\t') && recipe_is_new {
+            if line.starts_with('\t') && parted {
                 return changed(
                     index + 1,
-                    "a recipe of the base would belong to a new target".into(),
+                    "a recipe of the base would be parted from its target".into(),
                 );
             }
-            if !blank && !line.starts_with('\t') && !continued {
+            if !line.starts_with('\t') && !continued {
                 recipe_of_base = is_rule(line);
                 base_target_seen |= recipe_of_base && !line.starts_with('.');
                 recipe_is_new = false;
+                parted = false;
             }
             continued = line.ends_with('\\');
             continued_is_base = continued;
@@ -106,9 +116,7 @@ pub(crate) fn compare(path: &str, base: &[u8], candidate: &[u8]) -> Vec<Finding>
             }
             continue;
         }
-        if bare.is_empty() || bare.starts_with('#') && !continued {
-            continue;
-        }
+        parted = true;
         if let Some(why) = facts.forbidden(bare, base_target_seen) {
             return changed(index + 1, format!("{why}: {bare}"));
         }
@@ -117,13 +125,19 @@ pub(crate) fn compare(path: &str, base: &[u8], candidate: &[u8]) -> Vec<Finding>
             recipe_is_new = true;
         }
     }
-    match old.get(at) {
-        Some(gone) if old[at..].iter().any(|l| !l.is_empty()) => changed(
-            at + 1,
+    match lines.get(at) {
+        Some((line, gone)) => changed(
+            line + 1,
             format!("is gone or elsewhere: {}", line_text(gone.as_bytes(), 1)),
         ),
-        _ => Vec::new(),
+        None => Vec::new(),
     }
+}
+
+/// Whether a line is empty or a comment of make's own; one of a recipe goes to the shell.
+fn is_idle(line: &str) -> bool {
+    line.trim().is_empty()
+        || (!line.starts_with('\t') && line.trim_start().starts_with('#') && !line.ends_with('\\'))
 }
 
 /// What the base's makefile speaks of.

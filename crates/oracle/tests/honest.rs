@@ -337,7 +337,7 @@ fn honest_rust() {
                     append("src/main.rs", "\n#[cfg(test)]\nmod tests;\n"),
                     put(
                         "src/tests.rs",
-                        "#[test]\nfn one() {\n    assert_eq!(1, 1 + 0);\n}\n",
+                        "#[test]\nfn one() {\n    assert_eq!(shop::total(&[1]), 1);\n}\n",
                     ),
                 ],
                 &["~src/main.rs", "-src/tests.rs"],

@@ -326,7 +326,8 @@ impl Differ<'_> {
             return;
         };
         for name in programs.keys() {
-            if old.and_then(|o| o.get(name)).is_none() && self.context.programs.contains(name) {
+            let started = self.context.programs.contains(name) || self.declared.contains_key(name);
+            if started && old.and_then(|o| o.get(name)).is_none() {
                 path.push(name.clone());
                 self.offence(path, "is a program that the checks start");
                 path.pop();

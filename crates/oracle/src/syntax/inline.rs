@@ -42,16 +42,33 @@ fn words(language: Language) -> &'static [&'static str] {
 
 fn may_hold(language: Language, bytes: &[u8]) -> bool {
     let words = words(language);
-    words.iter().any(|word| bytes.windows(word.len()).any(|window| window == word.as_bytes()))
+    words.iter().any(|word| {
+        bytes
+            .windows(word.len())
+            .any(|window| window == word.as_bytes())
+    })
 }
 
 /// See [`super::compare_inline_tests`].
-pub(super) fn compare(language: Language, path: &str, base: &[u8], candidate: &[u8]) -> Vec<Finding> {
+pub(super) fn compare(
+    language: Language,
+    path: &str,
+    base: &[u8],
+    candidate: &[u8],
+) -> Vec<Finding> {
     if base == candidate || !may_hold(language, base) {
         return Vec::new();
     }
-    let (Some(old), Some(new)) = (Source::parse(language, base), Source::parse(language, candidate)) else {
-        return vec![whole(path, base, candidate, "cannot be read as code, and has tests in it")];
+    let (Some(old), Some(new)) = (
+        Source::parse(language, base),
+        Source::parse(language, candidate),
+    ) else {
+        return vec![whole(
+            path,
+            base,
+            candidate,
+            "cannot be read as code, and has tests in it",
+        )];
     };
     let before = regions(&old);
     let documented = doctests_outside(&old, &before);
@@ -65,7 +82,10 @@ pub(super) fn compare(language: Language, path: &str, base: &[u8], candidate: &[
     let mut comparison = Comparison::new(path);
     around(&mut comparison, &old, &new, &before);
     for region in &before {
-        match after.iter().find(|other| other.path == region.path && other.key == region.key) {
+        match after
+            .iter()
+            .find(|other| other.path == region.path && other.key == region.key)
+        {
             Some(other) => comparison.pair(&region.item, &other.item),
             None => comparison.lost(&region.item),
         }
@@ -75,7 +95,12 @@ pub(super) fn compare(language: Language, path: &str, base: &[u8], candidate: &[
     comparison.finish(base, candidate)
 }
 
-fn compare_doctests(comparison: &mut Comparison<'_>, language: Language, old: &[Doctest], new: &[Doctest]) {
+fn compare_doctests(
+    comparison: &mut Comparison<'_>,
+    language: Language,
+    old: &[Doctest],
+    new: &[Doctest],
+) {
     let mut used = vec![false; new.len()];
     let mut lost = Vec::new();
     for doctest in old {
@@ -105,16 +130,28 @@ fn compare_doctests(comparison: &mut Comparison<'_>, language: Language, old: &[
 }
 
 /// What decides whether the code around the tests is built at all.
-fn around(comparison: &mut Comparison<'_>, old: &Source<'_>, new: &Source<'_>, before: &[Region<'_>]) {
+fn around(
+    comparison: &mut Comparison<'_>,
+    old: &Source<'_>,
+    new: &Source<'_>,
+    before: &[Region<'_>],
+) {
     if old.language != Language::Rust {
         return;
     }
     let conditions = |source: &Source<'_>| -> BTreeSet<(Vec<String>, String)> {
         let mut found = BTreeSet::new();
         for (path, item) in modules(source.root()) {
-            for attribute in item.nodes.iter().filter(|node| node.is(&["attribute_item", "inner_attribute_item"])) {
+            for attribute in item
+                .nodes
+                .iter()
+                .filter(|node| node.is(&["attribute_item", "inner_attribute_item"]))
+            {
                 let text = rust::attribute_text(*attribute);
-                if text.starts_with("cfg(") || text.starts_with("path") || text.starts_with("cfg_attr") && text.contains("path") {
+                if text.starts_with("cfg(")
+                    || text.starts_with("path")
+                    || text.starts_with("cfg_attr") && text.contains("path")
+                {
                     found.insert((path.clone(), text));
                 }
             }
@@ -125,8 +162,16 @@ fn around(comparison: &mut Comparison<'_>, old: &Source<'_>, new: &Source<'_>, b
     for (path, text) in conditions(new) {
         let holds_tests = before.iter().any(|region| region.path.starts_with(&path));
         if holds_tests && !earlier.contains(&(path.clone(), text.clone())) {
-            let place = if path.is_empty() { "the file".to_string() } else { path.join("::") };
-            comparison.report(None, FindingKind::TestSkipped, format!("{place} is built under `{text}` only"));
+            let place = if path.is_empty() {
+                "the file".to_string()
+            } else {
+                path.join("::")
+            };
+            comparison.report(
+                None,
+                FindingKind::TestSkipped,
+                format!("{place} is built under `{text}` only"),
+            );
         }
     }
 }
@@ -156,7 +201,9 @@ fn modules<'a>(root: Node<'a>) -> Vec<(Vec<String>, Item<'a>)> {
 
 fn for_tests(item: &Item<'_>) -> bool {
     item.role == Role::Test
-        || item.nodes[..item.nodes.len() - 1].iter().any(|attribute| rust::test_only(*attribute))
+        || item.nodes[..item.nodes.len() - 1]
+            .iter()
+            .any(|attribute| rust::test_only(*attribute))
 }
 
 fn regions<'a>(source: &'a Source<'a>) -> Vec<Region<'a>> {
@@ -181,7 +228,11 @@ fn regions<'a>(source: &'a Source<'a>) -> Vec<Region<'a>> {
         }
         Language::JavaScript | Language::TypeScript | Language::Tsx => {
             for statement in source.root().parts() {
-                if statement.kind() == "if_statement" && statement.field_text("condition").contains("import.meta.vitest") {
+                if statement.kind() == "if_statement"
+                    && statement
+                        .field_text("condition")
+                        .contains("import.meta.vitest")
+                {
                     let mut item = Item::new(Role::Group, statement).titled("import.meta.vitest");
                     item.body = statement
                         .field("consequence")
@@ -237,14 +288,19 @@ pub(super) fn splice(language: Language, base: &[u8], candidate: &[u8]) -> Optio
     let mut edits: Vec<(Range<usize>, Vec<u8>)> = Vec::new();
     for region in &after {
         let span = region.span();
-        let kept = before.iter().find(|other| other.path == region.path && other.key == region.key);
+        let kept = before
+            .iter()
+            .find(|other| other.path == region.path && other.key == region.key);
         let text = kept.map_or(&[] as &[u8], |other| &base[other.span()]);
         if candidate[span.clone()] != *text {
             edits.push((span, text.to_vec()));
         }
     }
     for region in &before {
-        if after.iter().any(|other| other.path == region.path && other.key == region.key) {
+        if after
+            .iter()
+            .any(|other| other.path == region.path && other.key == region.key)
+        {
             continue;
         }
         if let Some(at) = end_of(&new, &region.path) {
@@ -256,7 +312,14 @@ pub(super) fn splice(language: Language, base: &[u8], candidate: &[u8]) -> Optio
     }
     let old_documented = doctests_outside(&old, &before);
     let new_documented = doctests_outside(&new, &after);
-    documentation(language, base, candidate, &old_documented, &new_documented, &mut edits);
+    documentation(
+        language,
+        base,
+        candidate,
+        &old_documented,
+        &new_documented,
+        &mut edits,
+    );
     if edits.is_empty() {
         return None;
     }
@@ -295,9 +358,19 @@ fn documentation(
             continue;
         }
         let place = doctest.documentation.clone();
-        let here: Vec<&Doctest> = new.iter().filter(|other| other.documentation == place).collect();
-        let there: Vec<&Doctest> = old.iter().filter(|other| other.name == doctest.name).collect();
-        if here.iter().map(|one| &one.text).eq(there.iter().map(|one| &one.text)) {
+        let here: Vec<&Doctest> = new
+            .iter()
+            .filter(|other| other.documentation == place)
+            .collect();
+        let there: Vec<&Doctest> = old
+            .iter()
+            .filter(|other| other.name == doctest.name)
+            .collect();
+        if here
+            .iter()
+            .map(|one| &one.text)
+            .eq(there.iter().map(|one| &one.text))
+        {
             continue;
         }
         if let Some(first) = there.first() {
@@ -306,7 +379,8 @@ fn documentation(
         }
         match language {
             Language::Python => {
-                let text = String::from_utf8_lossy(&candidate[place.clone()]).replace(">>>", ">> >");
+                let text =
+                    String::from_utf8_lossy(&candidate[place.clone()]).replace(">>>", ">> >");
                 edits.push((place, text.into_bytes()));
             }
             _ => {

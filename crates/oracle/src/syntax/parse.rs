@@ -99,7 +99,8 @@ impl Grammar {
 }
 
 static RUST: LazyLock<Grammar> = LazyLock::new(|| Grammar::new(tree_sitter_rust::LANGUAGE.into()));
-static PYTHON: LazyLock<Grammar> = LazyLock::new(|| Grammar::new(tree_sitter_python::LANGUAGE.into()));
+static PYTHON: LazyLock<Grammar> =
+    LazyLock::new(|| Grammar::new(tree_sitter_python::LANGUAGE.into()));
 static JAVASCRIPT: LazyLock<Grammar> =
     LazyLock::new(|| Grammar::new(tree_sitter_javascript::LANGUAGE.into()));
 static TYPESCRIPT: LazyLock<Grammar> =
@@ -326,7 +327,8 @@ impl<'a> Node<'a> {
 
     /// What is directly below it and neither punctuation nor a comment.
     pub fn parts(self) -> impl Iterator<Item = Node<'a>> {
-        self.children().filter(|child| child.named() && !child.extra())
+        self.children()
+            .filter(|child| child.named() && !child.extra())
     }
 
     /// It and everything below it, in the order of the text.

@@ -2,6 +2,8 @@
 
 #![allow(dead_code)]
 
+pub mod worlds;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use overnight_core::goal::Goal;
