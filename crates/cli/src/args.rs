@@ -52,8 +52,8 @@ Examples:
     #[command(after_long_help = "\
 Examples:
   overnight show
-  overnight show last --json")]
-    Show(OneRun),
+  overnight show last --watch")]
+    Show(ShowArgs),
     /// Prints a run's events
     #[command(after_long_help = "\
 Examples:
@@ -189,6 +189,9 @@ pub struct RunArgs {
     /// Ask nothing
     #[arg(long, short)]
     pub yes: bool,
+    /// Print lines also on a terminal, instead of the live view
+    #[arg(long)]
+    pub plain: bool,
     /// Print events as JSON lines, the run last
     #[arg(long)]
     pub json: bool,
@@ -215,6 +218,19 @@ pub struct OneRun {
 }
 
 #[derive(Debug, Args)]
+pub struct ShowArgs {
+    /// The run: its id, its short id, or `last`
+    #[arg(default_value = "last")]
+    pub run: String,
+    /// Stay and show what happens: on a terminal as a live view, elsewhere as lines
+    #[arg(long, short, conflicts_with = "json")]
+    pub watch: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
 pub struct LogArgs {
     /// The run: its id, its short id, or `last`
     #[arg(default_value = "last")]
@@ -232,6 +248,9 @@ pub struct ResumeArgs {
     /// The run: its id, its short id, or `last`
     #[arg(default_value = "last")]
     pub run: String,
+    /// Print lines also on a terminal, instead of the live view
+    #[arg(long)]
+    pub plain: bool,
     /// Print events as JSON lines, the run last
     #[arg(long)]
     pub json: bool,

@@ -8,10 +8,13 @@ mod assembly;
 mod clock;
 mod commands;
 mod config;
+mod follow;
 mod goalfile;
 mod home;
 mod lines;
+mod onlooker;
 mod problem;
+mod view;
 
 use std::process::ExitCode;
 
