@@ -350,7 +350,7 @@ fn standing(state: &State) -> String {
         }
         (_, false) => format!("{passed} of {all} passed on the base"),
         (_, true) if current => format!("{passed} of {all} pass"),
-        (_, true) => format!("{passed} of {all} passed at the last checkpoint"),
+        (_, true) => format!("{passed} of {all} passed"),
     }
 }
 

@@ -8,4 +8,6 @@ mod kill;
 mod languages;
 mod provider;
 mod repos;
+mod terminal;
+mod view;
 mod world;
