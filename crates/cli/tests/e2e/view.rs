@@ -31,8 +31,9 @@ fn command(world: &World, options: &str) -> String {
 
 /// The same, followed by what only a terminal that was given back can show.
 fn with_modes(line: &str) -> String {
+    // The shell outlives a Ctrl-C that the terminal turns into a signal for both.
     format!(
-        "{line}; echo code $?; stty -a | tr ';' '\\n' | tr ' ' '\\n' | grep -x -e '-*icanon' -e '-*echo' -e '-*isig' | tr '\\n' ' '; echo end"
+        "trap : INT; {line}; echo code $?; stty -a | tr ';' '\\n' | tr ' ' '\\n' | grep -x -e '-*icanon' -e '-*echo' -e '-*isig' | tr '\\n' ' '; echo end"
     )
 }
 
@@ -280,10 +281,11 @@ fn watch_shows_pause_death_and_going_on_of_a_run_elsewhere() {
 #[test]
 fn watch_of_a_blocked_run_shows_the_question_and_waits_for_the_answer() {
     let world = world("0");
-    let asks = "turns:\n  - ask_for_help: {question: \"Which word?\", tried: \"All I know\", unlock: \"The word\"}\n  \
+    let asks = "turns:\n  - ask_for_help: {question: \"Which \\e]0;owned\\aword?\", tried: \"All I know\", unlock: \"The word\"}\n  \
                 - shell: echo done > todo.txt\n  - claim_done: Write the word\n";
     fs::write(world.root.join("script.yaml"), asks).expect("written");
-    begin(&world).end().exits(3);
+    let done = begin(&world).end().exits(3).says("Blocked: Which word?");
+    assert!(!done.out.contains('\u{1b}'), "{}", done.out);
     let line = with_modes(&format!("{OVERNIGHT} show --watch"));
     let mut terminal = Terminal::sh(&world, &line, (80, 24));
     terminal.until("asks    Which word?");
