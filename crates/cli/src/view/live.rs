@@ -218,127 +218,175 @@ impl Drop for Dark {
 fn give_back_on_panic(shared: Arc<Shared>) {
     let before = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
-        let was_dark = shared.dark.swap(true, Ordering::Relaxed);
-        let since = Instant::now();
-        // The thread that draws may be the one that panics: it holds this for ever.
-        while !was_dark {
-            match shared.taken.try_lock() {
-                Ok(mut taken) => {
-                    if std::mem::take(&mut *taken) {
-                        give_back();
-                    }
-                    break;
-                }
-                Err(_) if since.elapsed() > PANIC_PATIENCE => {
-                    give_back();
-                    break;
-                }
-                Err(_) => std::thread::sleep(Duration::from_millis(5)),
-            }
+        if !shared.dark.swap(true, Ordering::Relaxed) {
+            give_back_within(&shared, PANIC_PATIENCE);
         }
         before(panic);
     }));
 }
 
+/// Gives the terminal back as soon as no frame is being written, or when that takes too long: the thread that draws
+/// may be the one that panics, and then it holds this for ever.
+fn give_back_within(shared: &Shared, patience: Duration) {
+    let since = Instant::now();
+    loop {
+        match shared.taken.try_lock() {
+            Ok(mut taken) => {
+                if std::mem::take(&mut *taken) {
+                    give_back();
+                }
+                return;
+            }
+            Err(_) if since.elapsed() > patience => return give_back(),
+            Err(_) => std::thread::sleep(Duration::from_millis(5)),
+        }
+    }
+}
+
+/// What to do in one round.
+enum Round {
+    /// Draw, if there is anything new, and hear the keys.
+    Draw,
+    /// Nothing yet.
+    Rest(Wanted),
+    /// Give the terminal back and begin anew.
+    Anew,
+    /// End.
+    Over,
+}
+
 /// The thread: draws what has changed, at most every [`FRAME`], and hears the keys.
 fn keep_drawing(shared: &Shared, place: Place, keys: &dyn Fn(Press)) -> std::io::Result<()> {
-    let look = Look::of(|name| std::env::var(name).ok());
-    let mut screen: Option<Screen> = None;
-    let mut view = View::default();
-    let mut presence = Presence::Held;
-    let mut drawn: Option<(u64, Instant)> = None;
+    let mut painter = Painter {
+        shared,
+        place,
+        look: Look::of(|name| std::env::var(name).ok()),
+        screen: None,
+        view: View::default(),
+        presence: Presence::Held,
+        version: 0,
+        drawn: None,
+    };
     loop {
-        let version = {
-            let mut scene = shared.scene();
-            match scene.wanted {
-                Wanted::Over => break,
-                Wanted::Shown => {}
-                Wanted::Anew => {
-                    scene.wanted = Wanted::Shown;
-                    drawn = None;
-                    drop(scene);
-                    put_away(shared, &mut screen);
-                    continue;
-                }
-                Wanted::Hidden => {
-                    drop(scene);
-                    put_away(shared, &mut screen);
-                    rest(shared, Wanted::Hidden);
-                    continue;
+        match painter.round() {
+            Round::Draw => {
+                let until = Instant::now() + FRAME;
+                painter.paint()?;
+                while let Some(left) = until.checked_duration_since(Instant::now()) {
+                    if !event::poll(left)? {
+                        break;
+                    }
+                    if hear(&event::read()?, shared, place, keys) {
+                        painter.put_away();
+                        println!("plain lines from here on; the run goes on, and Ctrl-C pauses it");
+                        return Ok(());
+                    }
                 }
             }
-            if drawn.is_none_or(|(version, _)| version != scene.version) {
-                view.clone_from(&scene.view);
-                presence = scene.presence;
+            Round::Rest(wanted) => {
+                painter.put_away();
+                rest(shared, wanted);
             }
-            scene.version
-        };
-        if shared.dark.load(Ordering::Relaxed) {
-            break;
-        }
-        // In the background the terminal is somebody else's.
-        if !in_front() {
-            if std::mem::take(&mut *shared.taken()) {
-                leave();
-            }
-            if let Some(screen) = screen.take() {
-                std::mem::forget(screen);
-            }
-            drawn = None;
-            rest(shared, Wanted::Shown);
-            continue;
-        }
-        let now = Instant::now();
-        let due = match (&screen, drawn) {
-            (Some(screen), Some((seen, at))) => {
-                seen != version || now.duration_since(at) >= TICK || screen.resized()
-            }
-            _ => true,
-        };
-        if due {
-            let mut taken = shared.taken();
-            if shared.dark.load(Ordering::Relaxed) {
-                break;
-            }
-            let screen = match &mut screen {
-                Some(screen) => screen,
-                none => {
-                    *taken = true;
-                    none.insert(Screen::enter()?)
-                }
-            };
-            let moment = Moment {
-                now: SystemClock.now(),
-                presence,
-                place,
-                look,
-            };
-            screen.draw(|area, buffer| draw(&view, &moment, area, buffer))?;
-            drawn = Some((version, now));
-        }
-        let until = now + FRAME;
-        while let Some(left) = until.checked_duration_since(Instant::now()) {
-            if !event::poll(left)? {
-                break;
-            }
-            if hear(&event::read()?, shared, place, keys) {
-                put_away(shared, &mut screen);
-                println!("plain lines from here on; the run goes on, and Ctrl-C pauses it");
+            Round::Anew => painter.put_away(),
+            Round::Over => {
+                painter.put_away();
                 return Ok(());
             }
         }
     }
-    put_away(shared, &mut screen);
-    Ok(())
 }
 
-/// Gives the terminal back for a while.
-fn put_away(shared: &Shared, screen: &mut Option<Screen>) {
-    let mut taken = shared.taken();
-    // If a panic has given it back already, that is not done twice: lines have been written since.
-    match (screen.take(), std::mem::take(&mut *taken)) {
-        (Some(screen), false) => std::mem::forget(screen),
-        (screen, _) => drop(screen),
+struct Painter<'s> {
+    shared: &'s Shared,
+    place: Place,
+    look: Look,
+    screen: Option<Screen>,
+    view: View,
+    presence: Presence,
+    version: u64,
+    drawn: Option<(u64, Instant)>,
+}
+
+impl Painter<'_> {
+    /// Takes over what is new, and says what is to be done.
+    fn round(&mut self) -> Round {
+        let mut scene = self.shared.scene();
+        match scene.wanted {
+            Wanted::Over => return Round::Over,
+            Wanted::Hidden => return Round::Rest(Wanted::Hidden),
+            Wanted::Anew => {
+                scene.wanted = Wanted::Shown;
+                return Round::Anew;
+            }
+            Wanted::Shown if self.shared.dark.load(Ordering::Relaxed) => return Round::Over,
+            Wanted::Shown => {}
+        }
+        // In the background the terminal is somebody else's.
+        if !in_front() {
+            return Round::Rest(Wanted::Shown);
+        }
+        self.version = scene.version;
+        if self.drawn.is_none_or(|(seen, _)| seen != scene.version) {
+            self.view.clone_from(&scene.view);
+            self.presence = scene.presence;
+        }
+        Round::Draw
+    }
+
+    /// Draws, if there is anything new.
+    fn paint(&mut self) -> std::io::Result<()> {
+        let now = Instant::now();
+        let fresh = match (&self.screen, self.drawn) {
+            (Some(screen), Some((seen, at))) => {
+                seen == self.version && now.duration_since(at) < TICK && !screen.resized()
+            }
+            _ => false,
+        };
+        if fresh {
+            return Ok(());
+        }
+        let mut taken = self.shared.taken();
+        // A panic may have given the terminal back a moment ago.
+        if self.shared.dark.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let screen = match &mut self.screen {
+            Some(screen) => screen,
+            none => {
+                *taken = true;
+                none.insert(Screen::enter()?)
+            }
+        };
+        let moment = Moment {
+            now: SystemClock.now(),
+            presence: self.presence,
+            place: self.place,
+            look: self.look,
+        };
+        let view = &self.view;
+        screen.draw(|area, buffer| draw(view, &moment, area, buffer))?;
+        self.drawn = Some((self.version, now));
+        Ok(())
+    }
+
+    /// Gives the terminal back, if it is this process's to give.
+    fn put_away(&mut self) {
+        self.drawn = None;
+        let mut taken = self.shared.taken();
+        let ours = std::mem::take(&mut *taken);
+        let Some(screen) = self.screen.take() else {
+            return;
+        };
+        if ours && in_front() {
+            drop(screen);
+            return;
+        }
+        // If a panic has given it back already, that is not done twice: lines have been written since. In the
+        // background its modes are somebody else's, but what was on it before can be shown again.
+        if ours {
+            leave();
+        }
+        std::mem::forget(screen);
     }
 }
 

@@ -36,8 +36,12 @@ pub fn heed(shared: Arc<Shared>) {
                         }
                         tokio::time::sleep(LOOK_EVERY).await;
                     }
-                    // The whole process stands still in here until somebody says SIGCONT, which is heard below.
-                    let _ = raise(Signal::SIGSTOP);
+                    // The whole process stands still in here until somebody says SIGCONT. Not by SIGSTOP: this one
+                    // the kernel ignores where no shell is there that could ever say it, and the run goes on.
+                    let _ = raise(Signal::SIGTTOU);
+                    // The SIGCONT itself is no second reason to draw anew.
+                    let _ = tokio::time::timeout(LOOK_EVERY, go_on.recv()).await;
+                    shared.want(Wanted::Anew);
                 }
                 // Also after a stop that nobody could see coming.
                 asked = go_on.recv() => {

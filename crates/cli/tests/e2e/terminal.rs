@@ -2,7 +2,6 @@
 
 use std::io::{Read, Write};
 use std::num::NonZeroU16;
-use std::os::fd::OwnedFd;
 use std::process::{Child, ExitStatus};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -52,7 +51,7 @@ impl Terminal {
             .expect("it starts");
         let handle = || {
             let fd = std::os::fd::AsFd::as_fd(&pty).try_clone_to_owned();
-            std::fs::File::from(OwnedFd::from(fd.expect("a second handle")))
+            std::fs::File::from(fd.expect("a second handle"))
         };
         let (mut read, write) = (handle(), handle());
         let seen = Arc::new(Mutex::new(Seen {

@@ -373,13 +373,30 @@ fn a_job_that_is_stopped_and_goes_on_gives_the_terminal_back_meanwhile() {
     assert_eq!(terminal.modes(), (false, false));
     // In the background it tells lines, and nobody stops it.
     fs::write(world.root.join("script.yaml"), script("1")).expect("written");
+    terminal.press("printf '\\033[H\\033[2J'\n");
     terminal.press(&format!("{} &\n", command(&world, "")));
     terminal.until("Complete: all 3");
     assert!(
-        !terminal.screen().contains("Stopped (tty"),
+        !terminal.screen().contains("Stopped"),
         "{}",
         terminal.screen()
     );
     terminal.press("exit\n");
     terminal.end();
+}
+
+#[test]
+fn where_nobody_could_bring_it_back_it_is_not_stopped() {
+    let world = world("4");
+    let line = format!("exec {}", command(&world, ""));
+    let mut terminal = Terminal::sh(&world, &line, (80, 24));
+    terminal.until("turn 3: shell sleep 4");
+    terminal.press("\u{1a}");
+    assert!(terminal.end().success(), "{}", terminal.screen());
+    assert_eq!(terminal.modes(), (false, false));
+    assert!(
+        terminal.screen().contains("Complete"),
+        "{}",
+        terminal.screen()
+    );
 }
