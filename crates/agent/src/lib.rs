@@ -1,7 +1,8 @@
 //! The built-in executor: it builds prompts and performs tools. It decides nothing; every answer and every call is an
-//! event, and what comes next is `core`'s decision.
+//! event, and what comes next is `core`'s decision. [`drafting`] is what comes before a run: words become a goal file.
 
 mod context;
+pub mod drafting;
 mod executor;
 mod policy;
 mod prompt;

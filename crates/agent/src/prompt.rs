@@ -8,7 +8,7 @@ use overnight_core::event::Notice;
 use overnight_core::goal::{Check, CheckKind};
 use overnight_core::ids::Scope;
 use overnight_core::judge::clip;
-use overnight_core::state::{CheckState, SCOPE_CHECK, State};
+use overnight_core::state::{CheckState, State, is_own};
 use overnight_ports::model::Entry;
 
 use crate::transcript::Transcript;
@@ -116,6 +116,24 @@ pub(crate) fn words(notice: &Notice) -> String {
         }
         Notice::Answer { text } => format!("The person answers: {text}"),
         Notice::HistoryCut => "The history was too long and has been shortened.".into(),
+        Notice::FreshStart { without } => format!(
+            "{without} checkpoints went by without verified progress, so you start afresh: your earlier turns are no \
+             longer shown, your files are as you left them. Begin with the contract, the evidence and your notes below; \
+             look at the files again before you believe anything about them."
+        ),
+        Notice::Replan { failed } => {
+            let mut text = String::from(
+                "Nothing has progressed since. Before anything else write with `plan` a different approach: say what the \
+                 evidence rules out, and choose a way that you have not tried.",
+            );
+            if !failed.is_empty() {
+                text.push_str(" These were claimed and did not hold:");
+                for claim in failed {
+                    let _ = write!(text, "\n- {}", claim.replace('\n', " "));
+                }
+            }
+            text
+        }
     }
 }
 
@@ -132,7 +150,7 @@ pub(crate) fn view(state: &State) -> String {
     // The check on the diff is news only once it has something to say.
     let open: Vec<_> = state
         .open_checks()
-        .filter(|(id, known)| id.as_str() != SCOPE_CHECK || known.latest.is_some())
+        .filter(|(id, known)| !is_own(id) || known.latest.is_some())
         .collect();
     let share = EVIDENCE_BYTES_MAX / open.len().max(1);
     for (id, known) in &open {
@@ -149,7 +167,7 @@ pub(crate) fn view(state: &State) -> String {
     let passed: Vec<&str> = state
         .order
         .iter()
-        .filter(|id| id.as_str() != SCOPE_CHECK && !open.iter().any(|(o, _)| o == id))
+        .filter(|id| !is_own(id) && !open.iter().any(|(o, _)| o == id))
         .map(|id| id.as_str())
         .collect();
     if !passed.is_empty() {
@@ -173,6 +191,18 @@ pub(crate) fn view(state: &State) -> String {
             }
         }
     }
+    if !state.orders.is_empty() {
+        text.push_str("The person's standing orders; each stands until it is revoked, and a later one goes before an earlier one\n");
+        for order in &state.orders {
+            let _ = writeln!(
+                text,
+                "- (order {}, {} into the run) {}",
+                order.number,
+                after(order.at.saturating_sub(state.created_at)),
+                order.text
+            );
+        }
+    }
     let limits = state.goal.stop;
     let _ = write!(
         text,
@@ -186,15 +216,20 @@ pub(crate) fn view(state: &State) -> String {
     text
 }
 
+/// A length of time in hours and minutes.
+fn after(ms: u64) -> String {
+    const MS_PER_MINUTE: u64 = 60_000;
+    let minutes = ms / MS_PER_MINUTE;
+    format!("{} h {} min", minutes / 60, minutes % 60)
+}
+
 fn describe(check: &Check) -> String {
+    if let Some(command) = check.kind.command() {
+        return format!(" ({} `{}`)", check.kind.key(), clip(command, 200));
+    }
     match &check.kind {
-        CheckKind::Run { command }
-        | CheckKind::Tests { command, .. }
-        | CheckKind::Metric { command, .. } => {
-            format!(" ({} `{}`)", check.kind.key(), clip(command, 200))
-        }
         CheckKind::File { path, .. } => format!(" (file `{path}`)"),
-        CheckKind::Diff { .. } | CheckKind::Later { .. } => format!(" ({})", check.kind.key()),
+        kind => format!(" ({})", kind.key()),
     }
 }
 

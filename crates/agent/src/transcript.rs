@@ -88,9 +88,18 @@ impl Transcript {
         match &event.fact {
             Fact::TurnRequested { turn, told, .. } => {
                 for notice in told {
-                    if *notice == Notice::HistoryCut {
-                        self.window = (self.window / 2).max(1);
-                        self.shrink(self.window);
+                    match notice {
+                        Notice::HistoryCut => {
+                            self.window = (self.window / 2).max(1);
+                            self.shrink(self.window);
+                        }
+                        // What led nowhere is out of sight; whole outputs can still be read.
+                        Notice::FreshStart { .. } => {
+                            self.forgotten += (self.turns.len() + self.digests.len()) as u64;
+                            self.turns.clear();
+                            self.digests.clear();
+                        }
+                        _ => {}
                     }
                 }
                 match self.turns.back_mut().filter(|t| t.turn == *turn) {

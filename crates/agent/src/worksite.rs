@@ -412,25 +412,30 @@ impl Ready {
 
     /// A path as a tool was given it, relative to the workspace; `None` if it leaves it.
     pub fn relative(&self, path: &str) -> Option<String> {
-        let given = Path::new(path);
-        let inner = if given.is_absolute() {
-            given.strip_prefix(self.inside()).ok()?
-        } else {
-            given
-        };
-        let mut parts: Vec<&str> = Vec::new();
-        for part in inner.components() {
-            match part {
-                std::path::Component::Normal(name) => parts.push(name.to_str()?),
-                std::path::Component::CurDir => {}
-                std::path::Component::ParentDir => {
-                    parts.pop()?;
-                }
-                _ => return None,
-            }
-        }
-        Some(parts.join("/"))
+        within(path, self.inside())
     }
+}
+
+/// A path as a tool was given it, relative to `root`; `None` if it leaves it.
+pub(crate) fn within(path: &str, root: &Path) -> Option<String> {
+    let given = Path::new(path);
+    let inner = if given.is_absolute() {
+        given.strip_prefix(root).ok()?
+    } else {
+        given
+    };
+    let mut parts: Vec<&str> = Vec::new();
+    for part in inner.components() {
+        match part {
+            std::path::Component::Normal(name) => parts.push(name.to_str()?),
+            std::path::Component::CurDir => {}
+            std::path::Component::ParentDir => {
+                parts.pop()?;
+            }
+            _ => return None,
+        }
+    }
+    Some(parts.join("/"))
 }
 
 /// Two deltas in a row as one.

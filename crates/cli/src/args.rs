@@ -10,7 +10,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 #[command(after_help = "\
 Exit codes: 0 complete · 1 failed · 2 usage or goal refused · 3 blocked · 4 out of budget · 5 unverifiable · 6 paused or stopped
 
-Begin with `overnight demo`. Then write a goal, `overnight check goal.md`, `overnight run goal.md`.")]
+Begin with `overnight demo`. Then write a goal (or let `overnight draft` write it), `overnight check goal.md`,
+`overnight run goal.md`.")]
 pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
@@ -36,11 +37,18 @@ Examples:
   overnight check goal.md
   overnight check goal.md --fresh --json")]
     Check(CheckArgs),
+    /// Turns prose into a goal file with a model's help, and tries its checks
+    #[command(after_long_help = "\
+Examples:
+  overnight draft \"Take the discount off in percent, not as an amount. Do not touch the tests.\" -o goal.md
+  overnight draft wish.txt --model openai/gpt-5.5 | tee goal.md")]
+    Draft(DraftArgs),
     /// Runs a goal until it is done, blocked or out of budget
     #[command(after_long_help = "\
 Examples:
   overnight run goal.md
-  overnight run goal.md --yes --model openai/gpt-5.5 --price 1.25,0.125,10")]
+  overnight run goal.md --yes --model openai/gpt-5.5 --price 1.25,0.125,10
+  overnight run \"Take the discount off in percent. Do not touch the tests.\"")]
     Run(RunArgs),
     /// Lists the runs, newest first
     #[command(after_long_help = "\
@@ -96,6 +104,12 @@ Examples:
   overnight answer last \"Yes, a dependency may be added.\"
   overnight resume last")]
     Answer(AnswerArgs),
+    /// Gives a run an order that stands until it is revoked
+    #[command(after_long_help = "\
+Examples:
+  overnight tell last \"Leave the public API as it is.\"
+  overnight tell last --revoke 1")]
+    Tell(TellArgs),
     /// Runs the report's checks again, from a fresh clone of what was delivered
     #[command(after_long_help = "\
 Examples:
@@ -176,8 +190,35 @@ pub struct CheckArgs {
 }
 
 #[derive(Debug, Args)]
+pub struct DraftArgs {
+    /// What you want, in your own words; or a file that holds them; or `-`, or nothing, for standard input
+    pub prose: Option<PathBuf>,
+    /// Write the goal to this file, which must not exist yet; default: standard output
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Write over the file
+    #[arg(long, requires = "output")]
+    pub force: bool,
+    /// Do not run the drafted checks on the base
+    #[arg(long)]
+    pub no_check: bool,
+    /// The model: `openai/NAME`, `anthropic/NAME`, `chat/NAME` or `scripted/FILE`; default: the configuration's
+    #[arg(long)]
+    pub model: Option<String>,
+    /// US dollars per million tokens, `INPUT,OUTPUT` or `INPUT,CACHED,OUTPUT`; default: the configuration's
+    #[arg(long, value_name = "PRICES")]
+    pub price: Option<String>,
+    /// Ask nothing
+    #[arg(long, short)]
+    pub yes: bool,
+    /// Run the checks without a sandbox: they can then read and write everything that you can
+    #[arg(long)]
+    pub unsafe_no_sandbox: bool,
+}
+
+#[derive(Debug, Args)]
 pub struct RunArgs {
-    /// The goal file
+    /// The goal file; or, in quotes, what you want in your own words: that is drafted, shown and confirmed first
     pub file: PathBuf,
     /// The model: `openai/NAME`, `anthropic/NAME`, `chat/NAME` or `scripted/FILE`; default: the goal's `use.model`, else the configuration's
     #[arg(long)]
@@ -299,6 +340,18 @@ pub struct AnswerArgs {
     pub run: String,
     /// The answer
     pub text: String,
+}
+
+#[derive(Debug, Args)]
+pub struct TellArgs {
+    /// The run: its id, its short id, or `last`
+    pub run: String,
+    /// The order; the model sees it with every turn from the next one on
+    #[arg(required_unless_present = "revoke")]
+    pub text: Option<String>,
+    /// Revokes the order of this number
+    #[arg(long, value_name = "N", conflicts_with = "text")]
+    pub revoke: Option<u32>,
 }
 
 /// A job worth leaving to a run overnight.

@@ -70,7 +70,8 @@ fn read(path: &Path) -> std::io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn judge_text(path: String, text: String, facts: &Facts) -> Judged {
+/// Judges the text of a goal file that is called `path` in what is said about it.
+pub fn judge_text(path: String, text: String, facts: &Facts) -> Judged {
     match parse::parse(&text) {
         Ok(parsed) => {
             let found = lint(&parsed, facts);
@@ -104,44 +105,86 @@ impl Judged {
         json!({"file": self.path, "refused": self.refused(), "findings": self.found, "elements": self.elements})
     }
 
+    /// The goal, if it was understood.
+    pub fn goal(&self) -> Option<&Goal> {
+        self.goal.as_ref()
+    }
+
+    /// The whole file.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// What was found, the worst first.
+    pub fn found(&self) -> &[Diagnostic] {
+        &self.found
+    }
+
+    /// What this version cannot run yet; nothing if the file was not understood.
+    pub fn missing(&self) -> Vec<Diagnostic> {
+        parse::parse(&self.text).map_or_else(|_| Vec::new(), |parsed| unsupported(&parsed))
+    }
+
     /// Findings and elements for people.
     pub fn print(&self) {
+        let styled = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+        say!("{}", self.shown(styled));
+    }
+
+    /// The elements, the findings and the conclusion, as people read them.
+    pub fn shown(&self, styled: bool) -> String {
+        format!("{}\n{}", self.elements(styled), self.conclusion())
+    }
+
+    /// The elements and the findings.
+    pub fn elements(&self, styled: bool) -> String {
+        let mut text = String::new();
         for line in &self.elements {
             let says = match &line.default {
                 Some(default) => format!("– {default}"),
                 None => line.says.clone(),
             };
-            say!("{:<8} {}", line.name, crate::lines::clean(&says));
+            text.push_str(&format!(
+                "{:<8} {}\n",
+                line.name,
+                crate::lines::clean(&says)
+            ));
         }
         if !self.elements.is_empty() && !self.found.is_empty() {
-            say!();
+            text.push('\n');
         }
-        print_findings(&self.path, &self.text, &self.found);
+        text.push_str(&self.snippets(&self.found, styled));
+        text
+    }
+
+    /// Whether it can run, in a few words.
+    fn conclusion(&self) -> String {
         let warnings = self
             .found
             .iter()
             .filter(|d| d.severity == Severity::Warning)
             .count();
         if self.refused() {
-            say!("\nrefused: this cannot run until it is mended");
+            "refused: this cannot run until it is mended".to_owned()
         } else if warnings > 0 {
-            say!("\nit can run; {warnings} warnings");
+            format!("it can run; {warnings} warnings")
         } else {
-            say!("\nit can run");
+            "it can run".to_owned()
         }
     }
-}
 
-fn print_findings(path: &str, text: &str, found: &[Diagnostic]) {
-    let styled = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let renderer = if styled {
-        Renderer::styled()
-    } else {
-        Renderer::plain()
-    };
-    let renderer = renderer.decor_style(DecorStyle::Unicode);
-    for finding in found {
-        say!("{}\n", render(&renderer, path, text, finding));
+    /// Findings with the lines that they are about.
+    pub fn snippets(&self, found: &[Diagnostic], styled: bool) -> String {
+        let renderer = if styled {
+            Renderer::styled()
+        } else {
+            Renderer::plain()
+        };
+        let renderer = renderer.decor_style(DecorStyle::Unicode);
+        found
+            .iter()
+            .map(|finding| format!("{}\n\n", render(&renderer, &self.path, &self.text, finding)))
+            .collect()
     }
 }
 

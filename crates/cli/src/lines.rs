@@ -7,7 +7,7 @@ use overnight_core::event::{Event, Fact, Notice};
 use overnight_core::ids::CheckId;
 use overnight_core::judge::{clip, plain};
 use overnight_core::repo::Delivered;
-use overnight_core::state::{Phase, SCOPE_CHECK, State, Treatment, Why};
+use overnight_core::state::{Phase, State, Treatment, Why, is_own};
 use overnight_core::stop::StopReason;
 use overnight_core::turn::{Denial, Said};
 use overnight_engine::Watcher;
@@ -69,7 +69,7 @@ pub fn lines(event: &Event, state: &State) -> Vec<String> {
             } else {
                 ""
             };
-            if report.check.as_str() == SCOPE_CHECK && report.verdict == Verdict::Pass {
+            if is_own(&report.check) && report.verdict == Verdict::Pass {
                 return Vec::new();
             }
             let known = state.checks.get(&report.check);
@@ -189,6 +189,8 @@ pub fn lines(event: &Event, state: &State) -> Vec<String> {
         Fact::Resumed => one("goes on".into()),
         Fact::StopRequested => one("stopped by a person".into()),
         Fact::BudgetSet { .. } => one("a person raised the budget".into()),
+        Fact::Told { order, text } => one(format!("order {order}: {}", clean(text))),
+        Fact::Revoked { order } => one(format!("order {order} is revoked")),
         Fact::Answered { text } => one(format!("answered: {}", clean(text))),
         Fact::Delivered { delivered, .. } => match delivered {
             Delivered::Branch { name, commit } => {
@@ -239,6 +241,10 @@ fn told_line(notice: &Notice, state: &State) -> Option<String> {
             Some(format!("{percent} % of the budget `{budget}` is used"))
         }
         Notice::Silent => Some("the model called no tool; it is told what is open".into()),
+        Notice::FreshStart { .. } => Some(
+            "nothing progresses: the model starts afresh from the contract and its notes".into(),
+        ),
+        Notice::Replan { .. } => Some("nothing progresses: the model is to try another way".into()),
         Notice::HistoryCut => Some("the history was too long for the model and is cut".into()),
         Notice::Restarted | Notice::BackgroundStopped { .. } | Notice::Answer { .. } => None,
     }

@@ -11,6 +11,7 @@ mod config;
 mod follow;
 mod goalfile;
 mod home;
+mod interrupt;
 mod lines;
 mod onlooker;
 mod problem;

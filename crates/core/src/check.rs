@@ -85,6 +85,19 @@ pub struct Observation {
     /// Per-test results, where they were asked for and could be had.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tests: Option<TestResults>,
+    /// Per-test results of the same command on the strict tree: the candidate's implementation with exactly the
+    /// base's tests. Only where that is another tree.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub strict: Option<TestResults>,
+    /// Per-test results of the candidate's tests on the base's implementation, for tests that prove a change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reverse: Option<TestResults>,
+    /// Per-test results of repeats on the same tree, made because tests failed that have passed on the base.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub repeats: Vec<TestResults>,
+    /// Per-test results of further runs on the base, made to tell which of the two is flaky.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub base_again: Vec<TestResults>,
     /// The value that a metric reads, in the order in which the probe's metrics ask for them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub values: Vec<Reading>,

@@ -9,7 +9,9 @@ use crate::repo::{Base, Candidate, Delivered};
 use crate::turn::{CallHead, CallResult, ModelErrorKind, Usage};
 
 /// The version that new events are written in. A reader accepts this and every older one.
-pub const EVENT_VERSION: u32 = 1;
+pub const EVENT_VERSION: u32 = 2;
+/// The first version whose runs have the harness's own check `oracle`.
+pub const VERSION_WITH_ORACLE: u32 = 2;
 
 /// One event.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -143,6 +145,18 @@ pub enum Fact {
     Answered {
         /// The answer.
         text: String,
+    },
+    /// A person gave an order that stands until it is revoked.
+    Told {
+        /// Its number, from 1.
+        order: u32,
+        /// In the person's words.
+        text: String,
+    },
+    /// A person revoked an order.
+    Revoked {
+        /// Its number.
+        order: u32,
     },
     /// A person set the budgets.
     BudgetSet {
@@ -286,4 +300,15 @@ pub enum Notice {
     },
     /// The earlier history was too long for the model and is no longer shown.
     HistoryCut,
+    /// Nothing progresses: the history is put aside, and the model starts afresh from the contract, the open checks and
+    /// its notes.
+    FreshStart {
+        /// Checkpoints without progress.
+        without: u32,
+    },
+    /// Nothing progresses still: the model is to plan a different approach.
+    Replan {
+        /// What was claimed so far and did not hold, oldest first.
+        failed: Vec<String>,
+    },
 }

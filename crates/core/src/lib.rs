@@ -7,6 +7,7 @@
 pub mod check;
 pub mod effect;
 pub mod event;
+pub mod finding;
 pub mod goal;
 pub mod ids;
 pub mod judge;

@@ -18,10 +18,22 @@ use crate::turn::{CallHead, PlanStep, Usage};
 pub const NOTES_BYTES_MAX: usize = 16 * 1024;
 /// How many of the latest turns a request shows whole at most.
 pub const WINDOW_TURNS_MAX: u32 = 32;
+/// How many claims that did not hold are kept to be told again.
+pub const FAILED_CLAIMS_MAX: usize = 6;
+/// Length of each, bytes.
+pub const FAILED_CLAIM_BYTES_MAX: usize = 300;
 /// How many changed paths the state keeps for display; all of them are in the journal.
 pub const CHANGES_SHOWN_MAX: usize = 200;
 /// The id of the check on the diff that every goal with a repository has, from `keep.paths` and `use.paths`.
 pub const SCOPE_CHECK: &str = "scope";
+/// The id of the check that every goal with a repository has on what belongs to the oracle: the base's tests and what
+/// steers them.
+pub const ORACLE_CHECK: &str = "oracle";
+
+/// Whether a check is one of the harness's own, which no goal names.
+pub fn is_own(id: &CheckId) -> bool {
+    matches!(id.as_str(), SCOPE_CHECK | ORACLE_CHECK)
+}
 
 /// A run, as its events add up.
 #[derive(Debug, Clone, Serialize)]
@@ -70,6 +82,10 @@ pub struct State {
     pub progress: Progress,
     /// Untracked paths that are not delivered.
     pub artefacts: Vec<String>,
+    /// The person's standing orders, oldest first.
+    pub orders: Vec<Order>,
+    /// How many orders were given, the revoked ones included.
+    pub orders_given: u32,
     /// How many actions were denied.
     pub denials: u64,
     /// What was delivered last.
@@ -162,6 +178,17 @@ pub struct Lane {
     pub window: u32,
     /// Budgets whose warning was given.
     pub warned: Vec<String>,
+}
+
+/// An order that stands until it is revoked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Order {
+    /// Its number, from 1.
+    pub number: u32,
+    /// When it was given.
+    pub at: UnixMs,
+    /// In the person's words.
+    pub text: String,
 }
 
 /// One note.
@@ -354,6 +381,8 @@ pub struct Progress {
     pub without: u32,
     /// When there was progress last.
     pub last_at: Option<UnixMs>,
+    /// What was claimed since then and did not hold, oldest first: the latest few.
+    pub failed: Vec<String>,
 }
 
 impl State {
@@ -371,18 +400,23 @@ impl State {
             .checks()
             .map(|c| (c.id.clone(), role(c)))
             .collect();
+        let mut own = |id: &str| {
+            let id = CheckId::from(id);
+            order.push(id.clone());
+            let open = CheckState {
+                role: Role::Keep,
+                base: None,
+                latest: None,
+                best: None,
+            };
+            checks.insert(id, open);
+        };
         if created.repo.is_some() {
-            let scope = CheckId::from(SCOPE_CHECK);
-            order.push(scope.clone());
-            checks.insert(
-                scope,
-                CheckState {
-                    role: Role::Keep,
-                    base: None,
-                    latest: None,
-                    best: None,
-                },
-            );
+            own(SCOPE_CHECK);
+            // A run that began before there was such a check goes on without.
+            if created.version >= crate::event::VERSION_WITH_ORACLE {
+                own(ORACLE_CHECK);
+            }
         }
         State {
             run: created.run.clone(),
@@ -413,6 +447,8 @@ impl State {
             spent: Spent::default(),
             progress: Progress::default(),
             artefacts: Vec::new(),
+            orders: Vec::new(),
+            orders_given: 0,
             denials: 0,
             delivered: None,
             delivery_error: None,

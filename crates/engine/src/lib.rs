@@ -5,8 +5,10 @@ mod perform;
 mod preflight;
 mod run;
 mod summary;
+mod verification;
 
-pub use perform::{Ports, on_the_diff};
+pub use perform::Ports;
 pub use preflight::{Preflight, PreflightRow, Reuse, Shelf, compares, preflight};
 pub use run::{Ended, Engine, EngineError, Watcher, load};
 pub use summary::summary;
+pub use verification::{Verification, Verified};

@@ -2,26 +2,27 @@
 
 use std::sync::{Arc, Mutex};
 
-use overnight_core::check::{Observation, Obstacle, Receipt, Target, Verdict};
+use overnight_core::check::{Observation, Receipt, Target, Verdict};
 use overnight_core::effect::{Effect, to_verify};
 use overnight_core::event::{Event, Fact};
-use overnight_core::goal::globs::{BadGlob, Globs};
-use overnight_core::goal::{Check, CheckKind, Deliver, Goal};
+use overnight_core::goal::Deliver;
 use overnight_core::ids::{BlobId, CheckId, Scope, TreeId};
-use overnight_core::judge::{Judgement, clip, judge, judge_diff, licence};
-use overnight_core::repo::{Candidate, Changed, Delivered};
+use overnight_core::judge::clip;
+use overnight_core::repo::{Candidate, Delivered};
 use overnight_core::report::{Report, to_markdown};
-use overnight_core::state::{SCOPE_CHECK, State};
+use overnight_core::state::{ORACLE_CHECK, SCOPE_CHECK, State};
 use overnight_core::stop::StopReason;
 use overnight_core::turn::{Call, CallHead};
 use overnight_ports::clock::Clock;
 use overnight_ports::forge::{Delivery, Forge};
 use overnight_ports::journal::Journal;
 use overnight_ports::model::Answer;
+use overnight_ports::oracle::Oracle;
 use overnight_ports::site::{Executor, Site};
-use overnight_ports::verifier::{Probe, Verifier};
+use overnight_ports::verifier::Verifier;
 
 use crate::preflight::{self, Shelf};
+use crate::verification::{Verification, Verified};
 
 /// How much of an answer's text its event holds, bytes; the whole is a blob.
 const TEXT_BYTES_MAX: usize = 2 * 1024;
@@ -40,6 +41,8 @@ pub struct Ports {
     pub executor: Arc<dyn Executor>,
     /// What gathers evidence.
     pub verifier: Arc<dyn Verifier>,
+    /// What compares a candidate with the base's oracle.
+    pub oracle: Arc<dyn Oracle>,
     /// Where the result goes.
     pub forge: Arc<dyn Forge>,
     /// Where results of earlier preflights are kept.
@@ -271,87 +274,38 @@ async fn verify(
         Ok(candidate) => candidate,
         Err(why) => return say(failed("the candidate is not known", &why)),
     };
-    for id in &wanted {
-        let check = state.goal.check(id);
-        if check.is_none() && id.as_str() != SCOPE_CHECK {
-            continue;
-        }
-        if let Some(judgement) = on_the_diff(&state.goal, check, &candidate.changes) {
-            let receipt = Receipt {
-                tree: Some(tree.clone()),
-                ..Receipt::default()
-            };
-            say(reported(id, &target, judgement, receipt));
-        }
-    }
-    // Planned over all checks, so that a value has the same place in its probe as it had on the base.
-    for probe in Probe::plan(state.goal.checks()) {
-        if !probe.checks.iter().any(|id| wanted.contains(id)) {
-            continue;
-        }
-        let now = ports.verifier.observe(tree, &probe).await;
-        let receipt = receipt(ports, &now, std::slice::from_ref(&now), tree);
-        for (index, id) in probe.checks.iter().enumerate() {
-            let Some(check) = state.goal.check(id) else {
-                continue;
-            };
-            if !wanted.contains(id) {
-                continue;
-            }
-            let base = base_observations(state, ports, id);
-            if base.is_none() && preflight::compares(check) {
-                let judgement = Judgement::unknown_base(&now.output);
-                say(reported(id, &target, judgement, receipt.clone()));
-                continue;
-            }
-            say(reported(
-                id,
-                &target,
-                judge(check, index, &now, base.as_deref()),
-                receipt.clone(),
-            ));
-        }
-    }
-}
-
-/// Judges what changed: by the goal's `keep` and `use` for the check that every goal has (`check` is `None`), or by a
-/// check of the kind `diff`. `None` for checks of other kinds.
-pub fn on_the_diff(goal: &Goal, check: Option<&Check>, changes: &[Changed]) -> Option<Judgement> {
-    let Some(check) = check else {
-        return Some(match licence(goal) {
-            Ok((allow, forbid)) => judge_diff(allow.as_ref(), &forbid, changes),
-            Err(e) => unreadable(&e),
-        });
+    let Some(base) = &state.base else { return };
+    let examined = state.checks.contains_key(&CheckId::from(ORACLE_CHECK));
+    let verification = Verification {
+        goal: &state.goal,
+        base: &base.tree,
+        candidate: &candidate,
+        verifier: ports.verifier.as_ref(),
+        oracle: examined.then_some(ports.oracle.as_ref()),
     };
-    let CheckKind::Diff { allow, forbid } = &check.kind else {
-        return None;
-    };
-    let globs = || -> Result<_, BadGlob> {
-        let only = if allow.is_empty() {
-            None
-        } else {
-            Some(Globs::new(allow)?)
-        };
-        Ok((only, Globs::new(forbid)?))
-    };
-    Some(match globs() {
-        Ok((only, never)) => judge_diff(only.as_ref(), &never, changes),
-        Err(e) => unreadable(&e),
-    })
-}
-
-/// The linter refuses such a goal; should one come this far, nothing passes by it.
-fn unreadable(error: &BadGlob) -> Judgement {
-    Judgement {
-        verdict: Verdict::CannotTell,
-        reason: error.to_string(),
-        evidence: String::new(),
-        measure: Default::default(),
-        obstacle: Some(Obstacle::Harness {
-            detail: error.to_string(),
-        }),
-        flaky: false,
-    }
+    verification
+        .run(
+            &|id| wanted.contains(id),
+            &|id| base_observations(state, ports, id),
+            &|verified: Verified<'_>| {
+                let receipt = match verified.observation {
+                    None => Receipt {
+                        tree: Some(tree.clone()),
+                        ..Receipt::default()
+                    },
+                    Some(now) => receipt(ports, now, std::slice::from_ref(now), tree),
+                };
+                say(Fact::CheckReported {
+                    report: Box::new(preflight::report(
+                        verified.check,
+                        &target,
+                        verified.judgement,
+                        receipt,
+                    )),
+                });
+            },
+        )
+        .await;
 }
 
 fn whole_candidate(
@@ -399,12 +353,6 @@ fn receipt(ports: &Ports, now: &Observation, runs: &[Observation], tree: &TreeId
         tree: Some(tree.clone()),
         environment: ports.verifier.environment(),
         duration_ms: now.duration_ms,
-    }
-}
-
-fn reported(check: &CheckId, target: &Target, judgement: Judgement, receipt: Receipt) -> Fact {
-    Fact::CheckReported {
-        report: Box::new(preflight::report(check, target, judgement, receipt)),
     }
 }
 

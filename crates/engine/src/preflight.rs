@@ -133,6 +133,7 @@ pub fn compares(check: &Check) -> bool {
         CheckKind::Run { .. }
         | CheckKind::File { .. }
         | CheckKind::Diff { .. }
+        | CheckKind::Mutation { .. }
         | CheckKind::Later { .. } => false,
     }
 }
@@ -178,8 +179,12 @@ pub(crate) async fn run(
 async fn observe(goal: &Goal, base: &TreeId, verifier: &dyn Verifier, probe: &Probe) -> Preflight {
     let mut runs = vec![verifier.observe(base, probe).await];
     let worth_repeating = runs[0].obstacle.is_none() && runs[0].duration_ms <= RUN_TWICE_MS_MAX;
-    if worth_repeating && !matches!(probe.ask, Ask::File { .. }) {
-        runs.push(verifier.observe(base, probe).await);
+    // What a file says does not change by itself, and faults are planted often enough as it is.
+    let steady = matches!(probe.ask, Ask::File { .. } | Ask::Mutation { .. });
+    if worth_repeating && !steady {
+        for _ in 1..probe.runs {
+            runs.push(verifier.observe(base, probe).await);
+        }
     }
     let mut part = Preflight::default();
     let last = runs.last().cloned().unwrap_or_default();

@@ -16,6 +16,10 @@ pub struct Probe {
     pub dir: String,
     /// Limit, seconds: the largest of the checks'.
     pub timeout_s: u64,
+    /// What is laid over the checkout for these checks only, as the goal names it.
+    pub hidden: Option<String>,
+    /// How often it is run on the base.
+    pub runs: u32,
 }
 
 /// What a probe is to find out.
@@ -39,6 +43,16 @@ pub enum Ask {
         command: String,
         /// What to read.
         reads: Vec<Read>,
+    },
+    /// The share of planted faults that the tests notice, percent: the one entry of [`Observation::values`]. The
+    /// output lists the faults that nobody noticed.
+    Mutation {
+        /// Shell command line that runs the tests.
+        command: String,
+        /// Where faults are planted; empty: where the tests can notice any.
+        paths: Vec<String>,
+        /// Most faults.
+        sample: Option<u32>,
     },
     /// Whether a file is there, and what it says: the output is its content (bounded), the exit code 0 if it is
     /// there and 1 if not. Nothing is run.
@@ -70,15 +84,26 @@ impl Probe {
                     reads: vec![read.clone()],
                 },
                 CheckKind::File { path, .. } => Ask::File { path: path.clone() },
+                CheckKind::Mutation {
+                    command,
+                    paths,
+                    sample,
+                    ..
+                } => Ask::Mutation {
+                    command: command.clone(),
+                    paths: paths.clone(),
+                    sample: *sample,
+                },
                 CheckKind::Diff { .. } | CheckKind::Later { .. } => continue,
             };
             let same = probes
                 .iter_mut()
-                .find(|p| p.dir == check.dir && p.ask.shares(&ask));
+                .find(|p| p.dir == check.dir && p.hidden == check.hidden && p.ask.shares(&ask));
             match same {
                 Some(probe) => {
                     probe.checks.push(check.id.clone());
                     probe.timeout_s = probe.timeout_s.max(check.timeout_s);
+                    probe.runs = probe.runs.max(check.runs);
                     probe.ask.absorb(ask);
                 }
                 None => probes.push(Probe {
@@ -86,6 +111,8 @@ impl Probe {
                     ask,
                     dir: check.dir.clone(),
                     timeout_s: check.timeout_s,
+                    hidden: check.hidden.clone(),
+                    runs: check.runs,
                 }),
             }
         }

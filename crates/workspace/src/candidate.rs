@@ -393,7 +393,7 @@ fn mode_text(mode: Mode) -> &'static str {
 }
 
 /// One line of `update-index --index-info`; mode 0 removes.
-fn index_line(lines: &mut Vec<u8>, mode: &str, oid: &str, path: &[u8]) {
+pub(crate) fn index_line(lines: &mut Vec<u8>, mode: &str, oid: &str, path: &[u8]) {
     lines.extend_from_slice(mode.as_bytes());
     lines.push(b' ');
     lines.extend_from_slice(oid.as_bytes());
@@ -402,7 +402,7 @@ fn index_line(lines: &mut Vec<u8>, mode: &str, oid: &str, path: &[u8]) {
     lines.push(0);
 }
 
-fn removals_first(lines: &[u8]) -> Vec<u8> {
+pub(crate) fn removals_first(lines: &[u8]) -> Vec<u8> {
     let (mut removals, mut others) = (Vec::new(), Vec::new());
     for line in records(lines) {
         let into = if line.starts_with(b"0 ") {

@@ -33,6 +33,7 @@ mod restore;
 mod scan;
 mod store;
 mod submodules;
+mod trees;
 mod workspace;
 
 pub use checkout::{Checkouts, clone_at};
@@ -40,6 +41,7 @@ pub use deliver::{deliver_branch, deliver_patch};
 pub use layers::{SetupLayer, capture_layer};
 pub use person::{branch, first_commit, head, places, prefix, ready, tracked};
 pub use prepare::Options;
+pub use trees::{Listing, Replacement, TreeEntry};
 pub use workspace::GitWorkspace;
 
 /// Files larger than this are noticed by a scan but their content is not kept, bytes.

@@ -1,5 +1,6 @@
 //! `read`, `write`, `edit`: files of the workspace, reached so that no symbolic link leads out of it.
 
+use std::path::Path;
 use std::sync::PoisonError;
 
 use cap_std::ambient_authority;
@@ -20,7 +21,7 @@ const FILE_BYTES_MAX: u64 = 32 * 1024 * 1024;
 
 #[derive(Deserialize)]
 pub(crate) struct ReadArgs {
-    path: String,
+    pub path: String,
     from: Option<f64>,
     lines: Option<f64>,
 }
@@ -45,11 +46,23 @@ pub(crate) fn read(args: ReadArgs, cx: &Context<'_>) -> Outcome {
         Some(place) => kept(place, cx),
         None => load(&args.path, cx),
     };
-    let content = match content {
-        Ok(content) => content,
-        Err(outcome) => return *outcome,
-    };
-    let text = String::from_utf8_lossy(&content);
+    match content {
+        Ok(content) => page(&args, &content),
+        Err(outcome) => *outcome,
+    }
+}
+
+/// The same of a folder that is no workspace: `inner` is the path below it.
+pub(crate) fn read_below(dir: &Path, inner: &str, args: &ReadArgs) -> Outcome {
+    match open_dir(dir).and_then(|root| content_of(&root, inner, &args.path)) {
+        Ok(content) => page(args, &content),
+        Err(outcome) => *outcome,
+    }
+}
+
+/// The lines that were asked for.
+fn page(args: &ReadArgs, content: &[u8]) -> Outcome {
+    let text = String::from_utf8_lossy(content);
     if text.contains('\0') {
         return Outcome::failed(format!(
             "`{}` is a binary file of {} bytes.",
@@ -119,7 +132,11 @@ fn refused(text: impl Into<String>) -> Box<Outcome> {
 }
 
 fn root(cx: &Context<'_>) -> Result<Dir, Box<Outcome>> {
-    Dir::open_ambient_dir(&cx.ready.dir, ambient_authority())
+    open_dir(&cx.ready.dir)
+}
+
+fn open_dir(dir: &Path) -> Result<Dir, Box<Outcome>> {
+    Dir::open_ambient_dir(dir, ambient_authority())
         .map_err(|e| refused(format!("The workspace cannot be opened: {e}.")))
 }
 
@@ -143,7 +160,7 @@ pub(crate) enum Opened {
 /// Opens what may be a file, without waiting: a FIFO without a peer would hold the whole harness up.
 pub(crate) fn open_regular(
     root: &Dir,
-    path: impl AsRef<std::path::Path>,
+    path: impl AsRef<Path>,
     mut options: OpenOptions,
 ) -> std::io::Result<Opened> {
     options.custom_flags(libc::O_NONBLOCK);
@@ -164,11 +181,15 @@ pub(crate) fn open_regular(
 }
 
 fn load(path: &str, cx: &Context<'_>) -> Result<Vec<u8>, Box<Outcome>> {
-    let inner = relative(path, cx)?;
+    content_of(&root(cx)?, &relative(path, cx)?, path)
+}
+
+/// A file's content; `path` is what it is called in complaints.
+fn content_of(root: &Dir, inner: &str, path: &str) -> Result<Vec<u8>, Box<Outcome>> {
     let failed = |e: std::io::Error| refused(format!("`{path}` cannot be read: {e}."));
     let mut options = OpenOptions::new();
     options.read(true);
-    let file = match open_regular(&root(cx)?, &inner, options).map_err(failed)? {
+    let file = match open_regular(root, inner, options).map_err(failed)? {
         Opened::File(file) => file,
         Opened::Folder => return Err(refused(format!("`{path}` is a folder."))),
         Opened::Other => return Err(refused(format!("`{path}` is no regular file."))),

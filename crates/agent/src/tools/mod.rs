@@ -1,7 +1,7 @@
 //! The tools: their names, arguments and descriptions are public; people script against them.
 
-mod files;
-mod search;
+pub(crate) mod files;
+pub(crate) mod search;
 mod shell;
 mod words;
 
@@ -233,7 +233,7 @@ pub(crate) async fn perform(call: &Call, cx: &Context<'_>) -> Outcome {
     }
 }
 
-fn arguments<T: DeserializeOwned>(call: &Call) -> Result<T, Box<Outcome>> {
+pub(crate) fn arguments<T: DeserializeOwned>(call: &Call) -> Result<T, Box<Outcome>> {
     // Some models send nothing at all for a call without arguments.
     let text = if call.arguments.trim().is_empty() {
         "{}"

@@ -26,11 +26,19 @@ const FILE_BYTES_MAX: u64 = 8 * 1024 * 1024;
 #[derive(Deserialize)]
 pub(crate) struct Args {
     pattern: String,
-    path: Option<String>,
+    pub path: Option<String>,
     glob: Option<String>,
 }
 
 pub(crate) fn run(args: Args, cx: &Context<'_>) -> Outcome {
+    let Some(inner) = cx.ready.relative(args.path.as_deref().unwrap_or(".")) else {
+        return Outcome::failed("`path` is outside the workspace; `shell` searches there.");
+    };
+    below(&cx.ready.dir, &inner, &args)
+}
+
+/// Searches what is at `inner` below a folder.
+pub(crate) fn below(dir: &Path, inner: &str, args: &Args) -> Outcome {
     let matcher = match RegexMatcherBuilder::new()
         .line_terminator(Some(b'\n'))
         .build(&args.pattern)
@@ -47,13 +55,10 @@ pub(crate) fn run(args: Args, cx: &Context<'_>) -> Outcome {
         Some(Ok(glob)) => Some(glob.compile_matcher()),
         Some(Err(e)) => return Outcome::failed(format!("`glob` is no pattern: {e}.")),
     };
-    let Some(inner) = cx.ready.relative(args.path.as_deref().unwrap_or(".")) else {
-        return Outcome::failed("`path` is outside the workspace; `shell` searches there.");
-    };
-    let Ok(root) = Dir::open_ambient_dir(&cx.ready.dir, ambient_authority()) else {
+    let Ok(root) = Dir::open_ambient_dir(dir, ambient_authority()) else {
         return Outcome::failed("The workspace cannot be opened.");
     };
-    let start = cx.ready.dir.join(&inner);
+    let start = dir.join(inner);
     if holds_up(&start) {
         return Outcome::failed("An ignore file of that folder is no regular file; remove it.");
     }
@@ -76,7 +81,7 @@ pub(crate) fn run(args: Args, cx: &Context<'_>) -> Outcome {
         if !entry.file_type().is_some_and(|t| t.is_file()) {
             continue;
         }
-        let Ok(path) = entry.path().strip_prefix(&cx.ready.dir) else {
+        let Ok(path) = entry.path().strip_prefix(dir) else {
             continue;
         };
         if glob

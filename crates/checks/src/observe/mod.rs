@@ -109,6 +109,13 @@ impl CheckoutVerifier {
                 report: Some(report),
             } => run.reported(command, report).await,
             Ask::Values { command, reads } => run.values(command, reads).await,
+            Ask::Mutation { command, .. } => Ok(Observation {
+                command: command.clone(),
+                obstacle: Some(Obstacle::Harness {
+                    detail: "this verifier plants no faults".to_owned(),
+                }),
+                ..Observation::default()
+            }),
             Ask::File { .. } => Ok(Observation::default()),
         };
         cell.close().await;
@@ -153,7 +160,10 @@ fn harness(error: &SandboxError) -> Obstacle {
 
 fn command_of(ask: &Ask) -> &str {
     match ask {
-        Ask::Exit { command } | Ask::Tests { command, .. } | Ask::Values { command, .. } => command,
+        Ask::Exit { command }
+        | Ask::Tests { command, .. }
+        | Ask::Values { command, .. }
+        | Ask::Mutation { command, .. } => command,
         Ask::File { .. } => "",
     }
 }
@@ -222,13 +232,36 @@ impl Run<'_> {
         }
     }
 
+    /// The exit code. Where the command is a test runner that the harness knows, its tests are told apart as well: an
+    /// exit code says nothing about tests that are no longer run.
     async fn exit(&self, command: &str) -> Result<Observation, SandboxError> {
+        let plan = self.plan(command).await?;
+        if plan.runner {
+            let mut observation = self.planned(command, plan).await?;
+            if observation.tests.is_none() {
+                observation.obstacle = observation.obstacle.filter(|obstacle| {
+                    !matches!(
+                        obstacle,
+                        Obstacle::NoPerTestResults { .. }
+                            | Obstacle::ReportMissing { .. }
+                            | Obstacle::ReportUnreadable { .. }
+                    )
+                });
+            }
+            return Ok(observation);
+        }
         let finished = self.command(command, runners::environment()).await?;
         Ok(self.happened(command, &finished))
     }
 
     /// Per-test results by the harness's own reporters.
     async fn tests(&self, command: &str) -> Result<Observation, SandboxError> {
+        let plan = self.plan(command).await?;
+        self.planned(command, plan).await
+    }
+
+    /// How a command is run so that each test is named.
+    async fn plan(&self, command: &str) -> Result<runners::Plan, SandboxError> {
         let files = files::Files::open(&self.checkout.dir);
         let mut recipes = Vec::new();
         for dry_run in runners::dry_runs(command, &self.probe.dir, &files) {
@@ -238,7 +271,14 @@ impl Run<'_> {
             .iter()
             .map(|f| String::from_utf8_lossy(&f.stdout).into_owned())
             .collect();
-        let plan = runners::plan(command, &self.probe.dir, &files, &recipes);
+        Ok(runners::plan(command, &self.probe.dir, &files, &recipes))
+    }
+
+    async fn planned(
+        &self,
+        command: &str,
+        plan: runners::Plan,
+    ) -> Result<Observation, SandboxError> {
         let evidence = Evidence::prepare(self, &plan.tools).await?;
         let finished = self
             .command(&plan.script, plan.env(&evidence.folder))

@@ -224,6 +224,8 @@ impl World {
             ask,
             dir: dir.to_owned(),
             timeout_s,
+            hidden: None,
+            runs: 2,
         };
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()

@@ -4,6 +4,7 @@ mod checkouts;
 mod forge;
 mod ground;
 mod manners;
+mod oracle;
 mod setup;
 
 use std::path::{Path, PathBuf};
@@ -23,6 +24,7 @@ use overnight_store::RunStore;
 pub use checkouts::RunCheckouts;
 use forge::LocalForge;
 use ground::GitGround;
+pub use oracle::GitOracle;
 pub use setup::Setup;
 
 use crate::clock::{SystemClock, local_time};
@@ -148,6 +150,7 @@ pub fn ports(parts: Parts) -> anyhow::Result<Ports> {
         executor: Arc::new(BuiltIn::new(model, site.clone(), clock, goal_file)),
         site,
         verifier: Arc::new(CheckoutVerifier::new(sandbox, checkouts)),
+        oracle: Arc::new(GitOracle::new(&run_dir)),
         forge: Arc::new(LocalForge::new(repo, &run_dir, goal.deliver)),
         shelf,
         time: local_time,

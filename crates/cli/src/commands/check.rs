@@ -1,37 +1,65 @@
 //! `overnight check`: the preflight. Every check on the untouched base, and how the goal will treat it.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use overnight_checks::observe::CheckoutVerifier;
-use overnight_core::check::Verdict;
-use overnight_core::goal::Role;
+use overnight_core::check::{CheckReport, Verdict};
+use overnight_core::goal::{Goal, Role};
 use overnight_engine::{Preflight, Reuse, preflight};
 use overnight_ports::clock::Clock;
+use overnight_ports::sandbox::Sandbox;
 use serde_json::json;
 
 use crate::args::CheckArgs;
 use crate::assembly::{self, RunCheckouts, Setup};
 use crate::clock::{SystemClock, length};
 use crate::goalfile;
-use crate::home::{FileShelf, made_home};
+use crate::home::{FileShelf, Scratch, made_home};
+use crate::interrupt::{interrupted, unless_interrupted};
 use crate::lines::clean;
 
 /// Runs it. Exit code 0 if the goal can be run, 2 if it is refused, 5 if a check cannot be run.
 pub async fn check(args: CheckArgs) -> anyhow::Result<u8> {
     let loaded = goalfile::load(&args.file)?;
     let goal = &loaded.goal;
-    let home = made_home()?;
     let sandbox = assembly::sandbox(args.unsafe_no_sandbox).await?;
-    let folder = tempfile::Builder::new()
-        .prefix("overnight-check-")
-        .tempdir_in(make(&home)?)?;
-    let repo = match assembly::repository(goal, &std::env::current_dir()?)? {
+    let reuse = if args.fresh {
+        Reuse::Fresh
+    } else {
+        Reuse::Kept
+    };
+    let json = args.json;
+    let each = move |report: &CheckReport| {
+        if !json {
+            eprintln!("  {} … {}", report.check, report.verdict.word());
+        }
+    };
+    let folder = std::env::current_dir()?;
+    let Some(found) = unless_interrupted(on_base(goal, &folder, sandbox, reuse, &each)).await
+    else {
+        return Ok(interrupted());
+    };
+    tell(goal, &found?, args.json)
+}
+
+/// Runs every check of a goal on the untouched base of the repository around `folder`.
+pub async fn on_base(
+    goal: &Goal,
+    folder: &Path,
+    sandbox: Arc<dyn Sandbox>,
+    reuse: Reuse,
+    each: &(dyn Fn(&CheckReport) + Send + Sync),
+) -> anyhow::Result<Preflight> {
+    let home = made_home()?;
+    let scratch = Scratch::new(&home, "overnight-check-")?;
+    let repo = match assembly::repository(goal, folder)? {
         Some(repo) => repo,
-        None => assembly::empty_repository(folder.path())?,
+        None => assembly::empty_repository(scratch.path())?,
     };
     overnight_workspace::ready(&repo).map_err(|e| crate::problem::usage(e.to_string()))?;
     let hidden = assembly::hidden(&home, &repo);
-    let (run_dir, files) = (folder.path().join("run"), goal.uses.files.clone());
+    let (run_dir, files) = (scratch.path().join("run"), goal.uses.files.clone());
     let prepared = tokio::task::spawn_blocking({
         let run_dir = run_dir.clone();
         move || {
@@ -50,99 +78,103 @@ pub async fn check(args: CheckArgs) -> anyhow::Result<u8> {
     let verifier = CheckoutVerifier::new(sandbox, checkouts);
     let shelf = FileShelf::new(&home);
     let now = SystemClock.now();
-    let reuse = if args.fresh {
-        Reuse::Fresh
-    } else {
-        Reuse::Kept
-    };
-    let json = args.json;
-    let each = move |report: &overnight_core::check::CheckReport| {
-        if !json {
-            eprintln!("  {} … {}", report.check, report.verdict.word());
-        }
-    };
-    let found = preflight(goal, &tree, &verifier, (&shelf, reuse), now, &each).await;
-    drop(verifier);
-    tell(goal, &found, args.json)
+    Ok(preflight(goal, &tree, &verifier, (&shelf, reuse), now, each).await)
 }
 
-fn make(home: &std::path::Path) -> anyhow::Result<std::path::PathBuf> {
-    let dir = home.join("tmp");
-    std::fs::create_dir_all(&dir)?;
-    Ok(dir)
+/// What the preflight means for the goal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// It can run.
+    Sound,
+    /// A check could not be run.
+    Unknown,
+    /// Every `done` check passes already: passing them would prove nothing.
+    Refused,
 }
 
-fn tell(goal: &overnight_core::goal::Goal, found: &Preflight, json: bool) -> anyhow::Result<u8> {
+/// Judges the preflight as a whole.
+pub fn standing(goal: &Goal, found: &Preflight) -> Standing {
     let rows = found.rows(goal);
-    let done_passes = rows
-        .iter()
-        .filter(|r| r.role == Role::Done)
-        .all(|r| r.verdict == Verdict::Pass);
-    let refused = done_passes
-        && rows.iter().any(|r| r.role == Role::Done)
+    let mut done = rows.iter().filter(|r| r.role == Role::Done).peekable();
+    let refused = done.peek().is_some()
+        && done.all(|r| r.verdict == Verdict::Pass)
         && goal.items.is_none()
         && !goal.done.iter().any(|c| c.already);
-    let unknown = rows.iter().any(|r| r.verdict == Verdict::CannotTell);
+    if refused {
+        Standing::Refused
+    } else if rows.iter().any(|r| r.verdict == Verdict::CannotTell) {
+        Standing::Unknown
+    } else {
+        Standing::Sound
+    }
+}
+
+/// The table, and what it means.
+pub fn table(goal: &Goal, found: &Preflight) -> String {
+    let rows = found.rows(goal);
+    let wide = |pick: fn(&overnight_engine::PreflightRow) -> usize, least: usize| {
+        rows.iter().map(pick).max().unwrap_or(0).max(least)
+    };
+    let (id, kind) = (
+        wide(|r| r.id.as_str().chars().count(), 5),
+        wide(|r| r.kind.len(), 4),
+    );
+    let mut lines = vec![format!(
+        "{:<id$}  {:<kind$}  {:<11}  {:>9}  {:<11}  reason",
+        "check", "kind", "on the base", "took", "so it"
+    )];
+    for row in &rows {
+        let flaky = if row.flaky {
+            " [differs between runs]"
+        } else {
+            ""
+        };
+        lines.push(format!(
+            "{:<id$}  {:<kind$}  {:<11}  {:>9}  {:<11}  {}{flaky}",
+            row.id.as_str(),
+            row.kind,
+            row.verdict.word(),
+            length(row.duration_ms),
+            row.treatment,
+            clean(&row.reason)
+        ));
+    }
+    if !found.generated.is_empty() {
+        lines.push(format!(
+            "\nnewly generated by the checks, never delivered: {}",
+            clean(&found.generated.join(", "))
+        ));
+    }
+    match standing(goal, found) {
+        Standing::Refused => lines.push(
+            "\nrefused: every `done` check passes already on the untouched base, so passing them proves nothing. Add a check that fails today, or say `already: true` on one that you know to pass."
+                .to_owned(),
+        ),
+        Standing::Unknown => lines.push(
+            "\na check could not be run: mend it before the night, or the run may end unverifiable"
+                .to_owned(),
+        ),
+        Standing::Sound => {}
+    }
+    lines.join("\n")
+}
+
+fn tell(goal: &Goal, found: &Preflight, json: bool) -> anyhow::Result<u8> {
+    let standing = standing(goal, found);
     if json {
+        let refused = standing == Standing::Refused;
         say!(
             "{}",
             serde_json::to_string_pretty(
-                &json!({"checks": rows, "generated": found.generated, "refused": refused})
+                &json!({"checks": found.rows(goal), "generated": found.generated, "refused": refused})
             )?
         );
     } else {
-        let wide = |pick: fn(&overnight_engine::PreflightRow) -> usize, least: usize| {
-            rows.iter().map(pick).max().unwrap_or(0).max(least)
-        };
-        let (id, kind) = (
-            wide(|r| r.id.as_str().chars().count(), 5),
-            wide(|r| r.kind.len(), 4),
-        );
-        say!(
-            "{:<id$}  {:<kind$}  {:<11}  {:>9}  {:<11}  reason",
-            "check",
-            "kind",
-            "on the base",
-            "took",
-            "so it"
-        );
-        for row in &rows {
-            let flaky = if row.flaky {
-                " [differs between runs]"
-            } else {
-                ""
-            };
-            say!(
-                "{:<id$}  {:<kind$}  {:<11}  {:>9}  {:<11}  {}{flaky}",
-                row.id.as_str(),
-                row.kind,
-                row.verdict.word(),
-                length(row.duration_ms),
-                row.treatment,
-                clean(&row.reason)
-            );
-        }
-        if !found.generated.is_empty() {
-            say!(
-                "\nnewly generated by the checks, never delivered: {}",
-                clean(&found.generated.join(", "))
-            );
-        }
-        if refused {
-            say!(
-                "\nrefused: every `done` check passes already on the untouched base, so passing them proves nothing. Add a check that fails today, or say `already: true` on one that you know to pass."
-            );
-        } else if unknown {
-            say!(
-                "\na check could not be run: mend it before the night, or the run may end unverifiable"
-            );
-        }
+        say!("{}", table(goal, found));
     }
-    Ok(if refused {
-        2
-    } else if unknown {
-        5
-    } else {
-        0
+    Ok(match standing {
+        Standing::Refused => 2,
+        Standing::Unknown => 5,
+        Standing::Sound => 0,
     })
 }

@@ -5,6 +5,7 @@ mod completions;
 mod config;
 mod demo;
 mod doctor;
+mod draft;
 mod lint;
 mod log;
 mod man;
@@ -31,6 +32,7 @@ pub async fn dispatch(command: Command) -> anyhow::Result<u8> {
         Command::Demo(args) => demo::demo(args).await,
         Command::Lint(args) => lint::lint(&args),
         Command::Check(args) => check::check(args).await,
+        Command::Draft(args) => draft::draft(args).await,
         Command::Run(args) => run::run(args).await,
         Command::Runs(args) => runs::runs(args.json),
         Command::Show(args) => show::show(&args).await,
@@ -41,6 +43,7 @@ pub async fn dispatch(command: Command) -> anyhow::Result<u8> {
         Command::Stop(args) => steer::stop(args).await,
         Command::Budget(args) => steer::budget(args).await,
         Command::Answer(args) => steer::answer(args).await,
+        Command::Tell(args) => steer::tell(args).await,
         Command::Verify(args) => verify::verify(&args).await,
         Command::New(args) => new::new(&args),
         Command::Config(args) => config::config(&args),

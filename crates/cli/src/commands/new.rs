@@ -1,8 +1,8 @@
 //! `overnight new`: a well-commented goal for one of the five headline jobs, filled in from the repository where it
 //! can tell, with `# EDIT:` where it cannot.
 
-mod fill;
-mod look;
+pub(super) mod fill;
+pub(super) mod look;
 mod node;
 mod shape;
 mod stacks;
@@ -69,7 +69,8 @@ fn sound(text: &str) -> anyhow::Result<()> {
     }
 }
 
-fn write(path: &Path, text: &str, force: bool) -> anyhow::Result<()> {
+/// Writes a goal to a file, and over one only if that is asked for.
+pub(super) fn write(path: &Path, text: &str, force: bool) -> anyhow::Result<()> {
     let shown = path.display();
     let file = if force {
         std::fs::File::create(path)

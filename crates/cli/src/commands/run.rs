@@ -27,6 +27,8 @@ use crate::onlooker::{Onlooker, Output, Printed};
 use crate::problem::usage;
 use crate::view::View;
 
+use super::draft::Given;
+
 /// What `run` and `demo` have in common once everything is known.
 pub struct Start {
     pub goal: Loaded,
@@ -38,8 +40,16 @@ pub struct Start {
     pub output: Output,
 }
 
-/// Runs a goal.
+/// Runs a goal file, or drafts one from words first.
 pub async fn run(args: RunArgs) -> anyhow::Result<u8> {
+    match super::draft::given(&args.file)? {
+        Given::File => run_file(args).await,
+        Given::Words(words) => super::draft::run(args, words).await,
+    }
+}
+
+/// Runs a goal file.
+pub async fn run_file(args: RunArgs) -> anyhow::Result<u8> {
     let goal = goalfile::load(&args.file)?;
     let folder = std::env::current_dir().context("the current folder")?;
     let home = home()?;
@@ -184,14 +194,14 @@ async fn model_name(
 }
 
 /// Which model, why that one, and whose price counts.
-fn chosen_line(model: &str, price: Option<&(Price, String)>) -> String {
+pub fn chosen_line(model: &str, price: Option<&(Price, String)>) -> String {
     let priced =
         price.map(|(price, by)| format!("; price {}, by {by}", config::Value::Price(*price)));
     overnight_core::judge::plain(&format!("model {model}{}", priced.unwrap_or_default()))
 }
 
 /// `INPUT,OUTPUT` or `INPUT,CACHED,OUTPUT`.
-fn price(text: &str) -> anyhow::Result<Price> {
+pub fn price(text: &str) -> anyhow::Result<Price> {
     let bad = || {
         usage(format!(
             "`--price {text}`: write INPUT,OUTPUT or INPUT,CACHED,OUTPUT in US dollars per million tokens"

@@ -1,4 +1,4 @@
-//! `pause`, `stop`, `answer`: a person's word for a run, from any terminal.
+//! `pause`, `stop`, `answer`, `tell`, `budget`: a person's word for a run, from any terminal.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +7,7 @@ use overnight_ports::clock::Clock;
 use overnight_ports::journal::{Journal, JournalError};
 use overnight_store::RunStore;
 
-use crate::args::{AnswerArgs, BudgetArgs, ResumeArgs};
+use crate::args::{AnswerArgs, BudgetArgs, ResumeArgs, TellArgs};
 use crate::clock::SystemClock;
 use crate::problem::usage;
 
@@ -38,6 +38,20 @@ pub async fn stop(args: ResumeArgs) -> anyhow::Result<u8> {
 pub async fn answer(args: AnswerArgs) -> anyhow::Result<u8> {
     let command = Command::Answer { text: args.text };
     say_so(&args.run, &command, "answered").await
+}
+
+/// Gives a standing order, or revokes one.
+pub async fn tell(args: TellArgs) -> anyhow::Result<u8> {
+    let (command, done) = match (args.text, args.revoke) {
+        (_, Some(order)) => (Command::Revoke { order }, "revoked"),
+        (text, None) => (
+            Command::Tell {
+                text: text.unwrap_or_default(),
+            },
+            "told",
+        ),
+    };
+    say_so(&args.run, &command, done).await
 }
 
 /// Raises a run's budgets.

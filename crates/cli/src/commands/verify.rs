@@ -1,21 +1,24 @@
 //! `overnight verify`: runs a report's checks again, from a fresh clone of what was delivered. It believes nothing that
 //! the run's own folder says about verdicts; the base's test results are gathered anew as well.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context;
 use overnight_checks::observe::CheckoutVerifier;
 use overnight_core::check::{Observation, Verdict};
-use overnight_core::goal::CheckKind;
-use overnight_core::judge::{Judgement, judge};
-use overnight_core::repo::Delivered;
+use overnight_core::goal::Goal;
+use overnight_core::ids::{CheckId, TreeId};
+use overnight_core::judge::Judgement;
+use overnight_core::repo::{Candidate, Delivered};
+use overnight_engine::{Verification, Verified};
 use overnight_ports::journal::BlobSink;
 use overnight_ports::verifier::{Probe, Verifier};
 use serde_json::json;
 
 use crate::args::OneRun;
-use crate::assembly::{self, RunCheckouts, Setup};
+use crate::assembly::{self, GitOracle, RunCheckouts, Setup};
 use crate::clock::length;
 use crate::goalfile;
 use crate::home::made_home;
@@ -92,41 +95,36 @@ pub async fn verify(args: &OneRun) -> anyhow::Result<u8> {
             );
         }
     }
-    let mut rows: Vec<(String, Judgement, u64)> = Vec::new();
-    let scope = overnight_engine::on_the_diff(&goal, None, &changes);
-    rows.extend(
-        scope.map(|judgement| (overnight_core::state::SCOPE_CHECK.to_owned(), judgement, 0)),
-    );
-    for check in goal
-        .checks()
-        .filter(|c| matches!(c.kind, CheckKind::Diff { .. }))
-    {
-        let judged = overnight_engine::on_the_diff(&goal, Some(check), &changes);
-        rows.extend(judged.map(|judgement| (check.id.to_string(), judgement, 0)));
-    }
-    for probe in Probe::plan(goal.checks()) {
-        let now = verifier.observe(&tree, &probe).await;
-        let needs_base = probe
-            .checks
-            .iter()
-            .filter_map(|id| goal.check(id))
-            .any(overnight_engine::compares);
-        let before: Option<Vec<Observation>> = if needs_base {
-            Some(vec![verifier.observe(&base.tree, &probe).await])
-        } else {
-            None
-        };
-        for (index, id) in probe.checks.iter().enumerate() {
-            let Some(check) = goal.check(id) else {
-                continue;
-            };
-            rows.push((
-                id.to_string(),
-                judge(check, index, &now, before.as_deref()),
-                now.duration_ms,
-            ));
-        }
-    }
+    let candidate = Candidate {
+        tree,
+        changes,
+        artefacts: Vec::new(),
+    };
+    let oracle = GitOracle::new(&run_dir);
+    let before = on_the_base(&goal, &base.tree, &verifier).await;
+    let rows: Mutex<Vec<(String, Judgement, u64)>> = Mutex::default();
+    let verification = Verification {
+        goal: &goal,
+        base: &base.tree,
+        candidate: &candidate,
+        verifier: &verifier,
+        oracle: Some(&oracle),
+    };
+    verification
+        .run(
+            &|_| true,
+            &|id| before.get(id).cloned(),
+            &|verified: Verified<'_>| {
+                let took = verified.observation.map_or(0, |now| now.duration_ms);
+                rows.lock().unwrap_or_else(PoisonError::into_inner).push((
+                    verified.check.to_string(),
+                    verified.judgement,
+                    took,
+                ));
+            },
+        )
+        .await;
+    let rows = rows.into_inner().unwrap_or_else(PoisonError::into_inner);
     let all = |verdict| rows.iter().any(|(_, j, _)| j.verdict == verdict);
     if args.json {
         let rows: Vec<_> = rows
@@ -159,4 +157,26 @@ pub async fn verify(args: &OneRun) -> anyhow::Result<u8> {
     } else {
         0
     })
+}
+
+/// What the checks that are held against the base find there.
+async fn on_the_base(
+    goal: &Goal,
+    base: &TreeId,
+    verifier: &dyn Verifier,
+) -> BTreeMap<CheckId, Vec<Observation>> {
+    let mut found = BTreeMap::new();
+    for probe in Probe::plan(goal.checks()) {
+        let compared = probe
+            .checks
+            .iter()
+            .filter_map(|id| goal.check(id))
+            .any(overnight_engine::compares);
+        if !compared {
+            continue;
+        }
+        let seen = vec![verifier.observe(base, &probe).await];
+        found.extend(probe.checks.iter().map(|id| (id.clone(), seen.clone())));
+    }
+    found
 }

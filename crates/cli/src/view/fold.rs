@@ -346,7 +346,7 @@ fn standing(state: &State) -> String {
             format!("{} of {all} known", all - open.min(all))
         }
         (_, false) if state.checks.values().all(|c| c.base.is_none()) => {
-            format!("{all} in the goal")
+            format!("{all} to run")
         }
         (_, false) => format!("{passed} of {all} passed on the base"),
         (_, true) if current => format!("{passed} of {all} pass"),

@@ -2,7 +2,7 @@
 
 use overnight_core::check::Verdict;
 use overnight_core::measure::Measure;
-use overnight_core::state::{CheckState, Found, SCOPE_CHECK, State, Treatment};
+use overnight_core::state::{CheckState, Found, State, Treatment, is_own};
 
 use super::look::Look;
 
@@ -85,7 +85,7 @@ impl Progress {
 }
 
 /// The share of the checks that must change, and of those that are broken. What passes on the base and still does has
-/// no way to go; nor has the check on the diff, which passes as long as nothing is done.
+/// no way to go; nor have the harness's own checks, which pass as long as nothing is done.
 fn share(state: &State) -> f64 {
     let checks = state.checks.iter();
     let counts = |check: &CheckState| {
@@ -93,7 +93,7 @@ fn share(state: &State) -> f64 {
         check.treatment() != Treatment::MustStay || !check.latest.as_ref().is_none_or(passes)
     };
     let shares: Vec<f64> = checks
-        .filter(|(id, check)| id.as_str() != SCOPE_CHECK && counts(check))
+        .filter(|(id, check)| !is_own(id) && counts(check))
         .map(|(_, check)| one(check))
         .collect();
     match shares.len() {

@@ -284,7 +284,7 @@ fn a_run_is_told_in_plain_lines() {
         "delivered",
         "on branch overnight/the-work-is-done-",
         "report.md",
-        "Complete: all 3 checks pass on the delivered tree.",
+        "Complete: all 4 checks pass on the delivered tree.",
     ] {
         assert!(done.out.contains(words), "`{words}` in:\n{}", done.out);
     }
@@ -398,7 +398,7 @@ fn verify_says_what_it_found() {
         .flatten()
         .filter_map(|c| c["id"].as_str())
         .collect();
-    assert_eq!(ids, ["scope", "todo", "shape"]);
+    assert_eq!(ids, ["scope", "todo", "shape", "oracle"]);
     // A branch that is gone cannot be verified, and is not.
     world.git(&["branch", "-q", "-D", &done.branch()]);
     let gone = world.overnight(&["verify", "last"]);

@@ -29,7 +29,7 @@ fn complete_ends_with_0_and_resume_says_so_again() {
     world
         .overnight(&["resume", "last"])
         .exits(0)
-        .says("Complete: all 2 checks pass")
+        .says("Complete: all 3 checks pass")
         .says(&done.branch());
     world.overnight(&["stop", "last"]).exits(0).says("Complete");
     world

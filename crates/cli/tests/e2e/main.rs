@@ -2,6 +2,7 @@
 
 mod cli_output;
 mod denied;
+mod draft;
 mod ends;
 mod honest;
 mod kill;

@@ -65,7 +65,7 @@ fn a_run_is_shown_to_its_end_which_stays_on_the_terminal() {
     for text in [
         "The word is there.",
         "● working",
-        "Checks  2 of 3 passed · 1 of 6 checkpoints without progress",
+        "Checks  3 of 4 passed · 1 of 6 checkpoints without progress",
         "✗ failed  word",
         "✓ passed  shape",
         "✓ passed  scope",
@@ -84,7 +84,7 @@ fn a_run_is_shown_to_its_end_which_stays_on_the_terminal() {
     assert!(terminal.end().success());
     let screen = terminal.screen();
     for text in [
-        "Complete: all 3 checks pass on the delivered tree.",
+        "Complete: all 4 checks pass on the delivered tree.",
         "branch  overnight/the-word-is-there",
         "report  ",
         "code 0",
@@ -258,7 +258,7 @@ fn watch_shows_pause_death_and_going_on_of_a_run_elsewhere() {
     elsewhere(&world, &["resume", "last"]).end().exits(0);
     terminal.end();
     let screen = terminal.screen();
-    assert!(screen.contains("Complete: all 3 checks pass"), "{screen}");
+    assert!(screen.contains("Complete: all 4 checks pass"), "{screen}");
     assert!(
         screen.contains("code 0"),
         "with the run's exit code: {screen}"
@@ -269,12 +269,12 @@ fn watch_shows_pause_death_and_going_on_of_a_run_elsewhere() {
     assert!(terminal.end().success());
     assert_eq!(terminal.modes(), (false, false));
     assert!(
-        terminal.screen().contains("Complete: all 3"),
+        terminal.screen().contains("Complete: all 4"),
         "{}",
         terminal.screen()
     );
     let lines = world.overnight(&["show", "--watch"]).exits(0);
-    assert!(lines.out.contains("Complete: all 3"), "{}", lines.out);
+    assert!(lines.out.contains("Complete: all 4"), "{}", lines.out);
     world.overnight(&["show", "--watch", "--json"]).exits(2);
 }
 
@@ -316,7 +316,7 @@ fn watch_of_a_blocked_run_shows_the_question_and_waits_for_the_answer() {
     let mut run = begin(&world);
     run.until("claim rejected");
     let mut watching = elsewhere(&world, &["show", "--watch"]);
-    watching.until("Complete: all 3");
+    watching.until("Complete: all 4");
     let watched = watching.end().exits(0);
     assert!(
         watched.out.contains("turn 5: claims to be done"),
@@ -375,7 +375,7 @@ fn a_job_that_is_stopped_and_goes_on_gives_the_terminal_back_meanwhile() {
     fs::write(world.root.join("script.yaml"), script("1")).expect("written");
     terminal.press("printf '\\033[H\\033[2J'\n");
     terminal.press(&format!("{} &\n", command(&world, "")));
-    terminal.until("Complete: all 3");
+    terminal.until("Complete: all 4");
     assert!(
         !terminal.screen().contains("Stopped"),
         "{}",

@@ -86,6 +86,49 @@ pub struct Check {
     /// `already: true`: the person knows that it passes on the base.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub already: bool,
+    /// `hidden`: a file or folder that is laid over the checkout of this check only and that the agent never sees; as
+    /// the goal names it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hidden: Option<String>,
+    /// How much the model hears of a failure.
+    #[serde(default, skip_serializing_if = "Feedback::is_full")]
+    pub feedback: Feedback,
+    /// `runs`: how often tests are run on the base to find out which are flaky.
+    #[serde(default = "runs_default", skip_serializing_if = "is_runs_default")]
+    pub runs: u32,
+}
+
+/// How often tests are run on the base if the goal does not say.
+pub const RUNS_DEFAULT: u32 = 2;
+
+fn runs_default() -> u32 {
+    RUNS_DEFAULT
+}
+
+fn is_runs_default(runs: &u32) -> bool {
+    *runs == RUNS_DEFAULT
+}
+
+/// How much the model hears of a check that does not pass.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Feedback {
+    /// The reason and the evidence.
+    #[default]
+    Full,
+    /// The reason: names of tests, numbers; nothing of the output.
+    Names,
+    /// That it does not pass. The default of a hidden check.
+    Verdict,
+    /// Nothing: not even that it does not pass.
+    None,
+}
+
+impl Feedback {
+    /// Whether nothing is withheld.
+    pub fn is_full(&self) -> bool {
+        *self == Feedback::Full
+    }
 }
 
 /// Which list of the goal a check stands in.
@@ -141,8 +184,20 @@ pub enum CheckKind {
         /// What must hold of it.
         is: FileIs,
     },
+    /// Tests, and how many small faults planted in the implementation they notice.
+    Mutation {
+        /// Shell command line that runs the tests.
+        command: String,
+        /// The implementation files in which faults are planted (gitignore syntax); empty: the files that the tests
+        /// cover, where that can be known, else every implementation file.
+        paths: Vec<String>,
+        /// The share of the faults that must be noticed, percent.
+        target: Aim,
+        /// Most faults that are planted; `None`: the harness's default.
+        sample: Option<u32>,
+    },
     /// A kind that is named already and that this version cannot run: `page`, `http`, `query`, `review`, `person`,
-    /// `mutation`, `docs`.
+    /// `docs`.
     Later {
         /// The kind's key.
         kind: String,
@@ -152,6 +207,17 @@ pub enum CheckKind {
 }
 
 impl CheckKind {
+    /// The command line that it runs, for those that run one.
+    pub fn command(&self) -> Option<&str> {
+        match self {
+            CheckKind::Run { command }
+            | CheckKind::Tests { command, .. }
+            | CheckKind::Metric { command, .. }
+            | CheckKind::Mutation { command, .. } => Some(command),
+            CheckKind::Diff { .. } | CheckKind::File { .. } | CheckKind::Later { .. } => None,
+        }
+    }
+
     /// The goal file's key.
     pub fn key(&self) -> &str {
         match self {
@@ -160,6 +226,7 @@ impl CheckKind {
             CheckKind::Metric { .. } => "metric",
             CheckKind::Diff { .. } => "diff",
             CheckKind::File { .. } => "file",
+            CheckKind::Mutation { .. } => "mutation",
             CheckKind::Later { kind, .. } => kind,
         }
     }
@@ -249,6 +316,9 @@ pub struct Keep {
     pub paths: Vec<String>,
     /// Checks that must stay true.
     pub checks: Vec<Check>,
+    /// Further files on which verdicts rest: they belong to the base, like its tests and their configuration.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub oracle: Vec<String>,
 }
 
 /// What the work may use.
@@ -256,6 +326,9 @@ pub struct Keep {
 pub struct Use {
     /// The only paths that may change (gitignore syntax); `None`: all but `keep`.
     pub paths: Option<Vec<String>>,
+    /// Files of the oracle (tests, their configuration, scripts) that the work may change all the same.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub oracle: Vec<String>,
     /// The only programs that `shell` may start; `None`: any.
     pub commands: Option<Vec<String>>,
     /// `host` or `host:port`; empty: no network.

@@ -159,6 +159,8 @@ impl Collected {
             Fact::StopRequested => self.said(event, after, "stop", None),
             Fact::BudgetSet { .. } => self.said(event, after, "budget", None),
             Fact::Answered { text } => self.said(event, after, "answer", Some(text)),
+            Fact::Told { text, .. } => self.said(event, after, "tell", Some(text)),
+            Fact::Revoked { .. } => self.said(event, after, "revoke", None),
             Fact::RunCreated(_)
             | Fact::Prepared { .. }
             | Fact::BaselineEnded { .. }

@@ -14,7 +14,7 @@ use crate::report::{
     PlanRow, Quoted, REPORT_VERSION, ReceiptRow, Report, Rerun, Start, Time, Tokens, Warning,
     WarningKind,
 };
-use crate::state::{CheckState, Found, Phase, SCOPE_CHECK, State, Treatment};
+use crate::state::{CheckState, Found, ORACLE_CHECK, Phase, State, Treatment, is_own};
 use crate::step::{StepError, begin, step};
 use crate::stop::{Blocker, StopReason};
 
@@ -321,7 +321,7 @@ fn changes(seen: &Collected) -> (Vec<Changed>, u64, u64, u64) {
 
 fn row(state: &State, id: &CheckId, receipts: &BTreeMap<CheckId, Receipts>) -> Option<CheckRow> {
     let known = state.checks.get(id)?;
-    let check = state.goal.check(id).filter(|_| id.as_str() != SCOPE_CHECK);
+    let check = state.goal.check(id).filter(|_| !is_own(id));
     let none = Receipts::default();
     let receipts = receipts.get(id).unwrap_or(&none);
     let candidate = state.candidate.as_ref().filter(|c| c.current);
@@ -334,18 +334,27 @@ fn row(state: &State, id: &CheckId, receipts: &BTreeMap<CheckId, Receipts>) -> O
         (None, Some(found)) if found.verdict == Verdict::CannotTell => Some(found),
         _ => None,
     };
-    let unmet = unmet.filter(|found| !found.evidence.is_empty());
+    let oracle = id.as_str() == ORACLE_CHECK;
+    // What was found about the oracle is to be reviewed even if it fails nothing.
+    let unmet = unmet
+        .or(known.latest.as_ref().filter(|_| oracle))
+        .filter(|found| !found.evidence.is_empty());
+    let (own_kind, own_wants) = if oracle {
+        (
+            "oracle",
+            "the base's tests, and what steers them, are as they were",
+        )
+    } else {
+        ("diff", "changes only where the goal allows them")
+    };
     Some(CheckRow {
         id: id.clone(),
         role: known.role,
-        kind: check.map_or("diff", |c| c.kind.key()).to_owned(),
+        kind: check.map_or(own_kind, |c| c.kind.key()).to_owned(),
         command: check
             .and_then(|c| command(&c.kind))
             .map(|c| clip(c, LINE_BYTES_MAX)),
-        wants: check.map_or_else(
-            || "changes only where the goal allows them".to_owned(),
-            wants,
-        ),
+        wants: check.map_or_else(|| own_wants.to_owned(), wants),
         dir: check.map_or_else(String::new, |c| clip(&c.dir, LINE_BYTES_MAX)),
         treatment: known.treatment(),
         base: known
@@ -393,11 +402,16 @@ fn finding(found: &Found, report: Option<&CheckReport>) -> Finding {
 }
 
 fn command(kind: &CheckKind) -> Option<&str> {
-    match kind {
-        CheckKind::Run { command }
-        | CheckKind::Tests { command, .. }
-        | CheckKind::Metric { command, .. } => Some(command),
-        CheckKind::Diff { .. } | CheckKind::File { .. } | CheckKind::Later { .. } => None,
+    kind.command()
+}
+
+fn aim(target: &Aim) -> String {
+    match target {
+        Aim::AtLeast(value) => format!("at least {value}"),
+        Aim::AtMost(value) => format!("at most {value}"),
+        Aim::Equals(value) => format!("exactly {value}"),
+        Aim::NoWorse(Better::Higher) => "at least the base's value".to_owned(),
+        Aim::NoWorse(Better::Lower) => "at most the base's value".to_owned(),
     }
 }
 
@@ -420,16 +434,7 @@ fn wants(check: &Check) -> String {
             crate::goal::Role::Done => "all tests pass".to_owned(),
             crate::goal::Role::Keep => "tests that pass on the base still pass".to_owned(),
         },
-        CheckKind::Metric { read, target, .. } => {
-            let aim = match target {
-                Aim::AtLeast(value) => format!("at least {value}"),
-                Aim::AtMost(value) => format!("at most {value}"),
-                Aim::Equals(value) => format!("exactly {value}"),
-                Aim::NoWorse(Better::Higher) => "at least the base's value".to_owned(),
-                Aim::NoWorse(Better::Lower) => "at most the base's value".to_owned(),
-            };
-            format!("{} {aim}", read.value)
-        }
+        CheckKind::Metric { read, target, .. } => format!("{} {}", read.value, aim(target)),
         CheckKind::Diff { allow, forbid } => match (allow.is_empty(), forbid.is_empty()) {
             (false, true) => format!("changes only in {}", listed(allow)),
             (false, false) => format!(
@@ -445,6 +450,9 @@ fn wants(check: &Check) -> String {
             FileIs::Containing(text) => format!("{path} contains `{text}`"),
             FileIs::Matching(pattern) => format!("{path} matches `{pattern}`"),
         },
+        CheckKind::Mutation { target, .. } => {
+            format!("the tests notice planted faults, {}", aim(target))
+        }
         CheckKind::Later { .. } => "a kind of check that this version cannot run".to_owned(),
     };
     clip(&text, LINE_BYTES_MAX)

@@ -63,6 +63,9 @@ pub(crate) fn goal(done: &[&str]) -> Goal {
             timeout_s: 60,
             dir: String::new(),
             already: false,
+            hidden: None,
+            feedback: Default::default(),
+            runs: 2,
         }
     };
     Goal {
@@ -71,6 +74,7 @@ pub(crate) fn goal(done: &[&str]) -> Goal {
         keep: Keep {
             paths: vec!["tests/**".into()],
             checks: vec![check("suite", Role::Keep)],
+            oracle: vec![],
         },
         uses: Use::default(),
         next: Next::default(),

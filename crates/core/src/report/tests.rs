@@ -523,6 +523,7 @@ fn filled_with(text: &str) -> Report {
         ("lint", "cannot"),
         ("suite", "pass"),
         ("scope", "pass"),
+        ("oracle", "pass"),
     ] {
         journal
             .add(report(Target::Candidate("t1".into()), id, verdict))

@@ -3,7 +3,7 @@
 use crate::check::{CheckReport, Obstacle, Verdict};
 use crate::goal::{Aim, CheckKind, Role};
 use crate::ids::CheckId;
-use crate::state::{Found, Phase, SCOPE_CHECK, State};
+use crate::state::{Found, Phase, State, is_own};
 use crate::step::ending;
 use crate::stop::StopReason;
 
@@ -22,11 +22,10 @@ pub(super) fn reported(state: &mut State, report: &CheckReport) {
 pub(super) fn ended(state: &mut State, generated: &[String]) {
     state.artefacts = generated.to_vec();
     // Nothing differs from the base on the base.
-    if let (Some(base), Some(scope)) = (
-        &state.base,
-        state.checks.get_mut(&CheckId::from(SCOPE_CHECK)),
-    ) {
-        scope.base = Some(Found::unchanged(&base.tree));
+    if let Some(base) = &state.base {
+        for (_, own) in state.checks.iter_mut().filter(|(id, _)| is_own(id)) {
+            own.base = Some(Found::unchanged(&base.tree));
+        }
     }
     state.phase = Phase::Working;
     let hopeless = hopeless(state);
@@ -77,12 +76,7 @@ fn proves_nothing(state: &State) -> Option<String> {
     if state.goal.items.is_some() {
         return None;
     }
-    let done: Vec<_> = state
-        .goal
-        .done
-        .iter()
-        .filter(|c| c.id.as_str() != SCOPE_CHECK)
-        .collect();
+    let done: Vec<_> = state.goal.done.iter().filter(|c| !is_own(&c.id)).collect();
     let passes = |id: &CheckId| {
         state
             .checks

@@ -4,10 +4,11 @@ use crate::check::{CheckReport, Obstacle, Verdict};
 use crate::effect::to_verify;
 use crate::event::Notice;
 use crate::ids::{CheckId, Scope};
+use crate::judge::clip;
 use crate::repo::Candidate;
 use crate::state::{
-    CHANGES_SHOWN_MAX, CandidateState, CheckState, Checkpoint, Found, Phase, SCOPE_CHECK, State,
-    Why,
+    CHANGES_SHOWN_MAX, CandidateState, CheckState, Checkpoint, FAILED_CLAIM_BYTES_MAX,
+    FAILED_CLAIMS_MAX, Found, Phase, State, Why, is_own,
 };
 use crate::step::ending;
 use crate::stop::{Blocker, Completion, StopReason};
@@ -123,7 +124,7 @@ fn measure_progress(state: &mut State, checkpoint: &Checkpoint) -> bool {
         let Some(found) = check.latest.as_ref().filter(|l| l.tree == tree) else {
             continue;
         };
-        if found.verdict == Verdict::CannotTell || id.as_str() == SCOPE_CHECK {
+        if found.verdict == Verdict::CannotTell || is_own(id) {
             continue;
         }
         match &check.best {
@@ -142,6 +143,7 @@ fn measure_progress(state: &mut State, checkpoint: &Checkpoint) -> bool {
     state.progress.checkpoints += 1;
     if progressed && !checkpoint.same_tree {
         state.progress.without = 0;
+        state.progress.failed.clear();
         state.progress.last_at = Some(state.last_at);
     } else {
         state.progress.without += 1;
@@ -169,6 +171,18 @@ fn go_on(state: &mut State, checkpoint: &Checkpoint, progressed: bool, turns: u3
     let Some(lane) = state.lanes.get_mut(&Scope::Run) else {
         return;
     };
+    if checkpoint.why == Why::Claim
+        && let Some(claim) = &lane.last_claim
+    {
+        let failed = &mut state.progress.failed;
+        let claim = clip(claim, FAILED_CLAIM_BYTES_MAX);
+        if failed.last() != Some(&claim) {
+            failed.push(claim);
+        }
+        if failed.len() > FAILED_CLAIMS_MAX {
+            failed.remove(0);
+        }
+    }
     lane.inbox.push(match checkpoint.why {
         Why::Claim => Notice::ClaimRejected {
             open,
@@ -179,7 +193,37 @@ fn go_on(state: &mut State, checkpoint: &Checkpoint, progressed: bool, turns: u3
     if !progressed && without > 1 {
         lane.inbox.push(Notice::NoProgress { without, limit });
     }
+    match Rung::of(without, limit) {
+        Some(Rung::Fresh) => lane.inbox.push(Notice::FreshStart { without }),
+        Some(Rung::Replan) => lane.inbox.push(Notice::Replan {
+            failed: state.progress.failed.clone(),
+        }),
+        None => {}
+    }
     state.phase = Phase::Working;
+}
+
+/// What is tried when nothing progresses, before the run stops and asks. The evidence has been shown by then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Rung {
+    /// A fresh context: contract, open checks, notes.
+    Fresh,
+    /// A turn that plans a different approach.
+    Replan,
+}
+
+impl Rung {
+    /// The rung that is reached after so many checkpoints without progress, of so many allowed: a third and two thirds
+    /// of the way, and never before the evidence was seen twice.
+    fn of(without: u32, limit: u32) -> Option<Rung> {
+        let fresh = (limit / 3).max(2);
+        let replan = (limit.saturating_mul(2) / 3).max(fresh + 1);
+        match without {
+            n if n == fresh => Some(Rung::Fresh),
+            n if n == replan => Some(Rung::Replan),
+            _ => None,
+        }
+    }
 }
 
 /// Open checks that cannot be told and could not be told on the base either: no change of the agent's is the

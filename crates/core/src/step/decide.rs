@@ -8,6 +8,11 @@ use crate::state::State;
 use crate::step::wants_answer;
 use crate::stop::{Blocker, StopReason};
 
+/// How many orders stand at once at most: they are part of every request.
+pub const ORDERS_MAX: usize = 20;
+/// Length of one, bytes.
+pub const ORDER_BYTES_MAX: usize = 2 * 1024;
+
 /// A person's word.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "command")]
@@ -22,6 +27,16 @@ pub enum Command {
     Answer {
         /// In the person's words.
         text: String,
+    },
+    /// An order that stands until it is revoked.
+    Tell {
+        /// In the person's words.
+        text: String,
+    },
+    /// An order no longer stands.
+    Revoke {
+        /// Its number.
+        order: u32,
     },
     /// More of a budget. Only people raise one.
     Budget {
@@ -134,6 +149,37 @@ pub fn decide(state: &State, command: &Command) -> Result<Vec<Fact>, Refusal> {
         Command::Budget { raise } => raise
             .apply(&state.goal.stop)
             .map(|stop| vec![Fact::BudgetSet { stop }]),
+        Command::Tell { .. } | Command::Revoke { .. }
+            if state.ended() && !state.stop.as_ref().is_some_and(StopReason::resumable) =>
+        {
+            refuse(format!("the run has ended ({})", state.status()))
+        }
+        Command::Tell { text } if text.trim().is_empty() => refuse("the order is empty".into()),
+        Command::Tell { text } if text.len() > ORDER_BYTES_MAX => refuse(format!(
+            "the order has {} bytes, and {ORDER_BYTES_MAX} are allowed: put the details into a file and name it",
+            text.len()
+        )),
+        Command::Tell { .. } if state.orders.len() >= ORDERS_MAX => refuse(format!(
+            "{ORDERS_MAX} orders stand already: revoke one with `overnight tell {run} --revoke N`"
+        )),
+        Command::Tell { text } => Ok(vec![Fact::Told {
+            order: state.orders_given.saturating_add(1),
+            text: text.clone(),
+        }]),
+        Command::Revoke { order } if state.orders.iter().any(|o| o.number == *order) => {
+            Ok(vec![Fact::Revoked { order: *order }])
+        }
+        Command::Revoke { order } => refuse(match state.orders.as_slice() {
+            [] => "no order stands".to_owned(),
+            orders => format!(
+                "order {order} does not stand; these do: {}",
+                orders
+                    .iter()
+                    .map(|o| o.number.to_string())
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            ),
+        }),
         Command::Answer { text } if text.trim().is_empty() => refuse("the answer is empty".into()),
         Command::Answer { text } if !state.ended() || wants_answer(state) => {
             Ok(vec![Fact::Answered { text: text.clone() }])

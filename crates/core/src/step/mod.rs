@@ -16,7 +16,7 @@ pub use recover::recover;
 use crate::effect::{Effect, due};
 use crate::event::{Created, Event, Fact};
 use crate::ids::Scope;
-use crate::state::{Phase, State};
+use crate::state::{Order, Phase, State};
 use crate::stop::{Blocker, StopReason};
 
 /// Why an event cannot be applied: the journal is damaged, or written by a newer version.
@@ -134,6 +134,15 @@ fn apply(state: &mut State, event: &Event) -> Result<(), StepError> {
         Fact::Resumed => ending::resumed(state),
         Fact::StopRequested => ending::stop(state, StopReason::Stopped),
         Fact::Answered { text } => ending::answered(state, text),
+        Fact::Told { order, text } => {
+            state.orders_given = state.orders_given.max(*order);
+            state.orders.push(Order {
+                number: *order,
+                at: event.at,
+                text: text.clone(),
+            });
+        }
+        Fact::Revoked { order } => state.orders.retain(|o| o.number != *order),
         Fact::BudgetSet { stop } => ending::budget_set(state, *stop),
         Fact::Delivered { delivered, .. } => {
             expect(state, event, state.phase == Phase::Delivering)?;
@@ -212,6 +221,8 @@ pub fn name(fact: &Fact) -> &'static str {
         Fact::Resumed => "resumed",
         Fact::StopRequested => "stop_requested",
         Fact::Answered { .. } => "answered",
+        Fact::Told { .. } => "told",
+        Fact::Revoked { .. } => "revoked",
         Fact::BudgetSet { .. } => "budget_set",
         Fact::Delivered { .. } => "delivered",
         Fact::DeliveryFailed { .. } => "delivery_failed",

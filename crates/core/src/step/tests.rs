@@ -118,6 +118,8 @@ fn notice_words(notice: &Notice) -> String {
         Notice::Restarted => "restarted".into(),
         Notice::Answer { text } => format!("answer '{text}'"),
         Notice::HistoryCut => "history cut".into(),
+        Notice::FreshStart { without } => format!("fresh start after {without}"),
+        Notice::Replan { failed } => format!("replan, failed: {}", failed.join(", ")),
         Notice::BackgroundStopped { names } => format!("stopped {}", names.join(" ")),
     }
 }
@@ -130,7 +132,7 @@ fn every_phase_of_a_run_that_completes() {
         "prepared", "base unit fail 1/3", "base lint fail", "base suite pass", "baselined",
         "ask", "answer shell write", "start 0", "end 0", "start 1", "end 1",
         "ask", "answer claim", "start 0", "end 0",
-        "fix t1", "check unit pass 3/3", "check lint pass", "check suite pass", "check scope pass",
+        "fix t1", "check unit pass 3/3", "check lint pass", "check suite pass", "check scope pass", "check oracle pass",
         "delivered", "written",
     ]), @r"
     prepared                           baselining | baseline
@@ -148,14 +150,15 @@ fn every_phase_of_a_run_that_completes() {
     answer claim                       working | call 2.0
     start 0                            working | call 2.0
     end 0                              checking | fix
-    fix t1                             checking | verify unit lint suite scope on t1
-    check unit pass 3/3                checking | verify lint suite scope on t1
-    check lint pass                    checking | verify suite scope on t1
-    check suite pass                   checking | verify scope on t1
-    check scope pass                   delivering | deliver
+    fix t1                             checking | verify unit lint suite scope oracle on t1
+    check unit pass 3/3                checking | verify lint suite scope oracle on t1
+    check lint pass                    checking | verify suite scope oracle on t1
+    check suite pass                   checking | verify scope oracle on t1
+    check scope pass                   checking | verify oracle on t1
+    check oracle pass                  delivering | deliver
     delivered                          reporting | report
     written                            complete | -
-    Complete: all 4 checks pass on the delivered tree.
+    Complete: all 5 checks pass on the delivered tree.
     ");
 }
 
@@ -167,14 +170,14 @@ fn a_claim_that_does_not_hold_goes_back_with_what_is_open() {
     ]), @r"
     ready                              working | ask 1
     turn write claim                   checking | fix
-    fix t1                             checking | verify unit lint suite scope on t1
+    fix t1                             checking | verify unit lint suite scope oracle on t1
     verify unit=fail,2/3               working | ask 2; tells: rejected [unit]
     turn write claim                   checking | fix
-    fix t2                             checking | verify unit lint suite scope on t2
+    fix t2                             checking | verify unit lint suite scope oracle on t2
     verify                             delivering | deliver
     delivered                          reporting | report
     written                            complete | -
-    Complete: all 4 checks pass on the delivered tree.
+    Complete: all 5 checks pass on the delivered tree.
     ");
 }
 
@@ -194,12 +197,12 @@ fn the_same_tree_claimed_twice_is_not_checked_twice() {
     ]), @r"
     ready                              working | ask 1
     turn claim                         checking | fix
-    fix t1                             checking | verify unit lint suite scope on t1
+    fix t1                             checking | verify unit lint suite scope oracle on t1
     verify lint=fail                   working | ask 2; tells: rejected [lint]
     turn shell claim                   checking | fix
     fix t1                             working | ask 3; tells: rejected as before [lint]
     turn claim                         checking | fix
-    fix t1                             working | ask 4; tells: rejected as before [lint], no progress 2 of 4
+    fix t1                             working | ask 4; tells: rejected as before [lint], no progress 2 of 4, fresh start after 2
     ");
 }
 
@@ -210,12 +213,12 @@ fn the_base_s_verdicts_hold_for_a_tree_that_came_back_to_it() {
     ]), @r"
     ready                              working | ask 1
     turn claim                         checking | fix
-    fix t1                             checking | verify unit lint suite scope on t1
+    fix t1                             checking | verify unit lint suite scope oracle on t1
     verify suite=fail                  working | ask 2; tells: rejected [suite]
     turn claim                         checking | fix
     fix base                           working | ask 3; tells: rejected as before [unit lint]
     turn claim                         checking | fix
-    fix t1                             checking | verify unit lint suite scope on t1
+    fix t1                             checking | verify unit lint suite scope oracle on t1
     ");
 }
 
@@ -226,11 +229,11 @@ fn a_change_after_the_checks_passed_needs_all_of_them_again() {
     ]), @r"
     ready                              working | ask 1
     turns 25 write                     checking | fix
-    fix t1                             checking | verify unit lint suite scope on t1
+    fix t1                             checking | verify unit lint suite scope oracle on t1
     verify                             working | ask 26; tells: checkpoint []
     turn write                         working | ask 27
     turn claim                         checking | fix
-    fix t2                             checking | verify unit lint suite scope on t2
+    fix t2                             checking | verify unit lint suite scope oracle on t2
     verify suite=fail                  working | ask 28; tells: rejected [suite]
     ");
 }
@@ -241,10 +244,10 @@ fn a_change_after_the_checks_passed_is_checked_before_the_run_ends() {
     insta::assert_snapshot!(transcript(few, &["ready", "turns 25 write", "fix t1", "verify", "turn write", "fix t2", "verify unit=fail"]), @r"
     ready                              working | ask 1
     turns 25 write                     checking | fix
-    fix t1                             checking | verify unit lint suite scope on t1
+    fix t1                             checking | verify unit lint suite scope oracle on t1
     verify                             working | ask 26; tells: checkpoint []
     turn write                         checking | fix
-    fix t2                             checking | verify unit lint suite scope on t2
+    fix t2                             checking | verify unit lint suite scope oracle on t2
     verify unit=fail                   delivering | deliver
     Out of budget: the goal's `stop.turns` is used up.
     ");
@@ -279,7 +282,7 @@ fn a_claim_among_parallel_calls_counts_when_all_of_them_are_over() {
     end 1                              working | call 1.2
     start 2                            working | call 1.2
     end 2                              checking | fix
-    fix t1                             checking | verify unit lint suite scope on t1
+    fix t1                             checking | verify unit lint suite scope oracle on t1
     ");
 }
 
@@ -294,7 +297,7 @@ fn three_answers_without_a_call_make_the_harness_look() {
     turn                               working | ask 3; tells: silent
     turn                               working | ask 4; tells: silent
     turn                               checking | fix
-    fix t1                             checking | verify unit lint suite scope on t1
+    fix t1                             checking | verify unit lint suite scope oracle on t1
     verify unit=fail                   working | ask 5; tells: checkpoint [unit]
     turn                               working | ask 6; tells: silent
     turn shell                         working | ask 7
@@ -309,9 +312,9 @@ fn three_answers_without_a_call_make_the_harness_look() {
     turn                               working | ask 3; tells: silent
     turn                               working | ask 4; tells: silent
     turn                               checking | fix
-    fix t1                             checking | verify unit lint suite scope on t1
+    fix t1                             checking | verify unit lint suite scope oracle on t1
     verify                             delivering | deliver
-    Complete: all 4 checks pass on the delivered tree.
+    Complete: all 5 checks pass on the delivered tree.
     ");
 }
 
@@ -325,14 +328,14 @@ fn twenty_five_turns_without_a_claim_make_the_harness_look() {
     ready                              working | ask 1
     turns 24 shell                     working | ask 25
     turn shell                         checking | fix
-    fix t1                             checking | verify unit lint suite scope on t1
+    fix t1                             checking | verify unit lint suite scope oracle on t1
     verify unit=fail,2/3               working | ask 26; tells: checkpoint [unit]
     turns 10 shell                     working | ask 36
     turn claim                         checking | fix
     fix t1                             working | ask 37; tells: rejected as before [unit]
     turns 24 shell                     working | ask 61
     turn shell                         checking | fix
-    fix t1                             working | ask 62; tells: checkpoint [unit], no progress 2 of 4
+    fix t1                             working | ask 62; tells: checkpoint [unit], no progress 2 of 4, fresh start after 2
     ");
 }
 
@@ -364,24 +367,24 @@ fn checkpoints_without_progress_end_in_a_question_that_says_what_was_tried() {
     insta::assert_snapshot!(transcript(run(), &lines), @r"
     ready                              working | ask 1
     turn claim                         checking | fix
-    fix t1                             checking | verify unit lint suite scope on t1
+    fix t1                             checking | verify unit lint suite scope oracle on t1
     verify unit=fail,1/3 lint=fail     working | ask 2; tells: rejected [unit lint]
     turn claim                         checking | fix
-    fix t2                             checking | verify unit lint suite scope on t2
-    verify unit=fail,1/3 lint=fail     working | ask 3; tells: rejected [unit lint], no progress 2 of 4
+    fix t2                             checking | verify unit lint suite scope oracle on t2
+    verify unit=fail,1/3 lint=fail     working | ask 3; tells: rejected [unit lint], no progress 2 of 4, fresh start after 2
     turn claim                         checking | fix
-    fix t3                             checking | verify unit lint suite scope on t3
-    verify unit=fail,1/3 lint=fail     working | ask 4; tells: rejected [unit lint], no progress 3 of 4
+    fix t3                             checking | verify unit lint suite scope oracle on t3
+    verify unit=fail,1/3 lint=fail     working | ask 4; tells: rejected [unit lint], no progress 3 of 4, replan, failed: The cart adds up now.
     turn claim                         checking | fix
-    fix t4                             checking | verify unit lint suite scope on t4
+    fix t4                             checking | verify unit lint suite scope oracle on t4
     verify unit=fail,1/3 lint=fail     delivering | deliver
     delivered                          reporting | report
     written                            blocked | -
     answered mind the rounding         working | ask 5; tells: answer 'mind the rounding'
     turn claim                         checking | fix
-    fix t5                             checking | verify unit lint suite scope on t5
+    fix t5                             checking | verify unit lint suite scope oracle on t5
     verify                             delivering | deliver
-    Complete: all 4 checks pass on the delivered tree.
+    Complete: all 5 checks pass on the delivered tree.
     ");
     let journal = Journal::played(run(), &lines[..15]);
     let Some(StopReason::Blocked {
@@ -406,17 +409,17 @@ fn progress_starts_the_count_afresh() {
     turn claim                         checking | fix
     fix base                           working | ask 2; tells: rejected as before [unit lint]
     turn claim                         checking | fix
-    fix base                           working | ask 3; tells: rejected as before [unit lint], no progress 2 of 4
+    fix base                           working | ask 3; tells: rejected as before [unit lint], no progress 2 of 4, fresh start after 2
     turn claim                         checking | fix
-    fix base                           working | ask 4; tells: rejected as before [unit lint], no progress 3 of 4
+    fix base                           working | ask 4; tells: rejected as before [unit lint], no progress 3 of 4, replan, failed: The cart adds up now.
     turn claim                         checking | fix
-    fix t1                             checking | verify unit lint suite scope on t1
+    fix t1                             checking | verify unit lint suite scope oracle on t1
     verify unit=fail,2/3 lint=fail     working | ask 5; tells: rejected [unit lint]
     turn claim                         checking | fix
-    fix t2                             checking | verify unit lint suite scope on t2
+    fix t2                             checking | verify unit lint suite scope oracle on t2
     verify unit=fail,1/3 lint=fail     working | ask 6; tells: rejected [unit lint]
     turn claim                         checking | fix
-    fix t3                             checking | verify unit lint suite scope on t3
+    fix t3                             checking | verify unit lint suite scope oracle on t3
     verify unit=fail,2/3 lint=pass     working | ask 7; tells: rejected [unit]
     ");
 }
@@ -429,7 +432,7 @@ fn a_question_is_answered_and_the_run_goes_on() {
     ]), @r"
     ready                              working | ask 1
     turn write help                    checking | fix
-    fix t1                             checking | verify unit lint suite scope on t1
+    fix t1                             checking | verify unit lint suite scope oracle on t1
     verify unit=fail                   delivering | deliver
     delivered                          reporting | report
     written                            blocked | -
@@ -438,11 +441,11 @@ fn a_question_is_answered_and_the_run_goes_on() {
     answer claim                       working | call 2.0
     start 0                            working | call 2.0
     end 0                              checking | fix
-    fix t2                             checking | verify unit lint suite scope on t2
+    fix t2                             checking | verify unit lint suite scope oracle on t2
     verify                             delivering | deliver
     delivered                          reporting | report
     written                            complete | -
-    Complete: all 4 checks pass on the delivered tree.
+    Complete: all 5 checks pass on the delivered tree.
     ");
 }
 
@@ -557,7 +560,7 @@ fn unreadable_answers_are_asked_for_again_but_not_for_ever() {
     failed malformed                   working | ask 2, attempt 8
     failed malformed                   working | ask 2, attempt 9
     failed malformed                   checking | fix
-    fix t1                             checking | verify unit lint suite scope on t1
+    fix t1                             checking | verify unit lint suite scope oracle on t1
     verify unit=fail                   delivering | deliver
     delivered                          reporting | report
     written                            blocked | -
@@ -606,7 +609,7 @@ fn a_script_that_ends_fails_the_run() {
     turn write                         working | ask 2
     ask                                working | ask 2
     failed script_ended                checking | fix
-    fix t1                             checking | verify unit lint suite scope on t1
+    fix t1                             checking | verify unit lint suite scope oracle on t1
     verify unit=fail                   delivering | deliver
     delivered                          reporting | report
     written                            failed | -
@@ -630,7 +633,7 @@ fn turns_are_warned_of_once_and_then_used_up() {
     answer shell                       working | call 5.0
     start 0                            working | call 5.0
     end 0                              checking | fix
-    fix t1                             checking | verify unit lint suite scope on t1
+    fix t1                             checking | verify unit lint suite scope oracle on t1
     verify unit=fail                   delivering | deliver
     delivered                          reporting | report
     written                            out_of_budget | -
@@ -644,11 +647,11 @@ fn what_passes_when_the_budget_is_used_up_is_complete() {
     insta::assert_snapshot!(transcript(few(), &["ready", "turns 2 write", "fix t1", "verify", "delivered", "written"]), @r"
     ready                              working | ask 1
     turns 2 write                      checking | fix
-    fix t1                             checking | verify unit lint suite scope on t1
+    fix t1                             checking | verify unit lint suite scope oracle on t1
     verify                             delivering | deliver
     delivered                          reporting | report
     written                            complete | -
-    Complete: all 4 checks pass on the delivered tree.
+    Complete: all 5 checks pass on the delivered tree.
     ");
 }
 
@@ -665,9 +668,9 @@ fn what_was_paid_for_is_still_used() {
     end 0                              working | call 1.1
     start 1                            working | call 1.1
     end 1                              checking | fix
-    fix t1                             checking | verify unit lint suite scope on t1
+    fix t1                             checking | verify unit lint suite scope oracle on t1
     verify                             delivering | deliver
-    Complete: all 4 checks pass on the delivered tree.
+    Complete: all 5 checks pass on the delivered tree.
     ");
     insta::assert_snapshot!(transcript(few(), &[
         "ready", "turn shell in=790", "turn shell in=20", "turn shell in=180 out=9", "turn shell out=1", "fix t1",
@@ -678,7 +681,7 @@ fn what_was_paid_for_is_still_used() {
     turn shell in=20                   working | ask 3; tells: tokens 81 %
     turn shell in=180 out=9            working | ask 4
     turn shell out=1                   checking | fix
-    fix t1                             checking | verify unit lint suite scope on t1
+    fix t1                             checking | verify unit lint suite scope oracle on t1
     verify unit=fail                   delivering | deliver
     Out of budget: the goal's `stop.tokens` is used up.
     ");
@@ -699,7 +702,7 @@ fn money_counts_where_the_price_is_known() {
     turn shell in=400000               working | ask 2
     turn shell out=40000               working | ask 3; tells: usd 80 %
     turn shell in=200000               checking | fix
-    fix t1                             checking | verify unit lint suite scope on t1
+    fix t1                             checking | verify unit lint suite scope oracle on t1
     verify lint=fail                   delivering | deliver
     Out of budget: the goal's `stop.usd` is used up.
     ");
@@ -717,7 +720,7 @@ fn hours_end_a_run_in_the_middle_of_a_call_and_of_a_wait() {
     start 0                            working | call 1.0
     +50m woken                         working | call 1.0
     +10m woken                         checking | fix
-    fix t1                             checking | verify unit lint suite scope on t1
+    fix t1                             checking | verify unit lint suite scope oracle on t1
     verify lint=fail                   delivering | deliver
     Out of budget: the goal's `stop.hours` is used up.
     ");
@@ -727,7 +730,7 @@ fn hours_end_a_run_in_the_middle_of_a_call_and_of_a_wait() {
     ask                                working | ask 2
     failed rate_limited after=7200000  waiting for 7200000 ms | -
     +61m woken                         checking | fix
-    fix t1                             checking | verify unit lint suite scope on t1
+    fix t1                             checking | verify unit lint suite scope oracle on t1
     Out of budget: the goal's `stop.hours` is used up.
     ");
 }
@@ -755,11 +758,11 @@ fn a_clock_that_jumps_back_costs_nothing_and_ends_nothing() {
     turn shell                         working | ask 2
     -9h turn shell                     working | ask 3
     turn claim                         checking | fix
-    -1h fix t1                         checking | verify unit lint suite scope on t1
+    -1h fix t1                         checking | verify unit lint suite scope oracle on t1
     verify                             delivering | deliver
     -1h delivered                      reporting | report
     written                            complete | -
-    Complete: all 4 checks pass on the delivered tree.
+    Complete: all 5 checks pass on the delivered tree.
     ");
     let journal = Journal::played(run(), &["ready", "-9h turn shell", "turn shell"]);
     assert!(journal.state.spent.active_ms < 60_000);
@@ -824,14 +827,14 @@ fn what_could_not_be_delivered_is_delivered_when_the_run_is_resumed() {
     ]), @r"
     ready                              working | ask 1
     turn claim                         checking | fix
-    fix t1                             checking | verify unit lint suite scope on t1
+    fix t1                             checking | verify unit lint suite scope oracle on t1
     verify                             delivering | deliver
     undelivered                        reporting | report
     written                            failed | -
     resumed                            delivering | deliver
     delivered                          reporting | report
     written                            complete | -
-    Complete: all 4 checks pass on the delivered tree.
+    Complete: all 5 checks pass on the delivered tree.
     ");
 }
 
@@ -844,7 +847,7 @@ fn a_budget_raised_while_the_run_is_ending_counts() {
     ready                              working | ask 1
     turn write                         checking | fix
     raised 5                           checking | fix
-    fix t1                             checking | verify unit lint suite scope on t1
+    fix t1                             checking | verify unit lint suite scope oracle on t1
     verify unit=fail                   delivering | deliver
     delivered                          reporting | report
     written                            working | ask 2
@@ -863,7 +866,7 @@ fn a_claim_whose_open_checks_nobody_can_tell_is_unverifiable() {
     base suite pass                    baselining | baseline
     baselined                          working | ask 1
     turn claim                         checking | fix
-    fix t1                             checking | verify unit lint suite scope on t1
+    fix t1                             checking | verify unit lint suite scope oracle on t1
     verify unit=cannot,timeout         delivering | deliver
     delivered                          reporting | report
     written                            unverifiable | -
@@ -872,7 +875,7 @@ fn a_claim_whose_open_checks_nobody_can_tell_is_unverifiable() {
     insta::assert_snapshot!(transcript(run(), &["ready", "turn claim", "fix t1", "verify lint=cannot,harness"]), @r"
     ready                              working | ask 1
     turn claim                         checking | fix
-    fix t1                             checking | verify unit lint suite scope on t1
+    fix t1                             checking | verify unit lint suite scope oracle on t1
     verify lint=cannot,harness         delivering | deliver
     Unverifiable: the harness could not run lint.
     ");
@@ -883,14 +886,14 @@ fn a_check_that_the_work_broke_goes_back_to_the_model() {
     insta::assert_snapshot!(transcript(run(), &["ready", "turn claim", "fix t1", "verify unit=cannot,timeout"]), @r"
     ready                              working | ask 1
     turn claim                         checking | fix
-    fix t1                             checking | verify unit lint suite scope on t1
+    fix t1                             checking | verify unit lint suite scope oracle on t1
     verify unit=cannot,timeout         working | ask 2; tells: rejected [unit]
     ");
     // And so does one that cannot be told as long as another simply fails.
     insta::assert_snapshot!(transcript(run(), &["ready", "turn claim", "fix t1", "verify unit=fail lint=cannot,harness"]), @r"
     ready                              working | ask 1
     turn claim                         checking | fix
-    fix t1                             checking | verify unit lint suite scope on t1
+    fix t1                             checking | verify unit lint suite scope oracle on t1
     verify unit=fail lint=cannot,harness working | ask 2; tells: rejected [unit lint]
     ");
 }
@@ -1190,13 +1193,13 @@ fn events_that_do_not_fit_are_errors_and_change_nothing() {
 #[test]
 fn a_verdict_on_another_tree_never_counts() {
     let mut journal = Journal::played(run(), &["ready", "turn claim", "fix t1"]);
-    for id in ["unit", "lint", "suite", "scope"] {
+    for id in ["unit", "lint", "suite", "scope", "oracle"] {
         journal
             .add(reported(Target::Candidate("t0".into()), &[id, "pass"]))
             .unwrap();
     }
     assert_eq!(journal.state.status(), "checking");
-    assert_eq!(to_verify(&journal.state).len(), 4);
+    assert_eq!(to_verify(&journal.state).len(), 5);
 }
 
 // Ending well.
@@ -1206,7 +1209,7 @@ fn what_cannot_be_delivered_is_not_complete() {
     insta::assert_snapshot!(transcript(run(), &["ready", "turn claim", "fix t1", "verify", "undelivered", "written"]), @r"
     ready                              working | ask 1
     turn claim                         checking | fix
-    fix t1                             checking | verify unit lint suite scope on t1
+    fix t1                             checking | verify unit lint suite scope oracle on t1
     verify                             delivering | deliver
     undelivered                        reporting | report
     written                            failed | -
@@ -1220,9 +1223,9 @@ fn a_budget_that_is_used_up_when_everything_is_known_to_pass_ends_complete() {
     insta::assert_snapshot!(transcript(few, &["ready", "turns 25 write", "fix t1", "verify"]), @r"
     ready                              working | ask 1
     turns 25 write                     checking | fix
-    fix t1                             checking | verify unit lint suite scope on t1
+    fix t1                             checking | verify unit lint suite scope oracle on t1
     verify                             delivering | deliver; tells: checkpoint []
-    Complete: all 4 checks pass on the delivered tree.
+    Complete: all 5 checks pass on the delivered tree.
     ");
 }
 
@@ -1235,11 +1238,11 @@ fn a_model_that_goes_on_after_everything_passes_is_not_stuck() {
     insta::assert_snapshot!(transcript(long, &["ready", "turns 25 write", "fix t1", "verify", "turns 25 shell", "fix t1"]), @r"
     ready                              working | ask 1
     turns 25 write                     checking | fix
-    fix t1                             checking | verify unit lint suite scope on t1
+    fix t1                             checking | verify unit lint suite scope oracle on t1
     verify                             working | ask 26; tells: checkpoint []
     turns 25 shell                     checking | fix
     fix t1                             delivering | deliver
-    Complete: all 4 checks pass on the delivered tree.
+    Complete: all 5 checks pass on the delivered tree.
     ");
 }
 
@@ -1256,16 +1259,16 @@ fn what_could_not_be_told_on_the_base_can_still_come_nearer() {
     base suite pass                    baselining | baseline
     baselined                          working | ask 1
     turn claim                         checking | fix
-    fix t1                             checking | verify unit lint suite scope on t1
+    fix t1                             checking | verify unit lint suite scope oracle on t1
     verify unit=cannot lint=fail       working | ask 2; tells: rejected [unit lint]
     turn claim                         checking | fix
-    fix t2                             checking | verify unit lint suite scope on t2
+    fix t2                             checking | verify unit lint suite scope oracle on t2
     verify unit=fail,2/9 lint=fail     working | ask 3; tells: rejected [unit lint]
     turn claim                         checking | fix
-    fix t3                             checking | verify unit lint suite scope on t3
+    fix t3                             checking | verify unit lint suite scope oracle on t3
     verify unit=fail,3/9 lint=fail     working | ask 4; tells: rejected [unit lint]
     turn claim                         checking | fix
-    fix t4                             checking | verify unit lint suite scope on t4
+    fix t4                             checking | verify unit lint suite scope oracle on t4
     verify unit=fail,3/9 lint=fail     working | ask 5; tells: rejected [unit lint]
     ");
 }
@@ -1275,18 +1278,18 @@ fn a_run_that_is_ending_keeps_its_reason_when_a_person_stops_it() {
     insta::assert_snapshot!(transcript(run(), &["ready", "turn claim", "fix t1", "verify", "stopped", "delivered", "stopped", "written"]), @r"
     ready                              working | ask 1
     turn claim                         checking | fix
-    fix t1                             checking | verify unit lint suite scope on t1
+    fix t1                             checking | verify unit lint suite scope oracle on t1
     verify                             delivering | deliver
     stopped                            delivering | deliver
     delivered                          reporting | report
     stopped                            reporting | report
     written                            complete | -
-    Complete: all 4 checks pass on the delivered tree.
+    Complete: all 5 checks pass on the delivered tree.
     ");
     insta::assert_snapshot!(transcript(run(), &["ready", "turn help", "fix t1", "stopped", "fix t1", "verify", "delivered", "written"]), @r"
     ready                              working | ask 1
     turn help                          checking | fix
-    fix t1                             checking | verify unit lint suite scope on t1
+    fix t1                             checking | verify unit lint suite scope oracle on t1
     stopped                            checking | fix
     fix t1                             checking | verify scope on t1
     verify                             delivering | deliver
@@ -1304,7 +1307,7 @@ fn an_answer_that_comes_before_the_end_counts() {
     ready                              working | ask 1
     turn write help                    checking | fix
     answered half even                 checking | fix; tells: answer 'half even'
-    fix t1                             checking | verify unit lint suite scope on t1; tells: answer 'half even'
+    fix t1                             checking | verify unit lint suite scope oracle on t1; tells: answer 'half even'
     verify unit=fail                   delivering | deliver; tells: answer 'half even'
     delivered                          reporting | report; tells: answer 'half even'
     written                            working | ask 2; tells: answer 'half even'
@@ -1345,11 +1348,11 @@ fn what_comes_too_late_starts_nothing() {
     ]), @r"
     ready                              working | ask 1
     turn claim                         checking | fix
-    fix t1                             checking | verify unit lint suite scope on t1
+    fix t1                             checking | verify unit lint suite scope oracle on t1
     verify unit=fail                   working | ask 2; tells: rejected [unit]
     turn write claim                   checking | fix
     check unit pass                    checking | fix
-    fix t2                             checking | verify unit lint suite scope on t2
+    fix t2                             checking | verify unit lint suite scope oracle on t2
     ");
 }
 
@@ -1685,18 +1688,18 @@ fn a_raised_budget_lets_the_same_run_go_on() {
     ready                              working | ask 1
     turn write                         working | ask 2
     turn shell                         checking | fix
-    fix t1                             checking | verify unit lint suite scope on t1
+    fix t1                             checking | verify unit lint suite scope oracle on t1
     verify unit=fail                   delivering | deliver
     delivered                          reporting | report
     written                            out_of_budget | -
     raised 3                           working | ask 3
     turn claim                         checking | fix
-    fix t2                             checking | verify unit lint suite scope on t2
+    fix t2                             checking | verify unit lint suite scope oracle on t2
     verify                             delivering | deliver
     delivered                          reporting | report
     written                            complete | -
     raised 3                           complete | -
-    Complete: all 4 checks pass on the delivered tree.
+    Complete: all 5 checks pass on the delivered tree.
     ");
 }
 
@@ -1727,4 +1730,29 @@ fn only_a_limit_that_there_is_can_be_raised() {
         .is_err(),
         "this goal has no limit in dollars"
     );
+}
+
+// Being steered.
+
+#[test]
+fn an_order_stands_until_it_is_revoked() {
+    let mut journal = Journal::played(run(), &["ready", "turn shell"]);
+    let mut carry_out = |command: Command| -> Result<usize, String> {
+        let facts = decide(&journal.state, &command).map_err(|refusal| refusal.to_string())?;
+        for fact in facts {
+            journal.add(fact).unwrap();
+        }
+        Ok(journal.state.orders.len())
+    };
+    let tell = |text: &str| Command::Tell { text: text.into() };
+    assert_eq!(carry_out(tell("Leave the public API as it is.")), Ok(1));
+    assert_eq!(carry_out(tell("No new dependency.")), Ok(2));
+    assert_eq!(carry_out(Command::Revoke { order: 1 }), Ok(1));
+    // A number is never given twice: an order that was revoked must not be mistaken for another.
+    assert_eq!(carry_out(tell("Small commits.")), Ok(2));
+    assert_eq!(
+        carry_out(Command::Revoke { order: 1 }),
+        Err("order 1 does not stand; these do: 2, 3".into())
+    );
+    assert_eq!(carry_out(tell("  ")), Err("the order is empty".into()));
 }

@@ -129,7 +129,7 @@ pub fn fill(template: &str, words: &Words) -> anyhow::Result<String> {
 }
 
 /// A text as YAML, plain where that is safe also within `[…]` and `{…}`.
-fn scalar(text: &str) -> String {
+pub fn scalar(text: &str) -> String {
     let start = text.starts_with(|c: char| c.is_ascii_alphabetic() || matches!(c, '.' | '/'));
     let inner = |c: char| {
         c.is_ascii_alphanumeric() || matches!(c, ' ' | '.' | '/' | '_' | '-' | '=' | '+' | '@')
@@ -146,7 +146,8 @@ fn scalar(text: &str) -> String {
     }
 }
 
-fn list(texts: &[String]) -> Option<String> {
+/// Texts as a YAML list; nothing if there is none.
+pub fn list(texts: &[String]) -> Option<String> {
     let all: Vec<String> = texts.iter().map(|text| scalar(text)).collect();
     (!all.is_empty()).then(|| format!("[{}]", all.join(", ")))
 }

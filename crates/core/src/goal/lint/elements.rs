@@ -28,6 +28,7 @@ pub(super) fn executable(check: &Check) -> bool {
         | CheckKind::Metric { .. }
         | CheckKind::Diff { .. }
         | CheckKind::File { .. } => true,
+        CheckKind::Mutation { .. } => true,
         CheckKind::Later { kind, .. } => !matches!(kind.as_str(), "review" | "person"),
     }
 }

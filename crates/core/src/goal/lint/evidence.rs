@@ -56,12 +56,10 @@ pub(super) fn located(parsed: &Parsed) -> impl Iterator<Item = (String, &Check)>
 }
 
 fn commands(parsed: &Parsed, path: &str, check: &Check, findings: &mut Findings) {
-    let (command, key) = match &check.kind {
-        CheckKind::Run { command }
-        | CheckKind::Tests { command, .. }
-        | CheckKind::Metric { command, .. } => (command, format!("{path}.{}", check.kind.key())),
-        CheckKind::Diff { .. } | CheckKind::File { .. } | CheckKind::Later { .. } => return,
+    let Some(command) = check.kind.command() else {
+        return;
     };
+    let key = format!("{path}.{}", check.kind.key());
     let at = parsed.positions.span(&key);
     if let CheckKind::Metric { .. } = check.kind {
         if shell::prints_constant(command) {

@@ -41,6 +41,20 @@ pub fn unsupported(parsed: &Parsed) -> Vec<Diagnostic> {
         );
     }
     for (path, check) in located(parsed) {
+        if let CheckKind::Mutation { .. } = &check.kind {
+            cannot(
+                &format!("{path}.mutation"),
+                "`mutation` checks".to_owned(),
+                "until then: - run: COMMAND, that runs a mutation tool of yours",
+            );
+        }
+        if check.hidden.is_some() {
+            cannot(
+                &format!("{path}.hidden"),
+                "hidden checks".to_owned(),
+                "remove the line, and verify the branch with the hidden tests afterwards",
+            );
+        }
         if let CheckKind::Later { kind, .. } = &check.kind {
             cannot(
                 &format!("{path}.{kind}"),
@@ -72,18 +86,6 @@ pub fn unsupported(parsed: &Parsed) -> Vec<Diagnostic> {
                 span,
                 "this version cannot notify anybody yet: the run goes on without",
                 "look at it with `overnight runs`",
-            ),
-            "feedback" => findings.error(
-                "not-yet",
-                span,
-                "this version cannot withhold feedback yet: the model would see the full evidence",
-                "remove the line",
-            ),
-            "hidden" => findings.error(
-                "not-yet",
-                span,
-                "this version cannot run hidden checks yet",
-                "remove the line, and verify the branch with the hidden tests afterwards",
             ),
             other => findings.error(
                 "not-yet",

@@ -377,7 +377,7 @@ fn what_cannot_run_yet_is_said_plainly() {
         later(&done(
             "done: [{tests: npm test, hidden: ../tests, feedback: names}]"
         )),
-        [error, error]
+        [error]
     );
     assert_eq!(
         later(&with("next:", "notify: {command: x}\nnext:")),

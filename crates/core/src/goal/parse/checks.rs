@@ -6,14 +6,16 @@ use super::super::diagnostic::quoted;
 use super::super::position::Span;
 use super::super::words::{shown, slug, yaml_quoted};
 use super::super::yaml::{Entry, Node, Value};
-use super::super::{CHECK_TIMEOUT_DEFAULT_S, Check, CheckKind, Role};
+use super::super::{CHECK_TIMEOUT_DEFAULT_S, Check, CheckKind, Feedback, RUNS_DEFAULT, Role};
 use super::place;
 use super::reader::{Fields, Reader};
 use crate::ids::CheckId;
-use crate::state::SCOPE_CHECK;
+use crate::state::{ORACLE_CHECK, SCOPE_CHECK};
 
 /// Entries of one list of checks.
 const CHECKS_MAX: usize = 500;
+/// Most runs on the base that a check may ask for.
+const RUNS_MAX: u64 = 20;
 /// Length of a command line, bytes: the kernel takes no longer single argument than 128 KiB.
 const COMMAND_BYTES_MAX: usize = 120 * 1024;
 /// Longest time that one check may take, seconds.
@@ -58,16 +60,19 @@ pub(super) fn name(reader: &mut Reader, lists: &mut [&mut Vec<Draft>]) {
             }
         }
     }
-    if let Some(span) = given.get(SCOPE_CHECK) {
-        reader.findings.error(
-            "reserved-id",
-            *span,
-            format!("the id `{SCOPE_CHECK}` is the harness's own: its check on what may change"),
-            "id: my-scope",
-        );
+    for own in [SCOPE_CHECK, ORACLE_CHECK] {
+        if let Some(span) = given.get(own) {
+            reader.findings.error(
+                "reserved-id",
+                *span,
+                format!("the id `{own}` is the harness's own: its check on what may change"),
+                format!("id: my-{own}"),
+            );
+        }
     }
     let mut taken: BTreeSet<String> = given.into_keys().collect();
     taken.insert(SCOPE_CHECK.to_owned());
+    taken.insert(ORACLE_CHECK.to_owned());
     let mut last: BTreeMap<String, usize> = BTreeMap::new();
     for draft in lists.iter_mut().flat_map(|l| l.iter_mut()) {
         let id = match &draft.given {
@@ -179,8 +184,16 @@ impl Reader<'_> {
             );
         }
         let given = self.get(fields, "id").and_then(|e| self.id(e));
-        self.postpone(fields, "hidden");
-        self.feedback(fields);
+        let hidden = self.get(fields, "hidden").and_then(|e| self.line(e));
+        let feedback = self.feedback(fields).unwrap_or(match hidden {
+            Some(_) => Feedback::Verdict,
+            None => Feedback::Full,
+        });
+        let runs = self
+            .get(fields, "runs")
+            .and_then(|e| self.count(e, RUNS_MAX))
+            .and_then(|n| u32::try_from(n).ok())
+            .unwrap_or(RUNS_DEFAULT);
         let (kind, about) = self.kind_of(fields, key, role, dir.as_deref().unwrap_or(""))?;
         let dir = dir?;
         let made_from = made(kind.key(), &about, &dir);
@@ -188,6 +201,9 @@ impl Reader<'_> {
             dir,
             timeout_s: timeout.flatten().unwrap_or(CHECK_TIMEOUT_DEFAULT_S),
             already: role == Role::Done && already.and_then(|(_, flag)| flag).unwrap_or(false),
+            hidden,
+            feedback,
+            runs,
             ..plain(kind, role)
         };
         Some(Draft {
@@ -250,16 +266,15 @@ impl Reader<'_> {
         None
     }
 
-    fn feedback(&mut self, fields: Fields) {
-        const CHOICES: &[(&str, ())] =
-            &[("full", ()), ("names", ()), ("verdict", ()), ("none", ())];
-        let Some(entry) = fields.iter().find(|e| e.key == "feedback") else {
-            return;
-        };
-        self.postpone(fields, "feedback");
-        if entry.node.value != Value::Null {
-            self.choice(entry, CHOICES);
-        }
+    fn feedback(&mut self, fields: Fields) -> Option<Feedback> {
+        const CHOICES: &[(&str, Feedback)] = &[
+            ("full", Feedback::Full),
+            ("names", Feedback::Names),
+            ("verdict", Feedback::Verdict),
+            ("none", Feedback::None),
+        ];
+        let entry = self.get(fields, "feedback")?;
+        self.choice(entry, CHOICES)
     }
 }
 
@@ -271,6 +286,9 @@ fn plain(kind: CheckKind, role: Role) -> Check {
         timeout_s: CHECK_TIMEOUT_DEFAULT_S,
         dir: String::new(),
         already: false,
+        hidden: None,
+        feedback: Feedback::Full,
+        runs: RUNS_DEFAULT,
     }
 }
 

@@ -14,24 +14,25 @@ pub(in crate::goal) const OUTPUT_IS_A_NUMBER: &str =
     r"\A\s*([-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?)\s*%?\s*\z";
 
 pub(super) const COMMON: &[&str] = &["id", "timeout", "in", "already", "hidden", "feedback"];
+/// Most faults that one `mutation` check may ask for.
+const SAMPLE_MAX: u64 = 10_000;
 const AIMS: &[&str] = &["at_least", "at_most", "equals", "no_worse"];
 
 /// The kinds of this version with the keys that go with them.
 const KINDS: &[(&str, &[&str])] = &[
     ("run", &[]),
-    ("tests", &["report", "must_pass", "proves"]),
+    ("tests", &["report", "must_pass", "proves", "runs"]),
     (
         "metric",
         &["read", "at_least", "at_most", "equals", "no_worse"],
     ),
     ("diff", &[]),
     ("file", &["exists", "contains", "matches"]),
+    ("mutation", &["paths", "at_least", "sample"]),
 ];
 
 /// Kinds that are named already; what goes with them is kept as it is.
-const LATER_KINDS: &[&str] = &[
-    "page", "http", "query", "review", "person", "mutation", "docs",
-];
+const LATER_KINDS: &[&str] = &["page", "http", "query", "review", "person", "docs"];
 
 const FORMATS: &[(&str, Format)] = &[
     ("istanbul", Format::Istanbul),
@@ -181,6 +182,7 @@ impl Reader<'_> {
             "metric" => self.metric(fields, dir),
             "diff" => self.diff(fields),
             "file" => self.file(fields, dir),
+            "mutation" => self.mutation(fields),
             _ => None,
         }
     }
@@ -448,6 +450,41 @@ impl Reader<'_> {
                 is,
             },
             path,
+        ))
+    }
+
+    fn mutation(&mut self, fields: Fields) -> Option<(CheckKind, String)> {
+        let command = self.get(fields, "mutation").and_then(|e| self.command(e));
+        let paths = self.get(fields, "paths").and_then(|e| self.globs(e));
+        let key_span = fields
+            .iter()
+            .find(|e| e.key == "mutation")
+            .map_or(Span::empty(0), |e| e.key_span);
+        let target = self.aim(fields, "mutation", &["at_least"], key_span);
+        let sample = self
+            .get(fields, "sample")
+            .and_then(|e| self.count(e, SAMPLE_MAX))
+            .and_then(|n| u32::try_from(n).ok());
+        let command = command?;
+        if let Some(Aim::AtLeast(share)) = target
+            && !(share > 0.0 && share <= 100.0)
+        {
+            self.findings.error(
+                "bad-number",
+                key_span,
+                "the share of noticed faults is a percentage above 0",
+                "at_least: 60",
+            );
+            return None;
+        }
+        Some((
+            CheckKind::Mutation {
+                command: command.clone(),
+                paths: paths.unwrap_or_default(),
+                target: target?,
+                sample,
+            },
+            command,
         ))
     }
 

@@ -196,7 +196,7 @@ fn goal(reader: &mut Reader, root: &Node, brief: String) -> Option<Goal> {
         .get(fields, "done")
         .map(|e| reader.checks(e, Role::Done))
         .unwrap_or_default();
-    let (keep_paths, mut keep) = reader.keep(fields);
+    let (kept, mut keep) = reader.keep(fields);
     checks::name(reader, &mut [&mut done, &mut keep]);
     let uses = reader.uses(fields);
     let next = reader.next(fields);
@@ -209,8 +209,8 @@ fn goal(reader: &mut Reader, root: &Node, brief: String) -> Option<Goal> {
         outcome,
         done: done.into_iter().map(|d| d.check).collect(),
         keep: super::Keep {
-            paths: keep_paths,
             checks: keep.into_iter().map(|d| d.check).collect(),
+            ..kept
         },
         uses,
         next,

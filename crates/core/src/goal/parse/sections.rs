@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::super::diagnostic::quoted;
 use super::super::words::{nearest, shown};
 use super::super::yaml::{Entry, Node, Value};
-use super::super::{Deliver, FixWhen, Items, Next, Role, Stop, Use};
+use super::super::{Deliver, FixWhen, Items, Keep, Next, Role, Stop, Use};
 use super::checks::{self, Draft};
 use super::place;
 use super::reader::{Fields, Reader};
@@ -37,19 +37,19 @@ pub(in crate::goal) const SOURCES: &[&str] = &[
 ];
 
 impl Reader<'_> {
-    /// `keep.paths`, and `keep.checks` before they have names.
-    pub fn keep(&mut self, top: Fields) -> (Vec<String>, Vec<Draft>) {
+    /// `keep`, and its checks before they have names.
+    pub fn keep(&mut self, top: Fields) -> (Keep, Vec<Draft>) {
         let Some(entry) = self.get(top, "keep") else {
-            return (Vec::new(), Vec::new());
+            return (Keep::default(), Vec::new());
         };
         let Some(fields) = self.fields(
             &entry.node,
             "keep",
             "keep: {paths: [\"migrations/**\"], checks: [{tests: npm test}]}",
         ) else {
-            return (Vec::new(), Vec::new());
+            return (Keep::default(), Vec::new());
         };
-        self.known(fields, "`keep`", &["paths", "checks"]);
+        self.known(fields, "`keep`", &["paths", "checks", "oracle"]);
         let paths = self
             .get(fields, "paths")
             .and_then(|e| self.globs(e))
@@ -58,7 +58,16 @@ impl Reader<'_> {
             .get(fields, "checks")
             .map(|e| self.checks(e, Role::Keep))
             .unwrap_or_default();
-        (paths, checks)
+        let oracle = self
+            .get(fields, "oracle")
+            .and_then(|e| self.globs(e))
+            .unwrap_or_default();
+        let keep = Keep {
+            paths,
+            oracle,
+            checks: Vec::new(),
+        };
+        (keep, checks)
     }
 
     pub fn uses(&mut self, top: Fields) -> Use {
@@ -73,12 +82,17 @@ impl Reader<'_> {
             return Use::default();
         };
         const KEYS: &[&str] = &[
-            "paths", "commands", "network", "files", "setup", "model", "tools", "mcp", "sources",
+            "paths", "oracle", "commands", "network", "files", "setup", "model", "tools", "mcp",
+            "sources",
         ];
         self.known(fields, "`use`", KEYS);
         self.postpone(fields, "sources");
         Use {
             paths: self.get(fields, "paths").and_then(|e| self.globs(e)),
+            oracle: self
+                .get(fields, "oracle")
+                .and_then(|e| self.globs(e))
+                .unwrap_or_default(),
             commands: self.get(fields, "commands").and_then(|e| self.names(e)),
             network: self
                 .get(fields, "network")

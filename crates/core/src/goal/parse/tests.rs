@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use super::super::diagnostic::{Diagnostic, Severity};
 use super::super::lint::{Facts, lint, summary, unsupported};
 use super::super::{
-    Aim, Better, CHECK_TIMEOUT_DEFAULT_S, CheckKind, Deliver, FileIs, FixWhen, Format,
+    Aim, Better, CHECK_TIMEOUT_DEFAULT_S, CheckKind, Deliver, Feedback, FileIs, FixWhen, Format,
     HOURS_DEFAULT, NO_PROGRESS_DEFAULT, Read, TURNS_DEFAULT,
 };
 use super::*;
@@ -447,11 +447,24 @@ fn checks_take_every_form() {
             is: FileIs::Matching("^# A".into())
         }
     );
+    assert_eq!(
+        check("mutation: npm test\npaths: [src/**]\nat_least: 60\nsample: 30").kind,
+        CheckKind::Mutation {
+            command: "npm test".into(),
+            paths: vec!["src/**".into()],
+            target: Aim::AtLeast(60.0),
+            sample: Some(30)
+        }
+    );
     assert!(check("run: a\nalready: true").already);
+    let hidden = check("tests: a\nhidden: ~/secret\nruns: 5");
+    assert_eq!(
+        (hidden.hidden.as_deref(), hidden.feedback, hidden.runs),
+        (Some("~/secret"), Feedback::Verdict, 5)
+    );
+    assert_eq!(check("run: a\nfeedback: none").feedback, Feedback::None);
     assert_eq!(check("run: a\ntimeout: 1h30m").timeout_s, 5_400);
-    for kind in [
-        "page", "http", "query", "review", "person", "mutation", "docs",
-    ] {
+    for kind in ["page", "http", "query", "review", "person", "docs"] {
         let check = check(&format!(
             "{kind}: {{anything: [1, {{a: b}}]}}\nmore: true\nat_least: 1\ntimeout: 5m"
         ));
@@ -530,7 +543,7 @@ fn every_value_has_its_place() {
     assert!(marked("brief").starts_with("Write a Jest"));
     // What is missing stands where it would be written.
     assert_eq!(marked("deliver"), "---");
-    assert_eq!(positions.at("deliver").line, 23);
+    assert_eq!(positions.at("deliver").line, 24);
     assert_eq!(marked("stop.usd"), "stop");
     assert!(positions.has("stop.hours") && !positions.has("stop.usd") && !positions.has("done[9]"));
 }

@@ -1,16 +1,24 @@
 //! Judging: from what happened to what it means. Evidence in, verdict out; nothing is run here.
 
-use crate::check::{Observation, Obstacle, Reading, Verdict};
-use crate::goal::globs::Globs;
-use crate::goal::{Aim, Better, Check, CheckKind, FileIs, Goal, Role};
+mod diff;
+mod metric;
+mod oracle;
+mod per_test;
+mod text;
+
+use crate::check::{Observation, Obstacle, Verdict};
+use crate::goal::{Check, CheckKind, FileIs};
 use crate::measure::Measure;
-use crate::repo::Changed;
-use crate::tests::{TestResults, TestStatus};
+
+pub use diff::{judge_diff, licence};
+pub use oracle::{canary_faults, judge_oracle};
+pub use per_test::{worth_asking_the_base, worth_repeating};
+pub use text::{clip, plain, tail};
+
+use text::names;
 
 /// How much evidence of one check the model and the report show, bytes.
 pub const EVIDENCE_BYTES_MAX: usize = 4 * 1024;
-/// How many names of tests a reason or an evidence lists.
-const NAMES_MAX: usize = 20;
 
 /// What an observation means for a check.
 #[derive(Debug, Clone, PartialEq)]
@@ -63,6 +71,12 @@ impl Judgement {
         Judgement::cannot_tell(&Obstacle::Harness { detail }, output)
     }
 
+    /// Planted faults that nobody noticed are the evidence, whatever the share is.
+    fn with_survivors(mut self, now: &Observation) -> Self {
+        self.evidence = tail(&now.output, EVIDENCE_BYTES_MAX);
+        self
+    }
+
     fn with_output(mut self, output: &[u8]) -> Self {
         self.evidence = tail(output, EVIDENCE_BYTES_MAX);
         self
@@ -113,7 +127,7 @@ pub fn judge_base(check: &Check, index: usize, runs: Baseline<'_>) -> Judgement 
         }
         found.flaky |= differs;
     }
-    let flaky = flaky_tests(runs);
+    let flaky = per_test::flaky(runs);
     if !flaky.is_empty() {
         found.flaky = true;
         found.reason = format!(
@@ -139,7 +153,7 @@ pub fn judge(
         return Judgement::cannot_tell(obstacle, &now.output);
     }
     match &check.kind {
-        CheckKind::Run { .. } => exit_code(now),
+        CheckKind::Run { .. } => exit_code(now, base),
         CheckKind::Tests {
             must_pass,
             proves_change,
@@ -149,9 +163,17 @@ pub fn judge(
                 let hint = "no per-test results were found; name a `report:`".to_owned();
                 return Judgement::cannot_tell(&Obstacle::NoPerTestResults { hint }, &now.output);
             };
-            judge_tests(check.role, must_pass, *proves_change, now, tests, base)
+            let demand = per_test::Demand {
+                role: check.role,
+                must_pass,
+                proves_change: *proves_change,
+            };
+            per_test::judge(demand, now, tests, base)
         }
-        CheckKind::Metric { target, .. } => metric(*target, index, now, base),
+        CheckKind::Metric { target, .. } => metric::judge(*target, index, now, base),
+        CheckKind::Mutation { target, .. } => {
+            metric::judge(*target, index, now, base).with_survivors(now)
+        }
         CheckKind::File { path, is } => file(path, is, now),
         CheckKind::Diff { .. } | CheckKind::Later { .. } => {
             let detail = format!("`{}` is not judged by running it", check.kind.key());
@@ -160,9 +182,16 @@ pub fn judge(
     }
 }
 
-fn exit_code(now: &Observation) -> Judgement {
+fn exit_code(now: &Observation, base: Option<Baseline<'_>>) -> Judgement {
     match now.exit {
-        Some(0) => Judgement::new(Verdict::Pass, "exit code 0"),
+        Some(0) => {
+            // A test runner's exit code stands for tests: those of the base must still be among them.
+            let hidden = match (&now.tests, base) {
+                (Some(tests), Some(base)) => per_test::behind_exit_code(now, tests, base),
+                _ => None,
+            };
+            hidden.unwrap_or_else(|| Judgement::new(Verdict::Pass, "exit code 0"))
+        }
         Some(code) => {
             Judgement::new(Verdict::Fail, format!("exit code {code}")).with_output(&now.output)
         }
@@ -173,236 +202,6 @@ fn exit_code(now: &Observation) -> Judgement {
             &now.output,
         ),
     }
-}
-
-fn judge_tests(
-    role: Role,
-    must_pass: &[String],
-    proves_change: bool,
-    now: &Observation,
-    tests: &TestResults,
-    base: Option<Baseline<'_>>,
-) -> Judgement {
-    // What must not regress, or must be new, can only be held against results that there are.
-    let needs_base = role == Role::Keep || proves_change;
-    if needs_base && base.is_some_and(|base| told(base).is_empty()) {
-        return Judgement::unknown_base(&now.output);
-    }
-    let failing: Vec<&str> = of_status(tests, TestStatus::Failed);
-    let total = tests.tests.len();
-    let passed = tests.count(TestStatus::Passed);
-    let mut faults: Vec<String> = Vec::new();
-    let mut bad = 0;
-
-    // Zero tests prove nothing, nor do tests that are all skipped.
-    if passed == 0 && failing.is_empty() {
-        let reason = if total == 0 {
-            "no test was run".to_owned()
-        } else {
-            format!("all {total} tests are skipped")
-        };
-        return Judgement::new(Verdict::Fail, reason).with_output(&now.output);
-    }
-    for name in must_pass {
-        let found: Vec<_> = tests.named(name).collect();
-        if found.is_empty() {
-            faults.push(format!("no test named `{name}`"));
-            bad += 1;
-        } else if let Some((full, status)) = found.iter().find(|(_, s)| *s != TestStatus::Passed) {
-            let how = if *status == TestStatus::Failed {
-                "fails"
-            } else {
-                "is skipped"
-            };
-            faults.push(format!("`{full}` {how}"));
-            bad += 1;
-        } else if proves_change && base.is_some_and(|b| passed_on_base(b, name)) {
-            faults.push(format!(
-                "`{name}` passes on the base already, so it proves no change"
-            ));
-            bad += 1;
-        }
-    }
-    if let Some(base) = base {
-        let lost = regressions(tests, base);
-        bad += lost.len();
-        faults.extend(lost.iter().take(NAMES_MAX).cloned());
-    }
-    let all_must_pass = role == Role::Done && must_pass.is_empty();
-    if all_must_pass && !failing.is_empty() {
-        bad += failing.len();
-        faults.push(format!(
-            "{} of {total} tests fail: {}",
-            failing.len(),
-            names(&failing)
-        ));
-    }
-    // A runner that fails for another reason (a threshold, a file that cannot be imported) is not a pass.
-    let base_exit = base.and_then(|b| b.first()).and_then(|o| o.exit);
-    let exit_counts = all_must_pass || (role == Role::Keep && base_exit == Some(0));
-    if exit_counts && failing.is_empty() && now.exit != Some(0) {
-        faults.push(format!(
-            "no test fails, but the runner ends with exit code {}",
-            now.exit.unwrap_or(-1)
-        ));
-        bad += 1;
-    }
-    let measure = Measure {
-        passing: passed as u64,
-        failing: bad as u64,
-        distance: None,
-    };
-    if faults.is_empty() {
-        let known = if failing.is_empty() {
-            String::new()
-        } else {
-            format!(", {} known to fail", failing.len())
-        };
-        let mut judgement = Judgement::new(
-            Verdict::Pass,
-            format!("{passed} of {total} tests pass{known}"),
-        );
-        judgement.measure = measure;
-        return judgement;
-    }
-    let mut judgement = Judgement::new(Verdict::Fail, clip(&faults.join("; "), 600));
-    let listed = clip(&faults.join("\n"), EVIDENCE_BYTES_MAX / 4);
-    let rest = EVIDENCE_BYTES_MAX.saturating_sub(listed.len() + 1);
-    judgement.evidence = format!("{listed}\n{}", tail(&now.output, rest));
-    judgement.measure = measure;
-    judgement
-}
-
-fn of_status(tests: &TestResults, wanted: TestStatus) -> Vec<&str> {
-    tests
-        .tests
-        .iter()
-        .filter(|(_, s)| **s == wanted)
-        .map(|(n, _)| n.as_str())
-        .collect()
-}
-
-/// The results of those runs on the base that have any.
-fn told(base: Baseline<'_>) -> Vec<&TestResults> {
-    let all: Vec<&TestResults> = base.iter().filter_map(|run| run.tests.as_ref()).collect();
-    let some: Vec<&TestResults> = all
-        .iter()
-        .copied()
-        .filter(|t| !t.tests.is_empty())
-        .collect();
-    if some.is_empty() { all } else { some }
-}
-
-fn passed_on_base(base: Baseline<'_>, name: &str) -> bool {
-    told(base).iter().any(|tests| {
-        let mut found = tests.named(name).peekable();
-        found.peek().is_some() && found.all(|(_, s)| s == TestStatus::Passed)
-    })
-}
-
-/// Tests that pass in every run on the base that tells of any, and do not pass now.
-fn regressions(now: &TestResults, base: Baseline<'_>) -> Vec<String> {
-    let runs = told(base);
-    let Some(first) = runs.first() else {
-        return Vec::new();
-    };
-    let steady = first.tests.iter().filter(|(name, status)| {
-        **status == TestStatus::Passed
-            && runs
-                .iter()
-                .all(|tests| tests.tests.get(*name) == Some(&TestStatus::Passed))
-    });
-    steady
-        .filter_map(|(name, _)| match now.tests.get(name) {
-            Some(TestStatus::Passed) => None,
-            Some(TestStatus::Failed) => Some(format!("`{name}` passed on the base and fails now")),
-            Some(TestStatus::Skipped) => {
-                Some(format!("`{name}` passed on the base and is skipped now"))
-            }
-            None => Some(format!("`{name}` passed on the base and is gone")),
-        })
-        .collect()
-}
-
-/// Tests whose status differs between runs on the same tree.
-fn flaky_tests(runs: Baseline<'_>) -> Vec<&str> {
-    let Some(first) = runs.first().and_then(|o| o.tests.as_ref()) else {
-        return Vec::new();
-    };
-    let differs = |name: &str, status: TestStatus| {
-        runs.iter()
-            .filter_map(|r| r.tests.as_ref())
-            .any(|t| t.tests.get(name) != Some(&status))
-    };
-    first
-        .tests
-        .iter()
-        .filter(|(n, s)| differs(n, **s))
-        .map(|(n, _)| n.as_str())
-        .collect()
-}
-
-fn metric(aim: Aim, index: usize, now: &Observation, base: Option<Baseline<'_>>) -> Judgement {
-    let value = match now.values.get(index) {
-        Some(Reading::Value(value)) if value.is_finite() => *value,
-        Some(Reading::Value(value)) => {
-            let detail = format!("the value is {value}");
-            return Judgement::cannot_tell(&Obstacle::ReportUnreadable { detail }, &now.output);
-        }
-        Some(Reading::Missing(obstacle)) => return Judgement::cannot_tell(obstacle, &now.output),
-        None => {
-            let detail = "no value was read".to_owned();
-            return Judgement::cannot_tell(&Obstacle::ReportUnreadable { detail }, &now.output);
-        }
-    };
-    let (holds, missing, wanted) = match aim {
-        Aim::AtLeast(goal) => (value >= goal, goal - value, format!("at least {goal}")),
-        Aim::AtMost(goal) => (value <= goal, value - goal, format!("at most {goal}")),
-        Aim::Equals(goal) => (
-            value == goal,
-            (value - goal).abs(),
-            format!("exactly {goal}"),
-        ),
-        Aim::NoWorse(better) => {
-            let Some(base) = base else {
-                let mut judgement = Judgement::new(Verdict::Pass, format!("{value} on the base"));
-                judgement.measure.distance = Some(0.0);
-                return judgement;
-            };
-            let was = base.iter().filter_map(|run| match run.values.get(index) {
-                Some(Reading::Value(value)) => Some(*value),
-                _ => None,
-            });
-            // Of two runs the less demanding counts: the difference between them is not the agent's doing.
-            let (was, sign) = match better {
-                Better::Higher => (was.reduce(f64::min), 1.0),
-                Better::Lower => (was.reduce(f64::max), -1.0),
-            };
-            let Some(was) = was else {
-                let detail = "there is no value of the base to compare with".to_owned();
-                return Judgement::cannot_tell(&Obstacle::ReportUnreadable { detail }, &now.output);
-            };
-            let word = if sign > 0.0 { "at least" } else { "at most" };
-            (
-                sign * (value - was) >= 0.0,
-                sign * (was - value),
-                format!("{word} the base's {was}"),
-            )
-        }
-    };
-    // A metric's command may fail for its own reasons, such as a threshold of its own: the number decides, and the
-    // reason says so.
-    let aside = match now.exit {
-        Some(0) => String::new(),
-        code => format!(" (the command ended with exit code {})", code.unwrap_or(-1)),
-    };
-    let verdict = if holds { Verdict::Pass } else { Verdict::Fail };
-    let mut judgement = Judgement::new(verdict, format!("{value}, wanted {wanted}{aside}"));
-    if !holds {
-        judgement = judgement.with_output(&now.output);
-    }
-    judgement.measure.distance = Some(missing.max(0.0));
-    judgement
 }
 
 fn file(path: &str, is: &FileIs, now: &Observation) -> Judgement {
@@ -438,163 +237,15 @@ fn file(path: &str, is: &FileIs, now: &Observation) -> Judgement {
     }
 }
 
-/// Judges the diff against what the goal lets change: `keep.paths` and `use.paths` for the check that every goal
-/// has, `allow` and `forbid` for one of the kind `diff`.
-pub fn judge_diff(allow: Option<&Globs>, forbid: &Globs, changes: &[Changed]) -> Judgement {
-    let offence = |path: &str| {
-        if forbid.matches(path) {
-            Some(format!("`{path}` must not change"))
-        } else if allow.is_some_and(|globs| !globs.matches(path)) {
-            Some(format!("`{path}` is not among the paths that may change"))
-        } else {
-            None
-        }
-    };
-    // A link that leads out of the repository holds here only: in a clone it is dead, or leads to something else.
-    let leads_out = |change: &Changed| {
-        let target = change
-            .link
-            .as_deref()
-            .filter(|target| leads_out(&change.path, target))?;
-        Some(format!(
-            "`{}` is a link that leads out of the repository, to `{target}`",
-            change.path
-        ))
-    };
-    let offences: Vec<String> = changes
-        .iter()
-        .filter_map(|c| offence(&c.path).or_else(|| leads_out(c)))
-        .collect();
-    if offences.is_empty() {
-        return Judgement::new(
-            Verdict::Pass,
-            format!("{} changed paths, all allowed", changes.len()),
-        );
-    }
-    let mut judgement = Judgement::new(Verdict::Fail, clip(&offences.join("; "), 600));
-    judgement.evidence = clip(&offences.join("\n"), EVIDENCE_BYTES_MAX);
-    judgement.measure.failing = offences.len() as u64;
-    judgement
-}
-
-/// Whether a link at `path` leads to somewhere outside the repository.
-fn leads_out(path: &str, target: &str) -> bool {
-    let bytes =
-        |text: &str| crate::paths::unquote(text).unwrap_or_else(|| text.as_bytes().to_vec());
-    let (path, target) = (bytes(path), bytes(target));
-    if target.starts_with(b"/") {
-        return true;
-    }
-    let mut depth = path.iter().filter(|b| **b == b'/').count();
-    for part in target.split(|b| *b == b'/') {
-        match part {
-            b"" | b"." => {}
-            b".." if depth == 0 => return true,
-            b".." => depth -= 1,
-            _ => depth += 1,
-        }
-    }
-    false
-}
-
-/// What the goal lets change: (the only paths that may, the paths that must not).
-pub fn licence(goal: &Goal) -> Result<(Option<Globs>, Globs), crate::goal::globs::BadGlob> {
-    let allow = goal
-        .uses
-        .paths
-        .as_ref()
-        .map(|paths| Globs::new(paths))
-        .transpose()?;
-    Ok((allow, Globs::new(&goal.keep.paths)?))
-}
-
-fn names<S: AsRef<str>>(list: &[S]) -> String {
-    let shown: Vec<String> = list
-        .iter()
-        .take(NAMES_MAX)
-        .map(|n| format!("`{}`", n.as_ref()))
-        .collect();
-    let more = list.len().saturating_sub(NAMES_MAX);
-    let rest = if more > 0 {
-        format!(" and {more} more")
-    } else {
-        String::new()
-    };
-    clip(&format!("{}{rest}", shown.join(", ")), 1200)
-}
-
-/// The end of what was printed, as text without escape sequences, at most `bytes` long, from the start of a line.
-pub fn tail(output: &[u8], bytes: usize) -> String {
-    let from = output.len().saturating_sub(bytes);
-    let text = String::from_utf8_lossy(&output[from..]);
-    let text = plain(&text);
-    let cut = match text.find('\n') {
-        Some(at) if from > 0 && at + 1 < text.len() => &text[at + 1..],
-        _ => &text,
-    };
-    clip(cut.trim_end(), bytes)
-}
-
-/// Text without terminal escape sequences and control characters.
-pub fn plain(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut chars = text.chars().peekable();
-    while let Some(c) = chars.next() {
-        match c {
-            '\u{1b}' => skip_escape(&mut chars),
-            '\n' | '\t' => out.push(c),
-            '\r' if chars.peek() == Some(&'\n') => {}
-            '\r' => out.push('\n'),
-            c if c.is_control() => {}
-            c => out.push(c),
-        }
-    }
-    out
-}
-
-/// Skips one ECMA-48 control sequence after its escape character.
-fn skip_escape(chars: &mut std::iter::Peekable<std::str::Chars<'_>>) {
-    match chars.next() {
-        // CSI: parameters, then one final byte.
-        Some('[') => {
-            while chars
-                .next()
-                .is_some_and(|c| !('\u{40}'..='\u{7e}').contains(&c))
-            {}
-        }
-        // OSC: up to BEL or ST.
-        Some(']') => {
-            while let Some(c) = chars.next() {
-                if c == '\u{7}' {
-                    break;
-                }
-                if c == '\u{1b}' {
-                    chars.next();
-                    break;
-                }
-            }
-        }
-        _ => {}
-    }
-}
-
-/// At most `bytes` of a text, cut at a character.
-pub fn clip(text: &str, bytes: usize) -> String {
-    if text.len() <= bytes {
-        return text.to_owned();
-    }
-    const MARK: &str = " …";
-    let mut end = bytes.saturating_sub(MARK.len());
-    while end > 0 && !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    format!("{}{MARK}", &text[..end])
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::check::Reading;
+    use crate::goal::globs::Globs;
+    use crate::goal::{Aim, Better, Role};
     use crate::ids::CheckId;
+    use crate::repo::Changed;
+    use crate::tests::{TestResults, TestStatus};
 
     fn check(role: Role, kind: CheckKind) -> Check {
         Check {
@@ -604,6 +255,9 @@ mod tests {
             timeout_s: 1,
             dir: String::new(),
             already: false,
+            hidden: None,
+            feedback: Default::default(),
+            runs: 2,
         }
     }
 
