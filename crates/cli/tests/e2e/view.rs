@@ -177,7 +177,7 @@ fn a_key_a_signal_and_q_do_what_they_say() {
     terminal.until("turn 3: shell sleep 30");
     let screen = terminal.screen();
     assert!(screen.contains("✗ failed  word"), "{screen}");
-    assert!(screen.contains("✗ claim rejected: word"), "{screen}");
+    assert!(screen.contains("turn 3: “I shall wait.”"), "{screen}");
     let pid = terminal.pid().to_string();
     for _ in 0..2 {
         let kill = std::process::Command::new("kill").arg(&pid).status();
