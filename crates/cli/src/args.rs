@@ -60,8 +60,8 @@ Examples:
     #[command(after_long_help = "\
 Examples:
   overnight show
-  overnight show last --json")]
-    Show(OneRun),
+  overnight show last --watch")]
+    Show(ShowArgs),
     /// Prints a run's events
     #[command(after_long_help = "\
 Examples:
@@ -230,6 +230,9 @@ pub struct RunArgs {
     /// Ask nothing
     #[arg(long, short)]
     pub yes: bool,
+    /// Print lines also on a terminal, instead of the live view
+    #[arg(long)]
+    pub plain: bool,
     /// Print events as JSON lines, the run last
     #[arg(long)]
     pub json: bool,
@@ -256,6 +259,19 @@ pub struct OneRun {
 }
 
 #[derive(Debug, Args)]
+pub struct ShowArgs {
+    /// The run: its id, its short id, or `last`
+    #[arg(default_value = "last")]
+    pub run: String,
+    /// Stay and show what happens: on a terminal as a live view, elsewhere as lines
+    #[arg(long, short, conflicts_with = "json")]
+    pub watch: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
 pub struct LogArgs {
     /// The run: its id, its short id, or `last`
     #[arg(default_value = "last")]
@@ -273,6 +289,9 @@ pub struct ResumeArgs {
     /// The run: its id, its short id, or `last`
     #[arg(default_value = "last")]
     pub run: String,
+    /// Print lines also on a terminal, instead of the live view
+    #[arg(long)]
+    pub plain: bool,
     /// Print events as JSON lines, the run last
     #[arg(long)]
     pub json: bool,

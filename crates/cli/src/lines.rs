@@ -325,14 +325,15 @@ pub fn farewell(state: &State) -> Vec<String> {
     let mut text = Vec::new();
     let Some(stop) = &state.stop else { return text };
     text.push(String::new());
-    text.push(stop.sentence());
+    // It may be the model's own question.
+    text.push(plain(&stop.sentence()));
     match &state.delivered {
         Some(Delivered::Branch { name, .. }) => text.push(format!("branch  {name}")),
         Some(Delivered::Patch { folder }) => text.push(format!("patches {folder}")),
         Some(Delivered::Nothing) | None => {}
     }
     if let Some(error) = &state.delivery_error {
-        text.push(format!("not delivered: {error}"));
+        text.push(plain(&format!("not delivered: {error}")));
     }
     if let Some(report) = &state.report {
         text.push(format!("report  {report}"));

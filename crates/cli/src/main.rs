@@ -8,11 +8,14 @@ mod assembly;
 mod clock;
 mod commands;
 mod config;
+mod follow;
 mod goalfile;
 mod home;
 mod interrupt;
 mod lines;
+mod onlooker;
 mod problem;
+mod view;
 
 use std::process::ExitCode;
 

@@ -17,6 +17,7 @@ mod runs;
 mod show;
 mod steer;
 mod verify;
+mod watch;
 
 use std::path::PathBuf;
 
@@ -34,7 +35,7 @@ pub async fn dispatch(command: Command) -> anyhow::Result<u8> {
         Command::Draft(args) => draft::draft(args).await,
         Command::Run(args) => run::run(args).await,
         Command::Runs(args) => runs::runs(args.json),
-        Command::Show(args) => show::show(&args),
+        Command::Show(args) => show::show(&args).await,
         Command::Log(args) => log::log(&args).await,
         Command::Report(args) => report::report(&args),
         Command::Resume(args) => resume::resume(args, None).await,

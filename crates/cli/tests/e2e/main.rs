@@ -9,4 +9,6 @@ mod kill;
 mod languages;
 mod provider;
 mod repos;
+mod terminal;
+mod view;
 mod world;
