@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use overnight_agent::Tried;
 use overnight_checks::observe::CheckoutVerifier;
 use overnight_core::check::Verdict;
 use overnight_core::goal::Role;
@@ -47,6 +48,8 @@ pub async fn check(args: CheckArgs) -> anyhow::Result<u8> {
         &goal.uses.network,
         setup,
     ));
+    // Before the checks, which take longer: a server that does not start is known in seconds.
+    let servers = assembly::try_servers(goal, &checkouts, sandbox.as_ref(), &tree).await?;
     let verifier = CheckoutVerifier::new(sandbox, checkouts);
     let shelf = FileShelf::new(&home);
     let now = SystemClock.now();
@@ -63,7 +66,7 @@ pub async fn check(args: CheckArgs) -> anyhow::Result<u8> {
     };
     let found = preflight(goal, &tree, &verifier, (&shelf, reuse), now, &each).await;
     drop(verifier);
-    tell(goal, &found, args.json)
+    tell(goal, &found, &servers, args.json)
 }
 
 fn make(home: &std::path::Path) -> anyhow::Result<std::path::PathBuf> {
@@ -72,7 +75,12 @@ fn make(home: &std::path::Path) -> anyhow::Result<std::path::PathBuf> {
     Ok(dir)
 }
 
-fn tell(goal: &overnight_core::goal::Goal, found: &Preflight, json: bool) -> anyhow::Result<u8> {
+fn tell(
+    goal: &overnight_core::goal::Goal,
+    found: &Preflight,
+    servers: &[Tried],
+    json: bool,
+) -> anyhow::Result<u8> {
     let rows = found.rows(goal);
     let done_passes = rows
         .iter()
@@ -83,11 +91,12 @@ fn tell(goal: &overnight_core::goal::Goal, found: &Preflight, json: bool) -> any
         && goal.items.is_none()
         && !goal.done.iter().any(|c| c.already);
     let unknown = rows.iter().any(|r| r.verdict == Verdict::CannotTell);
+    let unusable = servers.iter().any(|server| server.problem.is_some());
     if json {
         say!(
             "{}",
             serde_json::to_string_pretty(
-                &json!({"checks": rows, "generated": found.generated, "refused": refused})
+                &json!({"checks": rows, "generated": found.generated, "servers": servers, "refused": refused})
             )?
         );
     } else {
@@ -128,6 +137,16 @@ fn tell(goal: &overnight_core::goal::Goal, found: &Preflight, json: bool) -> any
                 clean(&found.generated.join(", "))
             );
         }
+        if !servers.is_empty() {
+            say!();
+        }
+        for server in servers {
+            let says = match &server.problem {
+                Some(problem) => format!("cannot be used: {problem}"),
+                None => format!("{} tools: {}", server.tools.len(), server.tools.join(", ")),
+            };
+            say!("MCP server {}: {}", clean(&server.server), clean(&says));
+        }
         if refused {
             say!(
                 "\nrefused: every `done` check passes already on the untouched base, so passing them proves nothing. Add a check that fails today, or say `already: true` on one that you know to pass."
@@ -137,10 +156,15 @@ fn tell(goal: &overnight_core::goal::Goal, found: &Preflight, json: bool) -> any
                 "\na check could not be run: mend it before the night, or the run may end unverifiable"
             );
         }
+        if unusable {
+            say!(
+                "\nan MCP server cannot be used: mend it, or take it out of `use.mcp`; a run would end before its first turn"
+            );
+        }
     }
     Ok(if refused {
         2
-    } else if unknown {
+    } else if unknown || unusable {
         5
     } else {
         0
