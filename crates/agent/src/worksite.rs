@@ -284,7 +284,7 @@ impl Ready {
             .filter(|(_, command)| command.exit().is_none())
             .map(|(name, _)| name.clone())
             .collect();
-        if !alive.is_empty() || self.servers.alive_inside() {
+        if !alive.is_empty() || !self.servers.alive_inside().is_empty() {
             self.close_cell().await;
         }
         alive
@@ -334,7 +334,7 @@ impl Ready {
             .unwrap_or_else(PoisonError::into_inner)
             .values()
             .any(|b| b.exit().is_none());
-        commands || self.servers.alive_inside()
+        commands || !self.servers.alive_inside().is_empty()
     }
 
     /// Puts the workspace back to its last snapshot.
@@ -380,7 +380,10 @@ impl Ready {
                 break;
             }
             if round == REVERTS_MAX {
+                let servers = self.servers.alive_inside();
                 look.stopped = self.stop_background().await;
+                look.stopped
+                    .extend(servers.iter().map(|name| format!("the server {name}")));
                 self.close_cell().await;
             }
             look.denied.extend(wrong.iter().cloned());

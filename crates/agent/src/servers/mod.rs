@@ -27,8 +27,8 @@ const CALL_TIMEOUT_S: u64 = 120;
 const FAILURES_MAX: u32 = 3;
 /// How long one that hung up is given to end, so that its exit code is known.
 const END_TIMEOUT: Duration = Duration::from_secs(2);
-/// How much of what a server wrote to its standard error is told, bytes.
-const COMPLAINT_BYTES_MAX: usize = 600;
+/// How much of the beginning, and of the end, of what a server wrote to its standard error is told, bytes.
+const COMPLAINT_BYTES_MAX: usize = 400;
 /// How many denied hosts are told.
 const HOSTS_MAX: usize = 5;
 
@@ -91,12 +91,14 @@ impl Servers {
         }
     }
 
-    /// Whether one runs in the cell, and may change files at any time.
-    pub fn alive_inside(&self) -> bool {
-        self.all.iter().any(|server| {
+    /// The names of those that run in the cell, and may change files at any time.
+    pub fn alive_inside(&self) -> Vec<String> {
+        let alive = |server: &&Server| {
             let slot = server.slot();
             slot.process.as_ref().is_some_and(|p| p.exit().is_none())
-        })
+        };
+        let alive = self.all.iter().filter(alive);
+        alive.map(|server| server.about.name.clone()).collect()
     }
 
     /// Forgets those in the cell: it is closed, and they with it.
@@ -249,10 +251,7 @@ impl Servers {
             match opened {
                 Ok(connection) => return Ok(connection),
                 Err((message, refused)) => {
-                    why = clip(
-                        plain(&message).replace('\n', " ⏎ ").trim(),
-                        2 * COMPLAINT_BYTES_MAX,
-                    );
+                    why = plain(&message).replace('\n', " ⏎ ");
                     if !refused {
                         break;
                     }
@@ -357,19 +356,279 @@ async fn complaint(server: &Server) -> String {
         Err(_) => String::new(),
     };
     let written = process.output(0);
-    let written = String::from_utf8_lossy(&written);
-    let written = plain(&written);
-    let written = written.trim();
+    let written = plain(&String::from_utf8_lossy(&written));
+    let written = ends(written.trim());
     if !written.is_empty() {
-        // The end says why.
-        let from = written.len().saturating_sub(COMPLAINT_BYTES_MAX);
-        let from = (from..=written.len())
-            .find(|at| written.is_char_boundary(*at))
-            .unwrap_or(written.len());
-        text.push_str(&format!(
-            "; its last words: {}",
-            written[from..].replace('\n', " ⏎ ")
-        ));
+        text.push_str(&format!("; it wrote: {}", written.replace('\n', " ⏎ ")));
     }
     text
+}
+
+/// The beginning and the end of a text: some programs say first what is wrong, others last.
+fn ends(text: &str) -> String {
+    if text.len() <= 2 * COMPLAINT_BYTES_MAX {
+        return text.to_owned();
+    }
+    let from = text.len() - COMPLAINT_BYTES_MAX;
+    let from = (from..=text.len())
+        .find(|at| text.is_char_boundary(*at))
+        .unwrap_or(text.len());
+    format!("{} … {}", clip(text, COMPLAINT_BYTES_MAX), &text[from..])
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use overnight_ports::mcp::NoConnection;
+    use overnight_ports::model::ToolSpec;
+    use overnight_ports::sandbox::{Finished, Talk};
+    use serde_json::json;
+
+    use super::*;
+
+    /// A cell whose commands do nothing, and which counts those that are alive.
+    #[derive(Default)]
+    struct Idle {
+        alive: Arc<AtomicU32>,
+        started: AtomicU32,
+    }
+
+    struct Process {
+        alive: Arc<AtomicU32>,
+        over: Mutex<bool>,
+    }
+
+    #[async_trait]
+    impl Background for Process {
+        fn exit(&self) -> Option<Exit> {
+            self.over.lock().expect("a flag").then_some(Exit::Killed)
+        }
+        fn output(&self, _: usize) -> Vec<u8> {
+            b"\x1b[31mwhy it\nfailed\n".to_vec()
+        }
+        async fn wait(&self) -> Exit {
+            match self.exit() {
+                Some(exit) => exit,
+                None => std::future::pending().await,
+            }
+        }
+        async fn kill(&self) {
+            if !std::mem::replace(&mut *self.over.lock().expect("a flag"), true) {
+                self.alive.fetch_sub(1, Ordering::Relaxed);
+            }
+        }
+    }
+
+    #[async_trait]
+    impl Cell for Idle {
+        fn root(&self) -> &Path {
+            Path::new("/")
+        }
+        async fn run(&self, _: Command) -> Result<Finished, SandboxError> {
+            Err(SandboxError::Closed)
+        }
+        async fn start(&self, _: Command) -> Result<Box<dyn Background>, SandboxError> {
+            Err(SandboxError::Closed)
+        }
+        async fn talk(&self, _: Command) -> Result<Talk, SandboxError> {
+            self.alive.fetch_add(1, Ordering::Relaxed);
+            self.started.fetch_add(1, Ordering::Relaxed);
+            let (stdout, stdin) = std::io::pipe()?;
+            let command = Process {
+                alive: self.alive.clone(),
+                over: Mutex::new(false),
+            };
+            Ok(Talk {
+                stdin,
+                stdout,
+                command: Box::new(command),
+            })
+        }
+        async fn close(&self) {}
+    }
+
+    struct Held(Arc<Idle>);
+
+    #[async_trait]
+    impl Cells for Held {
+        async fn cell(&self) -> Result<Arc<dyn Cell>, String> {
+            Ok(self.0.clone())
+        }
+        async fn forget_cell(&self) {}
+    }
+
+    /// Connections on which a tool does what its name says.
+    struct Obedient {
+        greets: bool,
+    }
+
+    #[async_trait]
+    impl Connector for Obedient {
+        async fn over_pipes(
+            &self,
+            _: std::io::PipeWriter,
+            _: std::io::PipeReader,
+            greeting: Greeting,
+        ) -> Result<Box<dyn Connection>, NoConnection> {
+            if !self.greets {
+                return std::future::pending().await;
+            }
+            match greeting {
+                Greeting::Initialize => Err(NoConnection {
+                    message: "too old".into(),
+                    refused: true,
+                }),
+                Greeting::Discover => Ok(Box::new(Conversation)),
+            }
+        }
+        async fn over_http(
+            &self,
+            _: &str,
+            _: Option<&str>,
+            _: Greeting,
+        ) -> Result<Box<dyn Connection>, NoConnection> {
+            Err(NoConnection {
+                message: "nobody\nis there".into(),
+                refused: false,
+            })
+        }
+    }
+
+    struct Conversation;
+
+    #[async_trait]
+    impl Connection for Conversation {
+        async fn tools(&self) -> Result<Vec<ServerTool>, CallError> {
+            std::future::pending().await
+        }
+        async fn call(&self, tool: &str, _: Map<String, Value>) -> Result<ToolAnswer, CallError> {
+            match tool {
+                "answer" => Ok(ToolAnswer {
+                    ok: true,
+                    text: "yes".into(),
+                }),
+                "refuse" => Err(CallError::Refused("no".into())),
+                "lose" => Err(CallError::Lost("it is gone".into())),
+                _ => std::future::pending().await,
+            }
+        }
+        fn lost(&self) -> bool {
+            false
+        }
+    }
+
+    fn servers(greets: bool, at: McpAt) -> Servers {
+        let about = McpServer {
+            name: "s".into(),
+            at,
+            tools: None,
+            timeout_s: Some(5),
+        };
+        Servers::new(Some(Arc::new(Obedient { greets })), &[about])
+    }
+
+    fn inside() -> McpAt {
+        McpAt::Run {
+            command: "x".into(),
+        }
+    }
+
+    async fn call(servers: &Servers, cells: &Held, tool: &str) -> Result<String, String> {
+        let tool = OfferedTool {
+            server: "s".into(),
+            tool: tool.into(),
+            spec: ToolSpec {
+                name: format!("s__{tool}"),
+                description: String::new(),
+                parameters: json!({}),
+            },
+        };
+        match servers.call(&tool, Map::new(), cells).await {
+            Called::Answered(answer) => Ok(answer.text),
+            Called::Failed(why) => Err(why),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_server_serves_until_it_is_lost_and_is_given_up_after_three_failures_in_a_row() {
+        let cells = Held(Arc::default());
+        let servers = servers(true, inside());
+        for _ in 0..3 {
+            assert_eq!(call(&servers, &cells, "answer").await, Ok("yes".into()));
+        }
+        let why = call(&servers, &cells, "refuse").await.expect_err("refused");
+        assert_eq!(why, "The server `s` refuses the call: no.");
+        // Once for each greeting; the first one was killed.
+        assert_eq!(cells.0.started.load(Ordering::Relaxed), 2);
+        assert_eq!(servers.alive_inside(), ["s"]);
+        for tool in ["lose", "hang"] {
+            let why = call(&servers, &cells, tool).await.expect_err("it fails");
+            assert!(
+                why.ends_with("It is started again with the next call."),
+                "{why}"
+            );
+            assert!(
+                why.contains("Whether the call was carried out is not known."),
+                "{why}"
+            );
+            assert!(servers.alive_inside().is_empty());
+        }
+        assert_eq!(call(&servers, &cells, "answer").await, Ok("yes".into()));
+        for _ in 0..2 {
+            call(&servers, &cells, "lose").await.expect_err("it fails");
+        }
+        let why = call(&servers, &cells, "hang").await.expect_err("it fails");
+        assert!(
+            why.contains("it did not answer within 5 s")
+                && why.ends_with("the server is given up."),
+            "{why}"
+        );
+        let why = call(&servers, &cells, "answer")
+            .await
+            .expect_err("given up");
+        assert!(
+            why.starts_with(
+                "The server `s` is given up after 3 failures in a row, the last: it did not"
+            ),
+            "{why}"
+        );
+        assert_eq!(cells.0.alive.load(Ordering::Relaxed), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_that_is_given_up_leaves_nothing_alive_beside_the_next() {
+        let cells = Held(Arc::default());
+        let servers = servers(true, inside());
+        let given_up = timeout(Duration::from_secs(1), call(&servers, &cells, "hang")).await;
+        assert!(given_up.is_err());
+        assert_eq!(servers.alive_inside(), ["s"], "it may still change files");
+        assert_eq!(call(&servers, &cells, "answer").await, Ok("yes".into()));
+        assert_eq!(cells.0.alive.load(Ordering::Relaxed), 1);
+        servers.forget_inside();
+        assert!(servers.alive_inside().is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_server_is_told_of_with_what_it_wrote() {
+        let cells = Held(Arc::default());
+        let silent = servers(false, inside());
+        let why = silent.tools(&cells).await.map(drop).expect_err("silent");
+        assert_eq!(
+            why,
+            "`s`: it did not answer the greeting within 90 s; it wrote: why it ⏎ failed"
+        );
+        assert_eq!(cells.0.alive.load(Ordering::Relaxed), 0);
+        let slow = servers(true, inside());
+        let why = slow.tools(&cells).await.map(drop).expect_err("slow");
+        assert_eq!(why, "`s`: it did not list its tools within 30 s");
+        let url = McpAt::Url {
+            url: "https://a.example".into(),
+            token: None,
+        };
+        let away = servers(true, url);
+        let why = away.tools(&cells).await.map(drop).expect_err("away");
+        assert_eq!(why, "`s`: nobody ⏎ is there");
+    }
 }

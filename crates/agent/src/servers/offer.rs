@@ -386,7 +386,7 @@ mod tests {
             refusal.len() < 4096 && !refusal.contains('\u{1b}'),
             "{refusal}"
         );
-        let large: Vec<ServerTool> = (0..40)
+        let large: Vec<ServerTool> = (0..47)
             .map(|n| ServerTool {
                 description: "long ".repeat(1000),
                 ..tool(&format!("t{n}"))

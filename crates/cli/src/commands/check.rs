@@ -145,7 +145,11 @@ fn tell(
                 Some(problem) => format!("cannot be used: {problem}"),
                 None => format!("{} tools: {}", server.tools.len(), server.tools.join(", ")),
             };
-            say!("MCP server {}: {}", clean(&server.server), clean(&says));
+            say!(
+                "MCP server {}: {}",
+                clean(&server.server),
+                overnight_core::judge::plain(&says).replace('\n', " ")
+            );
         }
         if refused {
             say!(
