@@ -45,7 +45,7 @@ pub enum Fact {
         base: Base,
         /// The tools that the goal's MCP servers offer. Fixed with this for the whole run, whatever they say later.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        offer: Option<Offer>,
+        offer: Option<Box<Offer>>,
     },
     /// A check was run, on the base or on a candidate.
     CheckReported {

@@ -63,7 +63,10 @@ pub(crate) async fn perform(
     match effect {
         Effect::Prepare => match ports.site.prepare(state).await {
             Ok(base) => match ports.site.offer(state).await {
-                Ok(offer) => say(Fact::Prepared { base, offer }),
+                Ok(offer) => {
+                    let offer = offer.map(Box::new);
+                    say(Fact::Prepared { base, offer });
+                }
                 Err(why) => say(failed("the MCP servers cannot be used", &why)),
             },
             Err(why) => say(failed("the workspace could not be made", &why)),

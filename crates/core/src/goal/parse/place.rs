@@ -329,9 +329,8 @@ mod tests {
         ] {
             assert_eq!(at(bad), None, "{bad}");
         }
-        let named = |url: &str, entry: &str| {
-            super::named(&address(url).expect("an address"), &[entry.to_owned()])
-        };
+        let fits =
+            |url: &str, entry: &str| named(&address(url).expect("an address"), &[entry.to_owned()]);
         for (url, entry) in [
             ("https://a.example/x", "a.example"),
             ("https://a.example/x", "A.example:443"),
@@ -339,7 +338,7 @@ mod tests {
             ("http://[::1]:80/x", "[::1]:80"),
             ("http://10.0.0.1/x", "10.0.0.1"),
         ] {
-            assert!(named(url, entry), "{url} {entry}");
+            assert!(fits(url, entry), "{url} {entry}");
         }
         for (url, entry) in [
             ("https://a.example/x", "b.example"),
@@ -348,7 +347,7 @@ mod tests {
             ("https://ba.example/x", "*.a.example"),
             ("https://evil-a.example/x", "a.example"),
         ] {
-            assert!(!named(url, entry), "{url} {entry}");
+            assert!(!fits(url, entry), "{url} {entry}");
         }
     }
 
