@@ -14,6 +14,8 @@ use overnight_ports::model::Entry;
 use crate::transcript::Transcript;
 
 pub(crate) const INSTRUCTIONS: &str = include_str!("../prompts/instructions.md");
+/// What is said of the tools of servers, if there are any.
+pub(crate) const SERVERS: &str = include_str!("../prompts/servers.md");
 /// How much evidence the current view holds, bytes, shared among the open checks.
 const EVIDENCE_BYTES_MAX: usize = 8 * 1024;
 

@@ -45,6 +45,9 @@ pub enum Fact {
     Prepared {
         /// What it starts from.
         base: Base,
+        /// The tools that the goal's MCP servers offer. Fixed with this for the whole run, whatever they say later.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        offer: Option<Box<Offer>>,
     },
     /// A check was run, on the base or on a candidate.
     CheckReported {
@@ -311,4 +314,22 @@ pub enum Notice {
         /// What was claimed so far and did not hold, oldest first.
         failed: Vec<String>,
     },
+}
+
+/// What the MCP servers of a goal offered when the run began.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Offer {
+    /// The tools as the model is told of them.
+    pub tools: BlobId,
+    /// How many of them each server has, in the goal's order.
+    pub servers: Vec<OfferedBy>,
+}
+
+/// One server's part of an [`Offer`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OfferedBy {
+    /// The server's name.
+    pub server: String,
+    /// Its tools.
+    pub tools: u32,
 }

@@ -65,7 +65,13 @@ pub(crate) async fn perform(
     let say = |fact: Fact| send(Event::run(ports.clock.now(), fact));
     match effect {
         Effect::Prepare => match ports.site.prepare(state).await {
-            Ok(base) => say(Fact::Prepared { base }),
+            Ok(base) => match ports.site.offer(state).await {
+                Ok(offer) => {
+                    let offer = offer.map(Box::new);
+                    say(Fact::Prepared { base, offer });
+                }
+                Err(why) => say(failed("the MCP servers cannot be used", &why)),
+            },
             Err(why) => say(failed("the workspace could not be made", &why)),
         },
         Effect::Baseline => baseline(state, ports, &say).await,

@@ -4,6 +4,7 @@
 pub mod clock;
 pub mod forge;
 pub mod journal;
+pub mod mcp;
 pub mod model;
 pub mod oracle;
 pub mod sandbox;

@@ -2,6 +2,7 @@
 //! home and temporary folder and its own loopback, in which commands run one after the other or in the background.
 
 use std::collections::BTreeMap;
+use std::io::{PipeReader, PipeWriter};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -178,12 +179,24 @@ pub trait Cell: Send + Sync {
     async fn run(&self, command: Command) -> Result<Finished, SandboxError>;
     /// Starts a command that outlives the call. `timeout` is ignored.
     async fn start(&self, command: Command) -> Result<Box<dyn Background>, SandboxError>;
+    /// Starts a command that is talked to over its standard streams. `timeout`, `stdin` and `streams` are ignored.
+    async fn talk(&self, command: Command) -> Result<Talk, SandboxError>;
     /// The hosts that were asked for inside and denied, as `host:port`, since the cell was opened; each once.
     fn denied_hosts(&self) -> Vec<String> {
         Vec::new()
     }
     /// Kills everything inside and frees what the cell held.
     async fn close(&self);
+}
+
+/// A command that is talked to while it runs. What it writes to standard error is the background command's output.
+pub struct Talk {
+    /// Its standard input. Dropping it is the end of it.
+    pub stdin: PipeWriter,
+    /// Its standard output.
+    pub stdout: PipeReader,
+    /// The command itself. It must be killed, or its cell closed, whether or not the pipes are.
+    pub command: Box<dyn Background>,
 }
 
 /// A command in the background. Dropping it leaves it running; it dies with its cell.

@@ -93,3 +93,16 @@ async fn the_limit_and_the_end_of_the_cell_kill() {
         Err(SandboxError::Closed)
     ));
 }
+
+#[tokio::test]
+async fn a_command_is_talked_to() {
+    let world = World::new();
+    let cell = open(&world).await;
+    common::conversation(&*cell).await;
+    let talk = cell.talk(command("cat")).await.expect("it starts");
+    cell.close().await;
+    assert!(matches!(
+        talk.command.wait().await,
+        Exit::Killed | Exit::Signal(9)
+    ));
+}

@@ -1,6 +1,7 @@
 //! The tools: their names, arguments and descriptions are public; people script against them.
 
 pub(crate) mod files;
+mod outside;
 pub(crate) mod search;
 mod shell;
 mod words;
@@ -13,6 +14,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::context::Context;
+use crate::servers::OfferedTool;
 use crate::shown::shown;
 
 /// How much of a call's arguments a person's line shows, bytes.
@@ -98,7 +100,7 @@ impl Outcome {
 }
 
 /// The tools that the model is told of.
-pub(crate) fn specs(state: &State) -> Vec<ToolSpec> {
+pub(crate) fn specs(state: &State, offered: &[OfferedTool]) -> Vec<ToolSpec> {
     let text = json!({"type": "string"});
     let number = json!({"type": "number"});
     let flag = json!({"type": "boolean"});
@@ -181,6 +183,7 @@ pub(crate) fn specs(state: &State) -> Vec<ToolSpec> {
             description: description.trim_end().to_owned(),
             parameters: json!({"type": "object", "properties": properties, "required": required, "additionalProperties": false}),
         })
+        .chain(offered.iter().map(|tool| tool.spec.clone()))
         .collect()
 }
 
@@ -194,6 +197,12 @@ pub(crate) fn line(call: &Call) -> String {
     .find_map(|key| value.get(key))
     .map(|v| v.as_str().map_or_else(|| v.to_string(), str::to_owned))
     .unwrap_or_default();
+    // A server's tool may call its arguments anything.
+    let about = if about.is_empty() && call.name.contains("__") {
+        call.arguments.clone()
+    } else {
+        about
+    };
     let about = overnight_core::judge::plain(&about).replace('\n', " ⏎ ");
     clip(format!("{} {about}", call.name).trim_end(), LINE_BYTES_MAX)
 }
@@ -221,15 +230,21 @@ pub(crate) async fn perform(call: &Call, cx: &Context<'_>) -> Outcome {
         "claim_done" => arguments(call).map_or_else(|o| *o, words::claim),
         "ask_for_help" => arguments(call).map_or_else(|o| *o, words::help),
         "close_item" => Outcome::failed("This run has no worklist, so there is no item to close."),
-        other => Outcome::failed(format!(
-            "There is no tool `{}`. The tools are: {}.",
-            clip(other, 80),
-            specs(cx.state)
-                .iter()
-                .map(|s| s.name.clone())
-                .collect::<Vec<_>>()
-                .join(", ")
-        )),
+        other => match cx.offered.iter().find(|tool| tool.spec.name == other) {
+            Some(tool) => match arguments(call) {
+                Ok(args) => outside::run(tool, args, cx).await,
+                Err(outcome) => *outcome,
+            },
+            None => Outcome::failed(format!(
+                "There is no tool `{}`. The tools are: {}.",
+                clip(other, 80),
+                specs(cx.state, cx.offered)
+                    .iter()
+                    .map(|s| s.name.clone())
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            )),
+        },
     }
 }
 

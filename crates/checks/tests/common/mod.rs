@@ -15,6 +15,7 @@ use overnight_core::ids::TreeId;
 use overnight_core::tests::TestStatus;
 use overnight_ports::sandbox::{
     Background, Cell, CellSpec, Command, Exit, Finished, Level, Network, Sandbox, SandboxError,
+    Talk,
 };
 use overnight_ports::verifier::{Ask, Probe, Verifier};
 use tokio::io::AsyncWriteExt;
@@ -96,6 +97,10 @@ impl Cell for PlainCell {
     }
 
     async fn start(&self, _: Command) -> Result<Box<dyn Background>, SandboxError> {
+        Err(SandboxError::Closed)
+    }
+
+    async fn talk(&self, _: Command) -> Result<Talk, SandboxError> {
         Err(SandboxError::Closed)
     }
 

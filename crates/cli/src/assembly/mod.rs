@@ -5,6 +5,7 @@ mod forge;
 mod ground;
 mod manners;
 mod oracle;
+mod servers;
 mod setup;
 
 use std::path::{Path, PathBuf};
@@ -25,6 +26,7 @@ pub use checkouts::RunCheckouts;
 use forge::LocalForge;
 use ground::GitGround;
 pub use oracle::GitOracle;
+pub use servers::{connector, tried as try_servers};
 pub use setup::Setup;
 
 use crate::clock::{SystemClock, local_time};
@@ -133,11 +135,9 @@ pub fn ports(parts: Parts) -> anyhow::Result<Ports> {
     let clock = Arc::new(SystemClock);
     let setup = Arc::new(Setup::new(&home, &goal, sandbox.clone()));
     let ground = GitGround::new(repo.clone(), run_dir.clone(), home.clone(), setup.clone());
-    let site = Arc::new(Worksite::new(
-        Arc::new(ground),
-        sandbox.clone(),
-        store.clone(),
-    ));
+    let site = Worksite::new(Arc::new(ground), sandbox.clone(), store.clone())
+        .with_servers(connector(&goal)?);
+    let site = Arc::new(site);
     let checkouts = Arc::new(RunCheckouts::new(
         &run_dir,
         hidden(&home, &repo),

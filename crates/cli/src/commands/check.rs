@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use overnight_agent::Tried;
 use overnight_checks::observe::CheckoutVerifier;
 use overnight_core::check::{CheckReport, Verdict};
 use overnight_core::goal::{Goal, Role};
@@ -40,7 +41,16 @@ pub async fn check(args: CheckArgs) -> anyhow::Result<u8> {
     else {
         return Ok(interrupted());
     };
-    tell(goal, &found?, args.json)
+    let OnBase { found, servers } = found?;
+    tell(goal, &found, &servers, args.json)
+}
+
+/// What can be known before a run begins.
+pub struct OnBase {
+    /// What every check finds.
+    pub found: Preflight,
+    /// How the MCP servers of the goal started.
+    pub servers: Vec<Tried>,
 }
 
 /// Runs every check of a goal on the untouched base of the repository around `folder`.
@@ -50,7 +60,7 @@ pub async fn on_base(
     sandbox: Arc<dyn Sandbox>,
     reuse: Reuse,
     each: &(dyn Fn(&CheckReport) + Send + Sync),
-) -> anyhow::Result<Preflight> {
+) -> anyhow::Result<OnBase> {
     let home = made_home()?;
     let scratch = Scratch::new(&home, "overnight-check-")?;
     let repo = match assembly::repository(goal, folder)? {
@@ -75,10 +85,13 @@ pub async fn on_base(
         &goal.uses.network,
         setup,
     ));
+    // Before the checks, which take longer: a server that does not start is known in seconds.
+    let servers = assembly::try_servers(goal, &checkouts, sandbox.as_ref(), &tree).await?;
     let verifier = CheckoutVerifier::new(sandbox, checkouts);
     let shelf = FileShelf::new(&home);
     let now = SystemClock.now();
-    Ok(preflight(goal, &tree, &verifier, (&shelf, reuse), now, each).await)
+    let found = preflight(goal, &tree, &verifier, (&shelf, reuse), now, each).await;
+    Ok(OnBase { found, servers })
 }
 
 /// What the preflight means for the goal.
@@ -159,22 +172,55 @@ pub fn table(goal: &Goal, found: &Preflight) -> String {
     lines.join("\n")
 }
 
-fn tell(goal: &Goal, found: &Preflight, json: bool) -> anyhow::Result<u8> {
+/// How the MCP servers started, a line each, and what follows from it.
+fn told_of(servers: &[Tried]) -> Vec<String> {
+    let mut lines: Vec<String> = servers
+        .iter()
+        .map(|server| {
+            let says = match &server.problem {
+                Some(problem) => format!("cannot be used: {problem}"),
+                None => format!("{} tools: {}", server.tools.len(), server.tools.join(", ")),
+            };
+            format!(
+                "MCP server {}: {}",
+                clean(&server.server),
+                overnight_core::judge::plain(&says).replace('\n', " ")
+            )
+        })
+        .collect();
+    if servers.iter().any(|server| server.problem.is_some()) {
+        lines.push(
+            "\nan MCP server cannot be used: mend it, or take it out of `use.mcp`; a run would end before its first turn"
+                .to_owned(),
+        );
+    }
+    lines
+}
+
+fn tell(goal: &Goal, found: &Preflight, servers: &[Tried], json: bool) -> anyhow::Result<u8> {
     let standing = standing(goal, found);
+    let unusable = servers.iter().any(|server| server.problem.is_some());
     if json {
         let refused = standing == Standing::Refused;
         say!(
             "{}",
             serde_json::to_string_pretty(
-                &json!({"checks": found.rows(goal), "generated": found.generated, "refused": refused})
+                &json!({"checks": found.rows(goal), "generated": found.generated, "servers": servers, "refused": refused})
             )?
         );
     } else {
         say!("{}", table(goal, found));
+        if !servers.is_empty() {
+            say!();
+        }
+        for line in told_of(servers) {
+            say!("{line}");
+        }
     }
     Ok(match standing {
         Standing::Refused => 2,
         Standing::Unknown => 5,
+        Standing::Sound if unusable => 5,
         Standing::Sound => 0,
     })
 }

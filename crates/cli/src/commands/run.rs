@@ -105,6 +105,8 @@ pub async fn start(start: Start) -> anyhow::Result<u8> {
         shelf,
         output,
     } = start;
+    // A token that is missing is said before there is a run.
+    assembly::connector(&goal.goal)?;
     let home = made_home()?;
     let repo = assembly::repository(&goal.goal, &folder)?;
     if let Some(repo) = &repo {

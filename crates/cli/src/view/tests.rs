@@ -101,7 +101,7 @@ impl Story {
             identity: "Ann <ann@example.org>".into(),
             notes: vec![],
         };
-        self.tell(2 * S, Fact::Prepared { base })
+        self.tell(2 * S, Fact::Prepared { base, offer: None })
     }
 
     fn check(&mut self, id: &str, verdict: Verdict, reason: &str, measure: Measure) -> &mut Story {

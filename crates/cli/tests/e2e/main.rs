@@ -7,6 +7,7 @@ mod ends;
 mod honest;
 mod kill;
 mod languages;
+mod mcp;
 mod provider;
 mod repos;
 mod terminal;

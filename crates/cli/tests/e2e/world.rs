@@ -81,7 +81,20 @@ impl World {
     }
 
     /// Uses the home of whoever runs the tests: toolchains often live there.
-    pub fn with_toolchains(mut self) -> World {
+    pub fn with_toolchains(self) -> World {
+        let mut world = self.with_home();
+        if let Some(tools) = std::env::var_os("OVERNIGHT_TEST_TOOLS") {
+            let own = PathBuf::from(tools).join("py/bin");
+            world.env.insert(
+                "PATH".to_owned(),
+                format!("{}:{}", own.display(), env_path()),
+            );
+        }
+        world
+    }
+
+    /// The same, without the tests' own tools.
+    pub fn with_home(mut self) -> World {
         if let Some(home) = std::env::var_os("HOME") {
             self.home = PathBuf::from(home);
         }
@@ -95,13 +108,6 @@ impl World {
             if let Ok(value) = std::env::var(name) {
                 self.env.insert(name.to_owned(), value);
             }
-        }
-        if let Some(tools) = std::env::var_os("OVERNIGHT_TEST_TOOLS") {
-            let own = PathBuf::from(tools).join("py/bin");
-            self.env.insert(
-                "PATH".to_owned(),
-                format!("{}:{}", own.display(), env_path()),
-            );
         }
         self
     }

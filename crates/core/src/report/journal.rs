@@ -164,6 +164,7 @@ impl Journal {
         match words[0] {
             "prepared" => self.add(Fact::Prepared {
                 base: base(rest.contains(&"dirty")),
+                offer: None,
             }),
             "base" => self.add(reported(Target::Base, rest)),
             "baselined" => self.add(Fact::BaselineEnded {

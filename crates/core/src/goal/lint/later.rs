@@ -70,13 +70,6 @@ pub fn unsupported(parsed: &Parsed) -> Vec<Diagnostic> {
             "deliver: branch, and open the pull request from the branch",
         );
     }
-    if !goal.uses.mcp.is_empty() {
-        cannot(
-            "use.mcp",
-            "MCP servers (`use.mcp`)".to_owned(),
-            "remove the line; programs can be called through `shell`",
-        );
-    }
     for key in &parsed.later {
         let span = Span::new(key.at.offset, key.at.offset + key.at.length);
         match key.key {

@@ -388,8 +388,11 @@ fn what_cannot_run_yet_is_said_plainly() {
         [error]
     );
     assert_eq!(
-        later(&with("use: {", "use: {mcp: [a], sources: [b], ")),
-        [error, error]
+        later(&with(
+            "use: {",
+            "use: {mcp: [{name: a, run: b}], sources: [b], "
+        )),
+        [error]
     );
     assert_eq!(
         later(&with("next:", "items: {from: file, path: a}\nnext:")),
