@@ -15,6 +15,7 @@
 mod examine;
 mod licence;
 mod lines;
+mod lockfile;
 mod makefile;
 mod manifest;
 mod place;
