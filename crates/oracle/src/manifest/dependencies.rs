@@ -207,9 +207,7 @@ fn text_target(text: &str) -> Option<Target> {
         Some((name, place)) if !name.is_empty() && !name.contains(['/', ':']) => place.trim(),
         _ => text,
     };
-    let local = place.starts_with(['.', '/', '~'])
-        && !place.starts_with("~=")
-        && !place.starts_with(|c: char| c == '~')
+    let local = place.starts_with(['.', '/'])
         || ["file:", "link:", "portal:", "{root", "git+file:", "~/"]
             .iter()
             .any(|start| place.starts_with(start));

@@ -335,7 +335,7 @@ impl Differ<'_> {
         }
     }
 
-    fn diff_targets(&mut self, path: &mut Vec<String>, old: Option<&Value>, new: Option<&Value>) {
+    fn diff_targets(&mut self, path: &[String], old: Option<&Value>, new: Option<&Value>) {
         let (old, new) = (targets(old), targets(new));
         for (name, target) in &old {
             if new.get(name) != Some(target) {
@@ -385,7 +385,7 @@ impl Differ<'_> {
         }
     }
 
-    fn diff_members(&mut self, path: &mut Vec<String>, old: Option<&Value>, new: Option<&Value>) {
+    fn diff_members(&mut self, path: &[String], old: Option<&Value>, new: Option<&Value>) {
         let list = |value: Option<&Value>| -> BTreeSet<String> {
             value
                 .and_then(Value::as_array)
