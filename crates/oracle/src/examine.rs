@@ -488,8 +488,13 @@ impl<'a> Examiner<'a> {
                     self.undo(found)
                 };
             }
-            let is_new_folder = !folder.is_empty() && !self.places.base.exists(folder);
-            if is_new_folder {
+            // Where the base has nothing that the manifest could speak for, it can change nothing.
+            let idle = !self
+                .places
+                .base_below(folder)
+                .iter()
+                .any(|path| kind.sources().iter().any(|end| path.ends_with(end)));
+            if idle {
                 self.relock(change.path, kind, folder);
                 return;
             }

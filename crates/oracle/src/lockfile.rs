@@ -38,8 +38,6 @@ fn toml_packages(text: &str) -> Option<BTreeSet<String>> {
     let mut all = BTreeSet::new();
     for package in packages {
         if own(package) && package.get("checksum").is_none() && package.get("files").is_none() {
-            let name = package.get("name").and_then(toml::Value::as_str)?;
-            all.insert(format!("own {name}"));
             continue;
         }
         all.insert(package.to_string());

@@ -582,6 +582,17 @@ fn a_repository_without_tests_may_get_its_first_ones() {
                 ],
                 &["-tests/test_a.py"],
             ),
+            honest(
+                "a first crate",
+                vec![
+                    put(
+                        "Cargo.toml",
+                        "[package]\nname = \"a\"\n\n[profile.release]\nlto = true\n",
+                    ),
+                    put("src/lib.rs", "pub fn a() {}\n"),
+                ],
+                &[],
+            ),
             honest("a file goes", vec![del("src/a.py")], &[]),
         ],
     );

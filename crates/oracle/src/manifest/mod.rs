@@ -49,6 +49,14 @@ impl Kind {
         }
     }
 
+    /// Extensions of the sources that tools of this kind work on.
+    pub(crate) fn sources(self) -> &'static [&'static str] {
+        match self {
+            Kind::PyProject | Kind::SetupCfg | Kind::Requirements => &[".py"],
+            _ => self.splits(),
+        }
+    }
+
     /// Extensions of the sources that a manifest of this kind speaks for; a new one among old sources takes them out of
     /// the project that they were in. Empty if it does not.
     pub(crate) fn splits(self) -> &'static [&'static str] {
