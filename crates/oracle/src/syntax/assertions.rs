@@ -5,6 +5,8 @@ use super::form::{Without, form, forms};
 use super::javascript;
 use super::parse::Node;
 
+/// Most assertions that are read of one test.
+const ASSERTIONS_MAX: usize = 2_000;
 /// How deep a test's statements are looked at for what keeps them from being reached.
 const ANCESTORS_MAX: usize = 64;
 
@@ -49,10 +51,18 @@ impl Asserted<'_> {
             return Strength::Nothing;
         }
         let method = self.method.as_str();
-        let about = self.arguments.first().and_then(|argument| argument.last()).copied();
+        let about = self
+            .arguments
+            .first()
+            .and_then(|argument| argument.last())
+            .copied();
         let truth = TRUTH.contains(&method);
         if WEAK.contains(&method)
-            || self.negated && matches!(method, "toBeNull" | "toBeUndefined" | "toThrow" | "toBe" | "toEqual" | "Nil" | "Empty")
+            || self.negated
+                && matches!(
+                    method,
+                    "toBeNull" | "toBeUndefined" | "toThrow" | "toBe" | "toEqual" | "Nil" | "Empty"
+                )
         {
             return Strength::Weak;
         }
@@ -67,24 +77,82 @@ impl Asserted<'_> {
 
     /// Its form, with or without its numbers.
     pub fn form(&self, numbers: bool) -> Vec<u8> {
-        forms(&[self.node], Without { node: None, numbers: !numbers })
+        forms(
+            &[self.node],
+            Without {
+                node: None,
+                numbers: !numbers,
+            },
+        )
     }
 }
 
 const TRUTH: &[&str] = &[
-    "assert", "ok", "assertTrue", "True", "toBeTruthy", "isTrue", "debug_assert", "prop_assert", "is_true", "true", "truthy",
+    "assert",
+    "ok",
+    "assertTrue",
+    "True",
+    "toBeTruthy",
+    "isTrue",
+    "debug_assert",
+    "prop_assert",
+    "is_true",
+    "true",
+    "truthy",
 ];
 const WEAK: &[&str] = &[
-    "toBeDefined", "toBeTruthy", "toBeInstanceOf", "assertIsNotNone", "assertIsInstance", "NotNil",
-    "NotEmpty", "assertNotNull", "isNotNull", "assertDoesNotThrow", "doesNotThrow", "exist", "exists", "isNotEmpty",
-    "notThrows", "truthy", "NotPanics", "toHaveBeenCalled", "assert_called", "anything", "isOk", "notEqual", "assertNotEqual",
-    "assertNotEquals", "NotEqual", "assert_ne",
+    "toBeDefined",
+    "toBeTruthy",
+    "toBeInstanceOf",
+    "assertIsNotNone",
+    "assertIsInstance",
+    "NotNil",
+    "NotEmpty",
+    "assertNotNull",
+    "isNotNull",
+    "assertDoesNotThrow",
+    "doesNotThrow",
+    "exist",
+    "exists",
+    "isNotEmpty",
+    "notThrows",
+    "truthy",
+    "NotPanics",
+    "toHaveBeenCalled",
+    "assert_called",
+    "anything",
+    "isOk",
+    "notEqual",
+    "assertNotEqual",
+    "assertNotEquals",
+    "NotEqual",
+    "assert_ne",
 ];
 const BOUNDED: &[&str] = &[
-    "toBeCloseTo", "assertAlmostEqual", "assert_almost_equal", "assertAlmostEquals", "assert_allclose", "InDelta",
-    "InEpsilon", "closeTo", "approximately", "isCloseTo", "assert_relative_eq", "assert_abs_diff_eq", "assert_ulps_eq",
-    "toBeGreaterThan", "toBeGreaterThanOrEqual", "toBeLessThan", "toBeLessThanOrEqual", "assertGreater",
-    "assertGreaterEqual", "assertLess", "assertLessEqual", "isGreaterThan", "isLessThan", "isBetween",
+    "toBeCloseTo",
+    "assertAlmostEqual",
+    "assert_almost_equal",
+    "assertAlmostEquals",
+    "assert_allclose",
+    "InDelta",
+    "InEpsilon",
+    "closeTo",
+    "approximately",
+    "isCloseTo",
+    "assert_relative_eq",
+    "assert_abs_diff_eq",
+    "assert_ulps_eq",
+    "toBeGreaterThan",
+    "toBeGreaterThanOrEqual",
+    "toBeLessThan",
+    "toBeLessThanOrEqual",
+    "assertGreater",
+    "assertGreaterEqual",
+    "assertLess",
+    "assertLessEqual",
+    "isGreaterThan",
+    "isLessThan",
+    "isBetween",
 ];
 
 /// Parts of an assertion that leave its value some room.
@@ -95,7 +163,14 @@ fn bounding(node: Node<'_>) -> bool {
         }),
         "identifier" | "property_identifier" | "field_identifier" => matches!(
             node.text(),
-            "approx" | "isclose" | "allclose" | "closeTo" | "within" | "offset" | "stringContaining" | "objectContaining"
+            "approx"
+                | "isclose"
+                | "allclose"
+                | "closeTo"
+                | "within"
+                | "offset"
+                | "stringContaining"
+                | "objectContaining"
         ),
         _ => false,
     }
@@ -105,13 +180,26 @@ fn bounding(node: Node<'_>) -> bool {
 fn weak_condition(about: Node<'_>, argument: &[Node<'_>]) -> bool {
     let about = about.bare();
     match about.kind() {
-        "identifier" | "attribute" | "member_expression" | "selector_expression" | "field_access" => argument.len() == 1,
+        "identifier"
+        | "attribute"
+        | "member_expression"
+        | "selector_expression"
+        | "field_access" => argument.len() == 1,
         "comparison_operator" => {
-            let text: String = about.text().split_whitespace().collect::<Vec<_>>().join(" ");
+            let text: String = about
+                .text()
+                .split_whitespace()
+                .collect::<Vec<_>>()
+                .join(" ");
             text.ends_with("is not None") || text.ends_with("!= None")
         }
-        "call" => matches!(about.field_text("function"), "isinstance" | "callable" | "hasattr" | "bool"),
-        "token_tree" => argument.iter().any(|token| matches!(token.text(), "is_some" | "is_ok" | "is_err" | "is_none")),
+        "call" => matches!(
+            about.field_text("function"),
+            "isinstance" | "callable" | "hasattr" | "bool"
+        ),
+        "token_tree" => argument
+            .iter()
+            .any(|token| matches!(token.text(), "is_some" | "is_ok" | "is_err" | "is_none")),
         _ => false,
     }
 }
@@ -123,6 +211,9 @@ pub(super) fn of<'a>(nodes: &[Node<'a>]) -> Vec<Asserted<'a>> {
     for node in nodes {
         let mut walk = node.walk();
         while let Some(part) = walk.next() {
+            if found.len() >= ASSERTIONS_MAX {
+                return found;
+            }
             if let Some(mut asserted) = assertion(part) {
                 asserted.unreached = stop.is_some_and(|test| unreached(part, test));
                 asserted.vacuous = vacuous(&asserted);
@@ -149,11 +240,16 @@ fn asserted<'a>(node: Node<'a>, method: &str, arguments: Vec<Vec<Node<'a>>>) -> 
 fn asserting_name(name: &str) -> bool {
     let lower = name.to_ascii_lowercase();
     let lower = lower.trim_start_matches('_');
-    ["assert", "expect", "verify", "check", "should", "ensure", "must"].iter().any(|verb| {
+    [
+        "assert", "expect", "verify", "check", "should", "ensure", "must",
+    ]
+    .iter()
+    .any(|verb| {
         lower.strip_prefix(verb).is_some_and(|rest| {
             rest.is_empty()
                 || rest.starts_with('_')
-                || name.trim_start_matches('_')[verb.len()..].starts_with(|c: char| c.is_ascii_uppercase() || c.is_ascii_digit())
+                || name.trim_start_matches('_')[verb.len()..]
+                    .starts_with(|c: char| c.is_ascii_uppercase() || c.is_ascii_digit())
         })
     })
 }
@@ -195,7 +291,15 @@ fn in_javascript<'a>(node: Node<'a>) -> Option<Asserted<'a>> {
                 _ => return None,
             }
         }
-        let mut found = asserted(node, members.first()?, if inner.kind() == "identifier" { vec![vec![inner]] } else { arguments_of(inner) });
+        let mut found = asserted(
+            node,
+            members.first()?,
+            if inner.kind() == "identifier" {
+                vec![vec![inner]]
+            } else {
+                arguments_of(inner)
+            },
+        );
         found.negated = members.contains(&"not");
         return Some(found);
     }
@@ -205,12 +309,16 @@ fn in_javascript<'a>(node: Node<'a>) -> Option<Asserted<'a>> {
     let (root, members, _) = javascript::callee(node).or_else(|| {
         // `total([1]).should.equal(1)`, `request(app).get('/').expect(200)`.
         let callee = node.field("function")?;
-        (callee.kind() == "member_expression").then(|| (callee, vec![callee.field_text("property")], Vec::new()))
+        (callee.kind() == "member_expression")
+            .then(|| (callee, vec![callee.field_text("property")], Vec::new()))
     })?;
     let name = root.text();
     let last = members.last().copied().unwrap_or(name);
     if name == "expect" {
-        if matches!(members.as_slice(), ["assertions" | "hasAssertions" | "extend" | "addSnapshotSerializer"]) {
+        if matches!(
+            members.as_slice(),
+            ["assertions" | "hasAssertions" | "extend" | "addSnapshotSerializer"]
+        ) {
             return None;
         }
         let mut subject = node;
@@ -232,14 +340,40 @@ fn in_javascript<'a>(node: Node<'a>) -> Option<Asserted<'a>> {
     let of_runner = matches!(name, "t" | "tap" | "qunit" | "QUnit")
         && matches!(
             last,
-            "is" | "not" | "deepEqual" | "true" | "false" | "truthy" | "falsy" | "throws" | "throwsAsync" | "notThrows"
-                | "like" | "regex" | "snapshot" | "equal" | "ok" | "same" | "strictSame" | "match" | "pass" | "fail"
-                | "rejects" | "notOk" | "equals"
+            "is" | "not"
+                | "deepEqual"
+                | "true"
+                | "false"
+                | "truthy"
+                | "falsy"
+                | "throws"
+                | "throwsAsync"
+                | "notThrows"
+                | "like"
+                | "regex"
+                | "snapshot"
+                | "equal"
+                | "ok"
+                | "same"
+                | "strictSame"
+                | "match"
+                | "pass"
+                | "fail"
+                | "rejects"
+                | "notOk"
+                | "equals"
         );
     let of_assert = name == "assert" || members.contains(&"assert") || members.contains(&"should");
-    let helper = members.is_empty() && (asserting_name(name) || matches!(name, "strictEqual" | "deepStrictEqual" | "deepEqual" | "fail"))
+    let helper = members.is_empty()
+        && (asserting_name(name)
+            || matches!(
+                name,
+                "strictEqual" | "deepStrictEqual" | "deepEqual" | "fail"
+            ))
         || members.len() == 1 && asserting_name(last);
-    if !(of_runner || of_assert || helper) || name == "assert" && members.is_empty() && node.field("arguments").is_none() {
+    if !(of_runner || of_assert || helper)
+        || name == "assert" && members.is_empty() && node.field("arguments").is_none()
+    {
         return None;
     }
     let mut found = asserted(node, last, arguments_of(node));
@@ -262,7 +396,10 @@ fn in_python<'a>(node: Node<'a>) -> Option<Asserted<'a>> {
         _ => return None,
     };
     let known = asserting_name(last)
-        || matches!(last, "raises" | "warns" | "fail" | "deprecated_call" | "failUnless" | "failIf")
+        || matches!(
+            last,
+            "raises" | "warns" | "fail" | "deprecated_call" | "failUnless" | "failIf"
+        )
         || last.starts_with("assert");
     if !known {
         return None;
@@ -274,7 +411,11 @@ fn in_python<'a>(node: Node<'a>) -> Option<Asserted<'a>> {
 
 fn in_rust<'a>(node: Node<'a>) -> Option<Asserted<'a>> {
     // A macro within a macro is only tokens: `assert_eq` `!` `(...)`.
-    if node.kind() == "identifier" && node.parent().is_some_and(|parent| parent.kind() == "token_tree") {
+    if node.kind() == "identifier"
+        && node
+            .parent()
+            .is_some_and(|parent| parent.kind() == "token_tree")
+    {
         let parent = node.parent()?;
         let mut rest = parent.children().skip_while(|token| *token != node).skip(1);
         if !asserting_name(node.text()) || rest.next()?.text() != "!" {
@@ -286,7 +427,10 @@ fn in_rust<'a>(node: Node<'a>) -> Option<Asserted<'a>> {
     if node.kind() == "macro_invocation" {
         let name = node.field_text("macro");
         let last = name.rsplit("::").next().unwrap_or(name);
-        let name = last.strip_prefix("debug_").or_else(|| last.strip_prefix("prop_")).unwrap_or(last);
+        let name = last
+            .strip_prefix("debug_")
+            .or_else(|| last.strip_prefix("prop_"))
+            .unwrap_or(last);
         if !(asserting_name(name) || matches!(name, "panic" | "unreachable" | "bail" | "ensure")) {
             return None;
         }
@@ -296,7 +440,8 @@ fn in_rust<'a>(node: Node<'a>) -> Option<Asserted<'a>> {
     // `#[should_panic]` asserts that it panics.
     if node.kind() == "attribute_item" {
         let path = super::rust::attribute_path(node);
-        return (path == "should_panic" || path == "quickcheck").then(|| asserted(node, "should_panic", Vec::new()));
+        return (path == "should_panic" || path == "quickcheck")
+            .then(|| asserted(node, "should_panic", Vec::new()));
     }
     if node.kind() == "call_expression" {
         let callee = node.field_text("function");
@@ -309,7 +454,9 @@ fn in_rust<'a>(node: Node<'a>) -> Option<Asserted<'a>> {
 /// The arguments of a macro: its tokens between commas.
 fn split<'a>(tokens: Node<'a>) -> Vec<Vec<Node<'a>>> {
     let inner: Vec<Node<'a>> = tokens.children().filter(|token| !token.extra()).collect();
-    let inner = inner.get(1..inner.len().saturating_sub(1)).unwrap_or_default();
+    let inner = inner
+        .get(1..inner.len().saturating_sub(1))
+        .unwrap_or_default();
     inner
         .split(|token| token.text() == ",")
         .filter(|argument| !argument.is_empty())
@@ -328,7 +475,10 @@ fn in_go<'a>(node: Node<'a>) -> Option<Asserted<'a>> {
             return None;
         }
         // What decides is the condition; a block that only leads to another condition is looked into.
-        let nested = node.field("consequence")?.walk().any(|part| part.kind() == "if_statement");
+        let nested = node
+            .field("consequence")?
+            .walk()
+            .any(|part| part.kind() == "if_statement");
         if nested {
             return None;
         }
@@ -348,13 +498,24 @@ fn in_go<'a>(node: Node<'a>) -> Option<Asserted<'a>> {
         "identifier" => ("", callee.text()),
         _ => return None,
     };
-    let library = matches!(object, "assert" | "require" | "is" | "qt" | "c" | "td" | "cupaloy") || object.ends_with("Assert") || object.ends_with("suite") || object.ends_with(".Require()");
-    if !(library && last.starts_with(|c: char| c.is_ascii_uppercase()) || asserting_name(last) || last == "panic") {
+    let library = matches!(
+        object,
+        "assert" | "require" | "is" | "qt" | "c" | "td" | "cupaloy"
+    ) || object.ends_with("Assert")
+        || object.ends_with("suite")
+        || object.ends_with(".Require()");
+    if !(library && last.starts_with(|c: char| c.is_ascii_uppercase())
+        || asserting_name(last)
+        || last == "panic")
+    {
         return None;
     }
     let mut arguments = arguments_of(node);
     // The test itself is no argument of what is asserted.
-    if arguments.first().is_some_and(|first| matches!(first[0].text(), "t" | "b" | "tb" | "s.T()")) {
+    if arguments
+        .first()
+        .is_some_and(|first| matches!(first[0].text(), "t" | "b" | "tb" | "s.T()"))
+    {
         arguments.remove(0);
     }
     let mut found = asserted(node, last, arguments);
@@ -370,8 +531,10 @@ fn fails<'a>(call: Node<'a>) -> Option<&'a str> {
     }
     let method = callee.field_text("field");
     let object = callee.field_text("operand");
-    (matches!(method, "Error" | "Errorf" | "Fatal" | "Fatalf" | "Fail" | "FailNow")
-        && object.len() <= 2
+    (matches!(
+        method,
+        "Error" | "Errorf" | "Fatal" | "Fatalf" | "Fail" | "FailNow"
+    ) && object.len() <= 2
         && !object.is_empty())
     .then_some(method)
 }
@@ -381,7 +544,10 @@ fn in_java<'a>(node: Node<'a>) -> Option<Asserted<'a>> {
         return Some(asserted(node, "assert", vec![vec![node.parts().next()?]]));
     }
     if node.is(&["annotation"]) && super::java::annotation_name(node) == "Test" {
-        return node.text().contains("expected").then(|| asserted(node, "expected", Vec::new()));
+        return node
+            .text()
+            .contains("expected")
+            .then(|| asserted(node, "expected", Vec::new()));
     }
     if node.kind() != "method_invocation" {
         return None;
@@ -391,12 +557,25 @@ fn in_java<'a>(node: Node<'a>) -> Option<Asserted<'a>> {
     // `assertThat(total).as("sum").isEqualTo(3)`: the last call decides, the first is what it is about.
     let mut inner = node;
     let mut chained = false;
-    while let Some(object) = inner.field("object").filter(|object| object.kind() == "method_invocation") {
+    while let Some(object) = inner
+        .field("object")
+        .filter(|object| object.kind() == "method_invocation")
+    {
         inner = object;
         chained = true;
     }
     let root = inner.field_text("name");
-    if chained && matches!(root, "assertThat" | "assertThatThrownBy" | "assertThatCode" | "expectThat" | "then" | "verify") {
+    if chained
+        && matches!(
+            root,
+            "assertThat"
+                | "assertThatThrownBy"
+                | "assertThatCode"
+                | "expectThat"
+                | "then"
+                | "verify"
+        )
+    {
         let mut all: Vec<Vec<Node<'a>>> = arguments_of(inner).into_iter().take(1).collect();
         all.append(&mut arguments);
         let mut found = asserted(node, last, all);
@@ -416,20 +595,29 @@ fn unreached(part: Node<'_>, test: Node<'_>) -> bool {
     let mut inner = part;
     for outer in part.ancestors().take(ANCESTORS_MAX) {
         // The block of a Go file's functions is a list in a block.
-        if outer.is(&["statement_block", "block", "statement_list", "module", "program"])
-            && outer
-                .parts()
-                .take_while(|statement| *statement != inner)
-                .any(leaves)
+        if outer.is(&[
+            "statement_block",
+            "block",
+            "statement_list",
+            "module",
+            "program",
+        ]) && outer
+            .parts()
+            .take_while(|statement| *statement != inner)
+            .any(leaves)
         {
             return true;
         }
         let inside = inner.field_name();
         match outer.kind() {
-            "if_statement" | "if_expression" | "while_statement" | "while_expression" | "elif_clause"
+            "if_statement" | "if_expression" | "while_statement" | "while_expression"
+            | "elif_clause"
                 if inside == "consequence" || inside == "body" =>
             {
-                if outer.field("condition").is_some_and(|condition| falsy(condition.bare())) {
+                if outer
+                    .field("condition")
+                    .is_some_and(|condition| falsy(condition.bare()))
+                {
                     return true;
                 }
             }
@@ -441,7 +629,10 @@ fn unreached(part: Node<'_>, test: Node<'_>) -> bool {
                     return true;
                 }
             }
-            "try_statement" | "try_with_resources_statement" if inside == "body" || inside.is_empty() && inner.is(&["block", "statement_block"]) => {
+            "try_statement" | "try_with_resources_statement"
+                if inside == "body"
+                    || inside.is_empty() && inner.is(&["block", "statement_block"]) =>
+            {
                 if swallows(outer) {
                     return true;
                 }
@@ -449,7 +640,9 @@ fn unreached(part: Node<'_>, test: Node<'_>) -> bool {
             "with_statement" if inside == "body" => {
                 let suppressed = outer.child("with_clause").is_some_and(|clause| {
                     clause.text().contains("suppress(")
-                        && ["AssertionError", "Exception", "BaseException"].iter().any(|name| clause.text().contains(name))
+                        && ["AssertionError", "Exception", "BaseException"]
+                            .iter()
+                            .any(|name| clause.text().contains(name))
                 });
                 if suppressed {
                     return true;
@@ -467,47 +660,83 @@ fn unreached(part: Node<'_>, test: Node<'_>) -> bool {
 
 /// Whether nothing after this statement is reached.
 fn leaves(statement: Node<'_>) -> bool {
-    statement.is(&["return_statement", "throw_statement", "raise_statement", "return_expression", "continue_statement", "break_statement"])
-        || statement.kind() == "expression_statement"
-            && statement.parts().next().is_some_and(|only| {
-                only.is(&["return_expression", "break_expression", "continue_expression"])
-                    || only.is(&["call", "call_expression"])
-                        && matches!(only.field_text("function"), "sys.exit" | "os._exit" | "exit" | "process.exit" | "os.Exit" | "std::process::exit")
-            })
+    statement.is(&[
+        "return_statement",
+        "throw_statement",
+        "raise_statement",
+        "return_expression",
+        "continue_statement",
+        "break_statement",
+    ]) || statement.kind() == "expression_statement"
+        && statement.parts().next().is_some_and(|only| {
+            only.is(&[
+                "return_expression",
+                "break_expression",
+                "continue_expression",
+            ]) || only.is(&["call", "call_expression"])
+                && matches!(
+                    only.field_text("function"),
+                    "sys.exit"
+                        | "os._exit"
+                        | "exit"
+                        | "process.exit"
+                        | "os.Exit"
+                        | "std::process::exit"
+                )
+        })
 }
 
 fn falsy(node: Node<'_>) -> bool {
-    matches!(node.text(), "false" | "False" | "0" | "None" | "null" | "undefined" | "''" | "\"\"" | "[]" | "!1" | "!true" | "not True")
+    matches!(
+        node.text(),
+        "false"
+            | "False"
+            | "0"
+            | "None"
+            | "null"
+            | "undefined"
+            | "''"
+            | "\"\""
+            | "[]"
+            | "!1"
+            | "!true"
+            | "not True"
+    )
 }
 
 /// Whether a `try` keeps what an assertion in it says from the runner.
 fn swallows(statement: Node<'_>) -> bool {
     let language = statement.source().language;
-    statement.children().any(|clause| {
-        match clause.kind() {
-            "except_clause" => {
-                let caught = clause.parts().find(|part| part.kind() != "block").map_or("", Node::text);
-                let catches = caught.is_empty()
-                    || ["Exception", "AssertionError", "BaseException"].iter().any(|name| {
-                        caught.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == *name)
+    statement.children().any(|clause| match clause.kind() {
+        "except_clause" => {
+            let caught = clause
+                .parts()
+                .find(|part| part.kind() != "block")
+                .map_or("", Node::text);
+            let catches = caught.is_empty()
+                || ["Exception", "AssertionError", "BaseException"]
+                    .iter()
+                    .any(|name| {
+                        caught
+                            .split(|c: char| !c.is_alphanumeric() && c != '_')
+                            .any(|word| word == *name)
                     });
-                catches && !again(clause)
-            }
-            "catch_clause" => match language {
-                Language::Java => {
-                    let caught = clause
-                        .child("catch_formal_parameter")
-                        .and_then(|parameter| parameter.child("catch_type"))
-                        .map_or("", Node::text);
-                    ["Throwable", "AssertionError", "Error"]
-                        .iter()
-                        .any(|name| caught.split(['|', ' ', '.']).any(|word| word == *name))
-                        && !again(clause)
-                }
-                _ => !again(clause),
-            },
-            _ => false,
+            catches && !again(clause)
         }
+        "catch_clause" => match language {
+            Language::Java => {
+                let caught = clause
+                    .child("catch_formal_parameter")
+                    .and_then(|parameter| parameter.child("catch_type"))
+                    .map_or("", Node::text);
+                ["Throwable", "AssertionError", "Error"]
+                    .iter()
+                    .any(|name| caught.split(['|', ' ', '.']).any(|word| word == *name))
+                    && !again(clause)
+            }
+            _ => !again(clause),
+        },
+        _ => false,
     })
 }
 
@@ -515,9 +744,14 @@ fn swallows(statement: Node<'_>) -> bool {
 fn again(clause: Node<'_>) -> bool {
     clause.walk().any(|part| {
         part.is(&["raise_statement", "throw_statement"])
-            || part.is(&["call", "call_expression", "method_invocation", "assert_statement"])
-                && assertion(part).is_some()
-            || part.is(&["call_expression"]) && matches!(part.field_text("function"), "done" | "fail" | "reject")
+            || part.is(&[
+                "call",
+                "call_expression",
+                "method_invocation",
+                "assert_statement",
+            ]) && assertion(part).is_some()
+            || part.is(&["call_expression"])
+                && matches!(part.field_text("function"), "done" | "fail" | "reject")
     })
 }
 
@@ -525,13 +759,32 @@ fn again(clause: Node<'_>) -> bool {
 fn constant(argument: &[Node<'_>]) -> bool {
     let mut any = false;
     for node in argument {
-        for leaf in node.walk().filter(|part| part.leaf() && part.named() && !part.extra()) {
+        for leaf in node.walk().filter(|part| part.named() && !part.extra()) {
+            if !leaf.leaf() && leaf.kind() != "boolean_literal" {
+                continue;
+            }
             any = true;
             let literal = super::form::number(leaf.kind())
                 || leaf.is(&[
-                    "true", "false", "none", "null", "nil", "undefined", "string_fragment", "string_content", "string_start",
-                    "string_end", "escape_sequence", "interpreted_string_literal_content", "boolean_literal",
-                    "string_literal", "character_literal", "char_literal", "string", "null_literal", "raw_string_literal",
+                    "true",
+                    "false",
+                    "none",
+                    "null",
+                    "nil",
+                    "undefined",
+                    "string_fragment",
+                    "string_content",
+                    "string_start",
+                    "string_end",
+                    "escape_sequence",
+                    "interpreted_string_literal_content",
+                    "boolean_literal",
+                    "string_literal",
+                    "character_literal",
+                    "char_literal",
+                    "string",
+                    "null_literal",
+                    "raw_string_literal",
                     "raw_string_literal_content",
                 ]);
             if !literal {
@@ -539,12 +792,17 @@ fn constant(argument: &[Node<'_>]) -> bool {
             }
         }
     }
-    any || argument.iter().any(|node| node.is(&["string", "list", "dictionary", "array", "object"]) && node.parts().next().is_none())
+    any || argument.iter().any(|node| {
+        node.is(&["string", "list", "dictionary", "array", "object"])
+            && node.parts().next().is_none()
+    })
 }
 
 /// Whether a condition is always true.
 fn always(argument: &[Node<'_>]) -> bool {
-    let [node] = argument else { return always_tokens(argument) };
+    let [node] = argument else {
+        return always_tokens(argument);
+    };
     let node = node.bare();
     if constant(&[node]) && !falsy(node) {
         return true;
@@ -553,19 +811,33 @@ fn always(argument: &[Node<'_>]) -> bool {
         "tuple" => node.parts().next().is_some(),
         "lambda" | "arrow_function" => true,
         "comparison_operator" | "binary_expression" => {
-            let parts: Vec<Node<'_>> = node.parts().filter(|part| part.field_name() != "operators").collect();
+            let parts: Vec<Node<'_>> = node
+                .parts()
+                .filter(|part| part.field_name() != "operators")
+                .collect();
             let operators: Vec<&str> = node
                 .children()
                 .filter(|part| part.field_name() == "operators" || part.field_name() == "operator")
                 .map(Node::text)
                 .collect();
-            let [one, other] = parts.as_slice() else { return false };
-            let [operator] = operators.as_slice() else { return false };
+            let [one, other] = parts.as_slice() else {
+                return false;
+            };
+            let [operator] = operators.as_slice() else {
+                return false;
+            };
             match *operator {
-                "==" | "===" | "is" | "<=" | ">=" | "in" if form(one.bare()) == form(other.bare()) && !calls(*one) => true,
+                "==" | "===" | "is" | "<=" | ">=" | "in"
+                    if form(one.bare()) == form(other.bare()) && !calls(*one) =>
+                {
+                    true
+                }
                 "||" => always(&[*one]) || always(&[*other]),
                 "&&" => always(&[*one]) && always(&[*other]),
-                ">=" => other.text() == "0" && (one.text().starts_with("len(") || one.text().ends_with(".length")),
+                ">=" => {
+                    other.text() == "0"
+                        && (one.text().starts_with("len(") || one.text().ends_with(".length"))
+                }
                 _ => false,
             }
         }
@@ -580,7 +852,9 @@ fn always(argument: &[Node<'_>]) -> bool {
         }
         "call" => {
             node.field_text("function") == "isinstance"
-                && arguments_of(node).get(1).is_some_and(|class| class[0].text() == "object")
+                && arguments_of(node)
+                    .get(1)
+                    .is_some_and(|class| class[0].text() == "object")
         }
         _ => false,
     }
@@ -588,7 +862,8 @@ fn always(argument: &[Node<'_>]) -> bool {
 
 /// Whether calling is part of it: two calls of one function need not give the same.
 fn calls(node: Node<'_>) -> bool {
-    node.walk().any(|part| part.is(&["await", "await_expression", "yield"]))
+    node.walk()
+        .any(|part| part.is(&["await", "await_expression", "yield"]))
 }
 
 /// The same for the tokens of a macro.
@@ -599,7 +874,11 @@ fn always_tokens(tokens: &[Node<'_>]) -> bool {
     if constant(tokens) && tokens.len() == 1 {
         return tokens[0].text() == "true";
     }
-    let at = |operators: &[&str]| tokens.iter().position(|token| operators.contains(&token.text()));
+    let at = |operators: &[&str]| {
+        tokens
+            .iter()
+            .position(|token| operators.contains(&token.text()))
+    };
     if let Some(at) = at(&["||"]) {
         return always_tokens(&tokens[..at]) || always_tokens(&tokens[at + 1..]);
     }
@@ -631,11 +910,48 @@ fn plain_forms(nodes: &[Node<'_>]) -> Vec<u8> {
 
 /// Matchers that hold when both sides are equal.
 const EQUALS: &[&str] = &[
-    "toBe", "toEqual", "toStrictEqual", "equal", "equals", "eql", "eq", "deepEqual", "strictEqual", "deepStrictEqual",
-    "is", "same", "strictSame", "assertEqual", "assertEquals", "assertIs", "assertListEqual", "assertDictEqual",
-    "assertCountEqual", "assertAlmostEqual", "assert_eq", "prop_assert_eq", "debug_assert_eq", "Equal", "EqualValues",
-    "Same", "assertSame", "isEqualTo", "isSameAs", "assertArrayEquals", "toBeCloseTo", "InDelta", "assertSequenceEqual", "assertGreaterEqual", "assertLessEqual",
-    "assert_equal", "assert_array_equal", "assert_allclose", "assert_almost_equal", "toMatchObject", "assertIn", "toContain",
+    "toBe",
+    "toEqual",
+    "toStrictEqual",
+    "equal",
+    "equals",
+    "eql",
+    "eq",
+    "deepEqual",
+    "strictEqual",
+    "deepStrictEqual",
+    "is",
+    "same",
+    "strictSame",
+    "assertEqual",
+    "assertEquals",
+    "assertIs",
+    "assertListEqual",
+    "assertDictEqual",
+    "assertCountEqual",
+    "assertAlmostEqual",
+    "assert_eq",
+    "prop_assert_eq",
+    "debug_assert_eq",
+    "Equal",
+    "EqualValues",
+    "Same",
+    "assertSame",
+    "isEqualTo",
+    "isSameAs",
+    "assertArrayEquals",
+    "toBeCloseTo",
+    "InDelta",
+    "assertSequenceEqual",
+    "assertGreaterEqual",
+    "assertLessEqual",
+    "assert_equal",
+    "assert_array_equal",
+    "assert_allclose",
+    "assert_almost_equal",
+    "toMatchObject",
+    "assertIn",
+    "toContain",
 ];
 
 fn vacuous(asserted: &Asserted<'_>) -> bool {
@@ -646,35 +962,79 @@ fn vacuous(asserted: &Asserted<'_>) -> bool {
         Language::JavaScript | Language::TypeScript | Language::Tsx
     );
     // `expect(total)` alone asserts nothing.
-    if javascript && method == "expect" && asserted.node.kind() == "call_expression" && asserted.node.field_text("function") == "expect" {
-        let statement = asserted.node.parent().is_some_and(|parent| parent.is(&["expression_statement", "await_expression"]));
+    if javascript
+        && method == "expect"
+        && asserted.node.kind() == "call_expression"
+        && asserted.node.field_text("function") == "expect"
+    {
+        let statement = asserted
+            .node
+            .parent()
+            .is_some_and(|parent| parent.is(&["expression_statement", "await_expression"]));
         return statement;
     }
     if matches!(method, "pass") {
         return true;
     }
     if asserted.node.source().language == Language::Go && method == "if" {
-        return arguments.first().is_some_and(|condition| never(condition[0].bare()));
+        return arguments
+            .first()
+            .is_some_and(|condition| never(condition[0].bare()));
     }
-    let Some(first) = arguments.first() else { return false };
+    let Some(first) = arguments.first() else {
+        return false;
+    };
     if TRUTH.contains(&method) && !(javascript && arguments.len() > 1 && method == "toBe") {
-        return if asserted.negated { false } else { always(first) };
+        return if asserted.negated {
+            false
+        } else {
+            always(first)
+        };
     }
-    if matches!(method, "assertFalse" | "False" | "isFalse" | "notOk" | "falsy" | "assertIsNone" | "Nil" | "assertNull" | "isNull") {
+    if matches!(
+        method,
+        "assertFalse"
+            | "False"
+            | "isFalse"
+            | "notOk"
+            | "falsy"
+            | "assertIsNone"
+            | "Nil"
+            | "assertNull"
+            | "isNull"
+    ) {
         return constant(first);
     }
-    if matches!(method, "assertIsNotNone" | "assertNotNull" | "NotNil" | "toBeDefined" | "isNotNull" | "exist") {
-        return constant(first) || first.len() == 1 && first[0].is(&["object_creation_expression", "dictionary", "list", "object", "array"]);
+    if matches!(
+        method,
+        "assertIsNotNone" | "assertNotNull" | "NotNil" | "toBeDefined" | "isNotNull" | "exist"
+    ) {
+        return constant(first)
+            || first.len() == 1
+                && first[0].is(&[
+                    "object_creation_expression",
+                    "dictionary",
+                    "list",
+                    "object",
+                    "array",
+                ]);
     }
     if let Some(second) = arguments.get(1) {
-        let same = plain_forms(first) == plain_forms(second) && !first.iter().any(|node| calls(*node));
+        let same =
+            plain_forms(first) == plain_forms(second) && !first.iter().any(|node| calls(*node));
         if EQUALS.contains(&method) && !asserted.negated && same {
             return true;
         }
-        let compared = EQUALS.contains(&method) || method.starts_with("to") || method.starts_with("assert_") || method.starts_with("assertG") || method.starts_with("assertL");
+        let compared = EQUALS.contains(&method)
+            || method.starts_with("to")
+            || method.starts_with("assert_")
+            || method.starts_with("assertG")
+            || method.starts_with("assertL");
         return compared && constant(first) && constant(second);
     }
-    javascript && constant(first) && (method.starts_with("to") || matches!(method, "true" | "ok" | "false"))
+    javascript
+        && constant(first)
+        && (method.starts_with("to") || matches!(method, "true" | "ok" | "false"))
 }
 
 /// Whether a condition never holds.
@@ -689,7 +1049,9 @@ fn never(condition: Node<'_>) -> bool {
         return false;
     };
     match condition.field_text("operator") {
-        "!=" | "<" | ">" => form(one.bare()) == form(other.bare()) || constant(&[one]) && constant(&[other]),
+        "!=" | "<" | ">" => {
+            form(one.bare()) == form(other.bare()) || constant(&[one]) && constant(&[other])
+        }
         "&&" => never(one.bare()) || never(other.bare()),
         "==" => constant(&[one]) && constant(&[other]),
         _ => false,

@@ -10,7 +10,7 @@ use super::{Assertion, Language, TestCase, go, javascript, python, rust};
 /// How many groups within groups are looked into.
 const GROUPS_DEPTH_MAX: usize = 64;
 /// Most tests that are read of one file.
-const TESTS_MAX: usize = 20_000;
+const TESTS_MAX: usize = 5_000;
 
 /// A test with the syntax that it is made of.
 pub(super) struct Case<'a> {
@@ -71,7 +71,13 @@ impl Case<'_> {
     pub fn form(&self) -> Vec<u8> {
         match &self.doctest {
             Some(text) => text.clone().into_bytes(),
-            None => forms(&self.nodes, Without { node: self.named, numbers: false }),
+            None => forms(
+                &self.nodes,
+                Without {
+                    node: self.named,
+                    numbers: false,
+                },
+            ),
         }
     }
 }
@@ -106,7 +112,13 @@ pub(super) fn cases<'a>(source: &'a Source<'a>) -> Vec<Case<'a>> {
     found
 }
 
-fn below<'a>(body: Node<'a>, scope: Scope, around: &Around, depth: usize, found: &mut Vec<Case<'a>>) {
+fn below<'a>(
+    body: Node<'a>,
+    scope: Scope,
+    around: &Around,
+    depth: usize,
+    found: &mut Vec<Case<'a>>,
+) {
     if depth > GROUPS_DEPTH_MAX {
         return;
     }
@@ -178,10 +190,16 @@ fn case<'a>(item: &Item<'a>, around: Around) -> Case<'a> {
 
 /// Tests that a macro makes of functions in it: `proptest! { #[test] fn holds(x in 0..9) { ... } }`.
 fn generated<'a>(item: &Item<'a>, around: &Around, found: &mut Vec<Case<'a>>) {
-    let Some(invocation) = item.node().walk().find(|part| part.kind() == "macro_invocation") else {
+    let Some(invocation) = item
+        .node()
+        .walk()
+        .find(|part| part.kind() == "macro_invocation")
+    else {
         return;
     };
-    let Some(tokens) = invocation.child("token_tree") else { return };
+    let Some(tokens) = invocation.child("token_tree") else {
+        return;
+    };
     let tokens: Vec<Node<'a>> = tokens.children().filter(|token| !token.extra()).collect();
     for at in 0..tokens.len().saturating_sub(1) {
         if tokens[at].text() == "fn" && tokens[at + 1].kind() == "identifier" {
@@ -236,29 +254,47 @@ fn skip_in_body(body: Node<'_>) -> Option<(u32, String)> {
 }
 
 fn skipping(statement: Node<'_>) -> bool {
-    let Some(call) = statement.parts().next() else { return false };
+    let Some(call) = statement.parts().next() else {
+        return false;
+    };
     match statement.source().language {
         Language::Python => {
-            let name = if call.kind() == "call" { call.field_text("function") } else { call.text() };
+            let name = if call.kind() == "call" {
+                call.field_text("function")
+            } else {
+                call.text()
+            };
             matches!(
                 name,
-                "pytest.skip" | "self.skipTest" | "pytest.xfail" | "unittest.SkipTest" | "SkipTest" | "skip" | "xfail"
+                "pytest.skip"
+                    | "self.skipTest"
+                    | "pytest.xfail"
+                    | "unittest.SkipTest"
+                    | "SkipTest"
+                    | "skip"
+                    | "xfail"
             )
         }
         Language::Go => call.field("function").is_some_and(|callee| {
-            callee.kind() == "selector_expression" && matches!(callee.field_text("field"), "Skip" | "Skipf" | "SkipNow")
+            callee.kind() == "selector_expression"
+                && matches!(callee.field_text("field"), "Skip" | "Skipf" | "SkipNow")
         }),
         Language::JavaScript | Language::TypeScript | Language::Tsx => {
             let callee = call.field_text("function");
             callee == "pending"
                 || callee.rsplit_once('.').is_some_and(|(object, member)| {
-                    matches!(object, "this" | "t" | "ctx" | "context" | "test" | "it") && matches!(member, "skip" | "todo")
+                    matches!(object, "this" | "t" | "ctx" | "context" | "test" | "it")
+                        && matches!(member, "skip" | "todo")
                 })
         }
-        Language::Java => matches!(call.field_text("name"), "assumeTrue" | "assumeFalse")
-            && call.field("arguments").is_some_and(|list| {
-                list.parts().next().is_some_and(|first| first.is(&["true", "false"]))
-            }),
+        Language::Java => {
+            matches!(call.field_text("name"), "assumeTrue" | "assumeFalse")
+                && call.field("arguments").is_some_and(|list| {
+                    list.parts()
+                        .next()
+                        .is_some_and(|first| first.is(&["true", "false"]))
+                })
+        }
         Language::Rust => false,
     }
 }
@@ -268,11 +304,15 @@ fn module_skip(root: Node<'_>) -> Option<(u32, String)> {
     root.parts()
         .filter(|statement| statement.kind() == "expression_statement")
         .find(|statement| {
-            let Some(only) = statement.parts().next() else { return false };
+            let Some(only) = statement.parts().next() else {
+                return false;
+            };
             match only.kind() {
                 "assignment" => {
                     only.field_text("left") == "pytestmark"
-                        && only.field("right").is_some_and(|right| right.walk().any(python::skips))
+                        && only
+                            .field("right")
+                            .is_some_and(|right| right.walk().any(python::skips))
                 }
                 "call" => only.field_text("function") == "pytest.skip",
                 _ => false,
@@ -288,11 +328,16 @@ fn in_javascript<'a>(source: &'a Source<'a>) -> Vec<Case<'a>> {
         while open.last().is_some_and(|(group, _)| !group.holds(node)) {
             open.pop();
         }
-        let Some(declared) = javascript::declared(node) else { continue };
+        let Some(declared) = javascript::declared(node) else {
+            continue;
+        };
         if declared.role == Role::Hook || found.len() >= TESTS_MAX {
             continue;
         }
-        let mut around = open.last().map(|(_, around)| around.clone()).unwrap_or_default();
+        let mut around = open
+            .last()
+            .map(|(_, around)| around.clone())
+            .unwrap_or_default();
         // Names of groups that are nested without end would grow with the square of the file.
         if around.name.len() >= GROUPS_DEPTH_MAX {
             continue;
@@ -301,14 +346,19 @@ fn in_javascript<'a>(source: &'a Source<'a>) -> Vec<Case<'a>> {
         around.skipped = around.skipped.or(declared.skipped);
         around.only = around.only.or(declared.only);
         if declared.role == Role::Test {
-            let body = declared.callback.and_then(|function| function.field("body"));
+            let body = declared
+                .callback
+                .and_then(|function| function.field("body"));
             let title = node.field("arguments").and_then(|list| list.parts().next());
             found.push(Case {
                 name: around.name.clone(),
                 nodes: vec![node],
                 named: title,
                 line: node.line(),
-                skipped: around.skipped.clone().or_else(|| body.and_then(skip_in_body)),
+                skipped: around
+                    .skipped
+                    .clone()
+                    .or_else(|| body.and_then(skip_in_body)),
                 only: around.only,
                 asserted: assertions::of(&[node]),
                 doctest: None,

@@ -27,8 +27,16 @@ pub(super) fn test_file(
     if base == candidate {
         return Vec::new();
     }
-    let (Some(old), Some(new)) = (Source::parse(language, base), Source::parse(language, candidate)) else {
-        return vec![whole(path, base, candidate, "cannot be read as code, so that every change counts")];
+    let (Some(old), Some(new)) = (
+        Source::parse(language, base),
+        Source::parse(language, candidate),
+    ) else {
+        return vec![whole(
+            path,
+            base,
+            candidate,
+            "cannot be read as code, so that every change counts",
+        )];
     };
     let mut comparison = Comparison::new(path);
     if let Some(finding) = unreadable(path, &old, &new) {
@@ -42,7 +50,11 @@ pub(super) fn test_file(
 
 /// A finding for a file that can only be compared whole.
 pub(super) fn whole(path: &str, base: &[u8], candidate: &[u8], why: &str) -> Finding {
-    let same = base.iter().zip(candidate).take_while(|(a, b)| a == b).count();
+    let same = base
+        .iter()
+        .zip(candidate)
+        .take_while(|(a, b)| a == b)
+        .count();
     let line = base[..same].iter().filter(|byte| **byte == b'\n').count();
     Finding {
         path: path.to_string(),
@@ -71,18 +83,28 @@ fn directive_comments<'a>(source: &'a Source<'a>) -> Vec<(String, u32)> {
     for node in source.all().filter(|node| node.kind().contains("comment")) {
         let text = node.text();
         let is = match source.language {
-            Language::Go => text.starts_with("//go:build") || text.starts_with("// +build")
-                || text.starts_with("//+build") || text.starts_with("//go:embed")
-                || text.starts_with("//go:linkname") || text.starts_with("//line ")
-                || text.contains("#cgo"),
+            Language::Go => {
+                text.starts_with("//go:build")
+                    || text.starts_with("// +build")
+                    || text.starts_with("//+build")
+                    || text.starts_with("//go:embed")
+                    || text.starts_with("//go:linkname")
+                    || text.starts_with("//line ")
+                    || text.contains("#cgo")
+            }
             Language::Python => {
                 node.line() <= 2 && text.contains("coding") && text.contains([':', '='])
             }
-            Language::JavaScript | Language::TypeScript | Language::Tsx => {
-                ["@jest-environment", "@jest-config", "@vitest-environment", "@ts-nocheck", "@jsx", "@jest-"]
-                    .iter()
-                    .any(|word| text.contains(word))
-            }
+            Language::JavaScript | Language::TypeScript | Language::Tsx => [
+                "@jest-environment",
+                "@jest-config",
+                "@vitest-environment",
+                "@ts-nocheck",
+                "@jsx",
+                "@jest-",
+            ]
+            .iter()
+            .any(|word| text.contains(word)),
             Language::Rust | Language::Java => false,
         };
         if is {
@@ -97,12 +119,20 @@ fn directives(comparison: &mut Comparison<'_>, old: &Source<'_>, new: &Source<'_
     let after = directive_comments(new);
     for (text, line) in &before {
         if !after.iter().any(|(other, _)| other == text) {
-            comparison.report(Some(*line), FindingKind::OracleChanged, format!("`{text}` is gone"));
+            comparison.report(
+                Some(*line),
+                FindingKind::OracleChanged,
+                format!("`{text}` is gone"),
+            );
         }
     }
     for (text, line) in &after {
         if !before.iter().any(|(other, _)| other == text) {
-            comparison.report(Some(*line), FindingKind::OracleChanged, format!("`{text}` is new"));
+            comparison.report(
+                Some(*line),
+                FindingKind::OracleChanged,
+                format!("`{text}` is new"),
+            );
         }
     }
 }
@@ -113,12 +143,24 @@ fn escapes(comparison: &mut Comparison<'_>, old: &Source<'_>, new: &Source<'_>) 
     if new.language != Language::Java {
         return;
     }
-    let count = |text: &str| text.match_indices("\\u").filter(|(at, _)| {
-        let digits = text[at + 2..].trim_start_matches('u');
-        digits.starts_with("00") && digits.as_bytes().get(2).is_some_and(|digit| (b'0'..b'8').contains(digit))
-    }).count();
+    let count = |text: &str| {
+        text.match_indices("\\u")
+            .filter(|(at, _)| {
+                let digits = text[at + 2..].trim_start_matches('u');
+                digits.starts_with("00")
+                    && digits
+                        .as_bytes()
+                        .get(2)
+                        .is_some_and(|digit| (b'0'..b'8').contains(digit))
+            })
+            .count()
+    };
     if count(new.text) > count(old.text) {
-        let line = new.text.lines().position(|line| line.contains("\\u")).unwrap_or(0);
+        let line = new
+            .text
+            .lines()
+            .position(|line| line.contains("\\u"))
+            .unwrap_or(0);
         comparison.report(
             u32::try_from(line + 1).ok(),
             FindingKind::OracleChanged,
@@ -159,7 +201,12 @@ impl<'p> Comparison<'p> {
     /// What was found. Too much work to find out is a finding.
     pub fn finish(mut self, base: &[u8], candidate: &[u8]) -> Vec<Finding> {
         if self.pairs >= PAIRS_MAX {
-            self.findings.push(whole(self.path, base, candidate, "too much in it to compare item by item"));
+            self.findings.push(whole(
+                self.path,
+                base,
+                candidate,
+                "too much in it to compare item by item",
+            ));
         }
         self.findings.sort();
         self.findings.dedup();
@@ -168,10 +215,12 @@ impl<'p> Comparison<'p> {
 
     /// Compares the items of two bodies.
     pub fn bodies<'a>(&mut self, base: Node<'a>, candidate: Node<'a>, scope: Scope, depth: usize) {
-        let (old_imports, old): (Vec<_>, Vec<_>) =
-            items(base, scope).into_iter().partition(|item| item.role == Role::Import);
-        let (new_imports, new): (Vec<_>, Vec<_>) =
-            items(candidate, scope).into_iter().partition(|item| item.role == Role::Import);
+        let (old_imports, old): (Vec<_>, Vec<_>) = items(base, scope)
+            .into_iter()
+            .partition(|item| item.role == Role::Import);
+        let (new_imports, new): (Vec<_>, Vec<_>) = items(candidate, scope)
+            .into_iter()
+            .partition(|item| item.role == Role::Import);
         let taken = Taken::new(base, scope, &old_imports, &old);
         self.imports(&old_imports, &new_imports, &taken);
         let used = self.match_items(&old, &new, depth);
@@ -199,7 +248,10 @@ impl<'p> Comparison<'p> {
     pub fn lost(&mut self, item: &Item<'_>) {
         self.gone(item);
         if let Some((body, scope)) = item.body {
-            for inner in items(body, scope).iter().filter(|inner| inner.role == Role::Test) {
+            for inner in items(body, scope)
+                .iter()
+                .filter(|inner| inner.role == Role::Test)
+            {
                 self.gone(inner);
             }
         }
@@ -209,20 +261,40 @@ impl<'p> Comparison<'p> {
         let before: BTreeSet<&Binding> = old.iter().flat_map(|item| &item.bindings).collect();
         let after: BTreeSet<&Binding> = new.iter().flat_map(|item| &item.bindings).collect();
         for item in old {
-            for gone in item.bindings.iter().filter(|binding| !after.contains(binding)) {
-                self.report(Some(item.line()), FindingKind::OracleChanged, format!("the import of {} is gone or leads elsewhere", shown(gone)));
+            for gone in item
+                .bindings
+                .iter()
+                .filter(|binding| !after.contains(binding))
+            {
+                self.report(
+                    Some(item.line()),
+                    FindingKind::OracleChanged,
+                    format!("the import of {} is gone or leads elsewhere", shown(gone)),
+                );
             }
         }
         for item in new {
-            for binding in item.bindings.iter().filter(|binding| !before.contains(binding)) {
+            for binding in item
+                .bindings
+                .iter()
+                .filter(|binding| !before.contains(binding))
+            {
                 let harmless_glob = item.node().source().language == Language::Java
                     || item.node().source().language == Language::Rust
-                        && (binding.from == "super" || !["crate", "self", "super"].contains(&binding.from.split("::").next().unwrap_or_default()));
+                        && (binding.from == "super"
+                            || !["crate", "self", "super"]
+                                .contains(&binding.from.split("::").next().unwrap_or_default()));
                 let why = match binding.local.as_str() {
-                    "" => Some(format!("`{}` is imported for its effects on the whole file", binding.from)),
+                    "" => Some(format!(
+                        "`{}` is imported for its effects on the whole file",
+                        binding.from
+                    )),
                     "_" => None,
                     "*" if harmless_glob => None,
-                    "*" => Some(format!("every name of `{}` is brought in, over names that the tests use", binding.from)),
+                    "*" => Some(format!(
+                        "every name of `{}` is brought in, over names that the tests use",
+                        binding.from
+                    )),
                     name => taken.conflict(name, Some(binding)),
                 };
                 if let Some(why) = why {
@@ -236,7 +308,10 @@ impl<'p> Comparison<'p> {
     /// candidate are counterparts.
     fn match_items<'a>(&mut self, old: &[Item<'a>], new: &[Item<'a>], depth: usize) -> Vec<bool> {
         let mut used = vec![false; new.len()];
-        let new_forms: Vec<Vec<u8>> = new.iter().map(|item| forms(&item.nodes, Without::default())).collect();
+        let new_forms: Vec<Vec<u8>> = new
+            .iter()
+            .map(|item| forms(&item.nodes, Without::default()))
+            .collect();
         let mut next = 0;
         let mut unmatched = Vec::new();
         for item in old {
@@ -251,14 +326,21 @@ impl<'p> Comparison<'p> {
         }
         let mut by_title: BTreeMap<(&str, u8), Vec<usize>> = BTreeMap::new();
         for (at, item) in new.iter().enumerate().rev() {
-            by_title.entry((&item.title, item.role as u8)).or_default().push(at);
+            by_title
+                .entry((&item.title, item.role as u8))
+                .or_default()
+                .push(at);
         }
         for item in unmatched {
             let whole = forms(&item.nodes, Without::default());
             let moved = (0..new.len()).find(|at| !used[*at] && new_forms[*at] == whole);
             if let Some(at) = moved {
                 used[at] = true;
-                self.report(Some(new[at].line()), FindingKind::OracleChanged, format!("{} stands in another order", item.title));
+                self.report(
+                    Some(new[at].line()),
+                    FindingKind::OracleChanged,
+                    format!("{} stands in another order", item.title),
+                );
                 continue;
             }
             let found = by_title
@@ -316,13 +398,26 @@ impl<'p> Comparison<'p> {
                 if inner.findings.is_empty() {
                     return Some((at, Vec::new()));
                 }
-                if fallback.as_ref().is_none_or(|(_, least)| inner.findings.len() < least.len()) {
+                if fallback
+                    .as_ref()
+                    .is_none_or(|(_, least)| inner.findings.len() < least.len())
+                {
                     fallback = Some((at, inner.findings));
                 }
-            } else if item.role == Role::Test && other.title == item.title && extended(&item.nodes, &other.nodes)
-                || item.role != Role::Test && item.names == other.names && !item.names.is_empty() && extended(&item.nodes, &other.nodes)
-                || depth > 0 && item.role == Role::Statement && item.node().source().language == Language::Go && extended(&item.nodes, &other.nodes)
-                || item.role == Role::Group && other.title == item.title && extended(&item.nodes, &other.nodes)
+            } else if item.role == Role::Test
+                && other.title == item.title
+                && extended(&item.nodes, &other.nodes)
+                || item.role != Role::Test
+                    && item.names == other.names
+                    && !item.names.is_empty()
+                    && extended(&item.nodes, &other.nodes)
+                || depth > 0
+                    && item.role == Role::Statement
+                    && item.node().source().language == Language::Go
+                    && extended(&item.nodes, &other.nodes)
+                || item.role == Role::Group
+                    && other.title == item.title
+                    && extended(&item.nodes, &other.nodes)
             {
                 return Some((at, Vec::new()));
             }
@@ -334,22 +429,44 @@ impl<'p> Comparison<'p> {
         let line = Some(new.line());
         if new.skipped.is_some() && old.skipped.is_none() {
             let (line, words) = new.skipped.clone().unwrap_or_default();
-            self.report(Some(line), FindingKind::TestSkipped, format!("{}: {words}", new.title));
+            self.report(
+                Some(line),
+                FindingKind::TestSkipped,
+                format!("{}: {words}", new.title),
+            );
             return;
         }
         if new.only.is_some() && old.only.is_none() {
-            self.report(new.only, FindingKind::TestSkipped, format!("{}: only it runs", new.title));
+            self.report(
+                new.only,
+                FindingKind::TestSkipped,
+                format!("{}: only it runs", new.title),
+            );
+            return;
+        }
+        if old.role == Role::Test && new.role != Role::Test {
+            self.report(
+                line,
+                FindingKind::TestDeleted,
+                format!("{} is no test any more", new.title),
+            );
             return;
         }
         if let (Some((old_body, scope)), Some((new_body, _))) = (old.body, new.body)
             && depth < GROUPS_DEPTH_MAX
         {
-            self.report(line, FindingKind::TestChanged, format!("{}: its head", new.title));
+            self.report(
+                line,
+                FindingKind::TestChanged,
+                format!("{}: its head", new.title),
+            );
             self.bodies(old_body, new_body, scope, depth + 1);
             return;
         }
         match old.role {
-            Role::Test | Role::Group => self.report(line, FindingKind::TestChanged, new.title.clone()),
+            Role::Test | Role::Group => {
+                self.report(line, FindingKind::TestChanged, new.title.clone())
+            }
             _ => self.report(line, FindingKind::OracleChanged, new.title.clone()),
         }
     }
@@ -357,7 +474,10 @@ impl<'p> Comparison<'p> {
     fn gone(&mut self, item: &Item<'_>) {
         let (kind, words) = match item.role {
             Role::Test | Role::Group => (FindingKind::TestDeleted, item.title.clone()),
-            _ => (FindingKind::OracleChanged, format!("`{}` is gone or was changed", item.title)),
+            _ => (
+                FindingKind::OracleChanged,
+                format!("`{}` is gone or was changed", item.title),
+            ),
         };
         self.report(Some(item.line()), kind, words);
     }
@@ -367,31 +487,75 @@ impl<'p> Comparison<'p> {
         let language = item.node().source().language;
         for node in &item.nodes {
             for found in onlys(*node) {
-                self.report(Some(found), FindingKind::TestSkipped, format!("{}: only it runs", item.title));
+                self.report(
+                    Some(found),
+                    FindingKind::TestSkipped,
+                    format!("{}: only it runs", item.title),
+                );
             }
             if node.walk().any(Node::error) {
-                self.report(line, FindingKind::OracleChanged, format!("{}: cannot be read", item.title));
+                self.report(
+                    line,
+                    FindingKind::OracleChanged,
+                    format!("{}: cannot be read", item.title),
+                );
             }
         }
-        for (name, why) in item.names.iter().filter_map(|name| Some((name, taken.conflict(name, None)?))) {
+        for (name, why) in item
+            .names
+            .iter()
+            .filter_map(|name| Some((name, taken.conflict(name, None)?)))
+        {
             // A further test of the same title is another one; a further function of the same name is not.
             let _ = name;
             self.report(line, FindingKind::OracleChanged, why);
         }
         match item.role {
-            Role::Hook if taken.tests => self.report(line, FindingKind::OracleChanged, format!("{} runs around the tests of the base", item.title)),
-            Role::Directive => self.report(line, FindingKind::OracleChanged, format!("`{}` is about the whole file", item.title)),
+            Role::Hook if taken.tests => self.report(
+                line,
+                FindingKind::OracleChanged,
+                format!("{} runs around the tests of the base", item.title),
+            ),
+            Role::Directive => self.report(
+                line,
+                FindingKind::OracleChanged,
+                format!("`{}` is about the whole file", item.title),
+            ),
             Role::Statement if !harmless(item) && taken.tests => {
-                self.report(line, FindingKind::OracleChanged, format!("`{}` runs before or between the tests of the base", item.title));
+                self.report(
+                    line,
+                    FindingKind::OracleChanged,
+                    format!(
+                        "`{}` runs before or between the tests of the base",
+                        item.title
+                    ),
+                );
             }
-            Role::Definition | Role::Hook | Role::Statement | Role::Test | Role::Group | Role::Import => {}
+            Role::Definition
+            | Role::Hook
+            | Role::Statement
+            | Role::Test
+            | Role::Group
+            | Role::Import => {}
         }
         if matches!(item.role, Role::Definition) && assigns(item.node()) {
-            self.report(line, FindingKind::OracleChanged, format!("`{}` changes something when it is loaded", item.title));
+            self.report(
+                line,
+                FindingKind::OracleChanged,
+                format!("`{}` changes something when it is loaded", item.title),
+            );
         }
-        if matches!(language, Language::JavaScript | Language::TypeScript | Language::Tsx) && item.role != Role::Statement {
+        if matches!(
+            language,
+            Language::JavaScript | Language::TypeScript | Language::Tsx
+        ) && item.role != Role::Statement
+        {
             for mock in item.nodes.iter().flat_map(|node| mocks::hoisted(*node)) {
-                self.report(Some(mock.line()), FindingKind::OracleChanged, format!("`{}` counts for the whole file", mock.brief()));
+                self.report(
+                    Some(mock.line()),
+                    FindingKind::OracleChanged,
+                    format!("`{}` counts for the whole file", mock.brief()),
+                );
             }
         }
     }
@@ -430,14 +594,20 @@ impl<'a> Taken<'a> {
         let free = if language == Language::Python && scope == Scope::Class {
             names::own_members(body)
         } else {
-            items.iter().flat_map(|item| names::free(&item.nodes)).collect()
+            items
+                .iter()
+                .flat_map(|item| names::free(&item.nodes))
+                .collect()
         };
         Taken {
             scope,
             language,
             given,
             free,
-            tests: items.iter().any(|item| matches!(item.role, Role::Test | Role::Group)) || scope == Scope::Group,
+            tests: items
+                .iter()
+                .any(|item| matches!(item.role, Role::Test | Role::Group))
+                || scope == Scope::Group,
         }
     }
 
@@ -446,11 +616,16 @@ impl<'a> Taken<'a> {
         if names::disguised(name) {
             return Some(format!("`{name}` may read as another name"));
         }
-        if self.language == Language::Python && python::hook_name(name, self.scope) && binding.is_none() {
+        if self.language == Language::Python
+            && python::hook_name(name, self.scope)
+            && binding.is_none()
+        {
             return Some(format!("`{name}` means something to what runs the tests"));
         }
         match self.given.get(name) {
-            Some(Some(meaning)) if binding.is_some_and(|binding| binding.meaning() == meaning) => None,
+            Some(Some(meaning)) if binding.is_some_and(|binding| binding.meaning() == meaning) => {
+                None
+            }
             Some(_) if self.language == Language::Java && binding.is_none() => None,
             Some(_) => Some(format!("`{name}` is defined a second time")),
             None => self
@@ -468,13 +643,25 @@ fn same_header(one: &Item<'_>, other: &Item<'_>) -> bool {
     };
     one.title == other.title
         && one.role == other.role
-        && forms(&one.nodes, Without { node: Some(one_body), numbers: false })
-            == forms(&other.nodes, Without { node: Some(other_body), numbers: false })
+        && forms(
+            &one.nodes,
+            Without {
+                node: Some(one_body),
+                numbers: false,
+            },
+        ) == forms(
+            &other.nodes,
+            Without {
+                node: Some(other_body),
+                numbers: false,
+            },
+        )
 }
 
 /// Whether `new` is `old` with further rows in its tables of cases, and nothing else.
 fn extended(old: &[Node<'_>], new: &[Node<'_>]) -> bool {
-    if old.len() != new.len() {
+    // Whatever is equal as a whole has been found before; without tables there is nothing to extend.
+    if old.len() != new.len() || old.iter().all(|node| tables(*node).is_empty()) {
         return false;
     }
     old.iter().zip(new).all(|(old, new)| {
@@ -483,12 +670,20 @@ fn extended(old: &[Node<'_>], new: &[Node<'_>]) -> bool {
             return form(*old) == form(*new);
         }
         rest_equal(*old, &old_tables, *new, &new_tables)
-            && old_tables.iter().zip(&new_tables).all(|(old, new)| rows_kept(*old, *new))
+            && old_tables
+                .iter()
+                .zip(&new_tables)
+                .all(|(old, new)| rows_kept(*old, *new))
     })
 }
 
 /// Whether everything around the tables is equal: the pieces between them have equal forms.
-fn rest_equal(old: Node<'_>, old_tables: &[Node<'_>], new: Node<'_>, new_tables: &[Node<'_>]) -> bool {
+fn rest_equal(
+    old: Node<'_>,
+    old_tables: &[Node<'_>],
+    new: Node<'_>,
+    new_tables: &[Node<'_>],
+) -> bool {
     // Each piece outside of the tables with how deep it is: what only leads to a table is told by its kind.
     let around = |item: Node<'_>, tables: &[Node<'_>]| -> Vec<(usize, Vec<u8>)> {
         let mut out = Vec::new();
@@ -557,16 +752,25 @@ fn go_table(node: Node<'_>) -> Option<Node<'_>> {
     }
     let body = node.field("body")?;
     let rows = body.parts().all(|row| {
-        row.kind() == "literal_element" && row.parts().next().is_some_and(|inner| inner.kind() == "literal_value")
+        row.kind() == "literal_element"
+            && row
+                .parts()
+                .next()
+                .is_some_and(|inner| inner.kind() == "literal_value")
     });
-    let declaration = node.ancestors().find(|one| one.is(&["short_var_declaration", "var_spec", "call_expression"]))?;
+    let declaration = node
+        .ancestors()
+        .find(|one| one.is(&["short_var_declaration", "var_spec", "call_expression"]))?;
     let name = declaration
         .below()
         .find(|part| part.kind() == "identifier")
         .filter(|_| declaration.kind() != "call_expression")?
         .text();
     let ranged = node.source().all().any(|clause| {
-        clause.kind() == "range_clause" && clause.field("right").is_some_and(|right| right.text() == name)
+        clause.kind() == "range_clause"
+            && clause
+                .field("right")
+                .is_some_and(|right| right.text() == name)
     });
     (rows && ranged && body.parts().next().is_some()).then_some(body)
 }
@@ -575,16 +779,24 @@ fn go_table(node: Node<'_>) -> Option<Node<'_>> {
 fn python_table(node: Node<'_>) -> Option<Node<'_>> {
     if node.kind() != "call"
         || !node.field_text("function").ends_with("parametrize")
-        || node.parent().is_none_or(|parent| parent.kind() != "decorator")
+        || node
+            .parent()
+            .is_none_or(|parent| parent.kind() != "decorator")
     {
         return None;
     }
     let arguments = node.field("arguments")?;
     // With ids beside it a further row would need a further id, and shift the others.
-    if arguments.parts().any(|argument| argument.kind() == "keyword_argument") {
+    if arguments
+        .parts()
+        .any(|argument| argument.kind() == "keyword_argument")
+    {
         return None;
     }
-    arguments.parts().nth(1).filter(|list| list.is(&["list", "tuple"]))
+    arguments
+        .parts()
+        .nth(1)
+        .filter(|list| list.is(&["list", "tuple"]))
 }
 
 /// The array of `it.each([...])`.
@@ -596,7 +808,10 @@ fn javascript_table(node: Node<'_>) -> Option<Node<'_>> {
     if callee.kind() != "member_expression" || callee.field_text("property") != "each" {
         return None;
     }
-    node.field("arguments")?.parts().next().filter(|array| array.kind() == "array")
+    node.field("arguments")?
+        .parts()
+        .next()
+        .filter(|array| array.kind() == "array")
 }
 
 /// Lines where a call makes its test the only one.
@@ -609,15 +824,23 @@ fn onlys(node: Node<'_>) -> impl Iterator<Item = u32> {
 
 /// Whether something is assigned or deleted outside of functions.
 fn assigns(item: Node<'_>) -> bool {
-    if !matches!(item.source().language, Language::JavaScript | Language::TypeScript | Language::Tsx) {
+    if !matches!(
+        item.source().language,
+        Language::JavaScript | Language::TypeScript | Language::Tsx
+    ) {
         return false;
     }
     let mut walk = item.walk();
     while let Some(node) = walk.next() {
-        if javascript::function(node) || node.is(&["function_declaration", "method_definition", "class_body"]) {
+        if javascript::function(node)
+            || node.is(&["function_declaration", "method_definition", "class_body"])
+        {
             walk.leave_out(node);
-        } else if node.is(&["assignment_expression", "augmented_assignment_expression", "update_expression"])
-            || node.kind() == "unary_expression" && node.text().starts_with("delete")
+        } else if node.is(&[
+            "assignment_expression",
+            "augmented_assignment_expression",
+            "update_expression",
+        ]) || node.kind() == "unary_expression" && node.text().starts_with("delete")
         {
             return true;
         }
@@ -633,15 +856,23 @@ fn harmless(item: &Item<'_>) -> bool {
             node.is(&["for_statement", "for_in_statement", "expression_statement"])
                 && !assigns(node)
                 && mocks::hoisted(node).is_empty()
-                && node.walk().filter_map(javascript::declared).any(|declared| declared.role != Role::Hook)
+                && node
+                    .walk()
+                    .filter_map(javascript::declared)
+                    .any(|declared| declared.role != Role::Hook)
         }
         Language::Python => {
             let condition = node.field_text("condition");
             node.kind() == "if_statement"
                 && node.field("alternative").is_none()
-                && (condition.starts_with("__name__ ==") || matches!(condition, "TYPE_CHECKING" | "typing.TYPE_CHECKING"))
+                && (condition.starts_with("__name__ ==")
+                    || matches!(condition, "TYPE_CHECKING" | "typing.TYPE_CHECKING"))
         }
-        Language::Rust => node.is(&["macro_invocation", "expression_statement", "empty_statement"]),
+        Language::Rust => node.is(&[
+            "macro_invocation",
+            "expression_statement",
+            "empty_statement",
+        ]),
         // A comment's worth: a subtest is a test, everything else in a test's body is part of it.
         Language::Go => go::subtest(node).is_some(),
         Language::Java => node.kind() == ";",

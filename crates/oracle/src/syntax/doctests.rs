@@ -46,9 +46,12 @@ fn path_to(node: Node<'_>) -> Vec<String> {
         .filter_map(|outer| {
             let name = match outer.kind() {
                 "impl_item" => outer.field_text("type"),
-                "mod_item" | "trait_item" | "struct_item" | "enum_item" | "function_definition" | "class_definition" => {
-                    outer.field_text("name")
-                }
+                "mod_item"
+                | "trait_item"
+                | "struct_item"
+                | "enum_item"
+                | "function_definition"
+                | "class_definition" => outer.field_text("name"),
                 _ => return None,
             };
             Some(name.to_string())
@@ -67,7 +70,10 @@ fn in_python<'a>(source: &'a Source<'a>) -> Vec<Doctest> {
             if text.is_empty() {
                 return None;
             }
-            let skip = string.text().lines().position(|line| line.contains("doctest:") && line.contains("+SKIP"));
+            let skip = string
+                .text()
+                .lines()
+                .position(|line| line.contains("doctest:") && line.contains("+SKIP"));
             Some(Doctest {
                 name: match path_to(statement) {
                     path if path.is_empty() => vec!["module".to_string()],
@@ -75,7 +81,12 @@ fn in_python<'a>(source: &'a Source<'a>) -> Vec<Doctest> {
                 },
                 line: string.line(),
                 text,
-                skipped: skip.map(|at| (string.line() + u32::try_from(at).unwrap_or(0), "doctest: +SKIP".to_string())),
+                skipped: skip.map(|at| {
+                    (
+                        string.line() + u32::try_from(at).unwrap_or(0),
+                        "doctest: +SKIP".to_string(),
+                    )
+                }),
                 documentation: string.start()..string.end(),
                 fence: None,
             })
@@ -88,14 +99,20 @@ pub(super) fn examples(text: &str) -> String {
     let mut out: Vec<&str> = Vec::new();
     let mut within = false;
     for line in text.lines().map(str::trim) {
-        let line = line.trim_start_matches(['r', 'R', 'u']).trim_start_matches("\"\"\"").trim_start_matches("'''");
+        let line = line
+            .trim_start_matches(['r', 'R', 'u'])
+            .trim_start_matches("\"\"\"")
+            .trim_start_matches("'''");
         if line.starts_with(">>>") {
             within = true;
         } else if line.is_empty() {
             within = false;
         }
         if within {
-            let line = line.trim_end_matches("\"\"\"").trim_end_matches("'''").trim_end();
+            let line = line
+                .trim_end_matches("\"\"\"")
+                .trim_end_matches("'''")
+                .trim_end();
             if !line.is_empty() {
                 out.push(line);
             }
@@ -106,16 +123,31 @@ pub(super) fn examples(text: &str) -> String {
 
 fn documenting(node: Node<'_>) -> bool {
     node.is(&["line_comment", "block_comment"])
-        && node.children().any(|child| matches!(child.field_name(), "outer" | "inner"))
+        && node
+            .children()
+            .any(|child| matches!(child.field_name(), "outer" | "inner"))
+}
+
+fn inner_documentation(node: Node<'_>) -> bool {
+    node.children().any(|child| child.field_name() == "inner")
 }
 
 fn in_rust<'a>(source: &'a Source<'a>) -> Vec<Doctest> {
     let mut found = Vec::new();
     let mut run: Vec<Node<'a>> = Vec::new();
-    for parent in source.all().filter(|node| !node.leaf() && !documenting(*node)) {
+    for parent in source
+        .all()
+        .filter(|node| !node.leaf() && !documenting(*node))
+    {
         let mut last = None;
         for child in parent.children() {
             if documenting(child) {
+                // What documents the file and what documents the next item may follow each other.
+                let other_kind =
+                    |one: &Node<'_>| inner_documentation(*one) != inner_documentation(child);
+                if run.first().is_some_and(other_kind) {
+                    blocks(&std::mem::take(&mut run), parent, None, &mut found);
+                }
                 run.push(child);
                 last = Some(child);
                 continue;
@@ -124,7 +156,9 @@ fn in_rust<'a>(source: &'a Source<'a>) -> Vec<Doctest> {
                 continue;
             }
             if child.kind() == "attribute_item" {
-                if super::rust::attribute_path(child) == "doc" && (child.text().contains("```") || child.text().contains("include_str")) {
+                if super::rust::attribute_path(child) == "doc"
+                    && (child.text().contains("```") || child.text().contains("include_str"))
+                {
                     found.push(attribute(child));
                 }
                 continue;
@@ -154,17 +188,27 @@ fn attribute(node: Node<'_>) -> Doctest {
 
 /// Words of a code block's head that leave it Rust.
 fn rust_words(info: &str) -> bool {
-    info.split([',', ' ', '{', '}']).filter(|word| !word.is_empty()).all(|word| {
-        matches!(word, "rust" | "should_panic" | "no_run" | "compile_fail" | "test_harness" | "standalone" | "standalone_crate")
-            || word.starts_with("ignore")
-            || word.starts_with("edition")
-            || word.starts_with('E') && word[1..].chars().all(|c| c.is_ascii_digit())
-    })
+    info.split([',', ' ', '{', '}'])
+        .filter(|word| !word.is_empty())
+        .all(|word| {
+            matches!(
+                word,
+                "rust"
+                    | "should_panic"
+                    | "no_run"
+                    | "compile_fail"
+                    | "test_harness"
+                    | "standalone"
+                    | "standalone_crate"
+            ) || word.starts_with("ignore")
+                || word.starts_with("edition")
+                || word.starts_with('E') && word[1..].chars().all(|c| c.is_ascii_digit())
+        })
 }
 
 /// The code blocks of consecutive documentation comments.
 fn blocks(run: &[Node<'_>], parent: Node<'_>, owner: Option<Node<'_>>, found: &mut Vec<Doctest>) {
-    let inner = run[0].children().any(|child| child.field_name() == "inner");
+    let inner = inner_documentation(run[0]);
     let mut name = path_to(run[0]);
     if let Some(owner) = owner.filter(|_| !inner) {
         let own = match owner.kind() {
@@ -207,18 +251,26 @@ fn blocks(run: &[Node<'_>], parent: Node<'_>, owner: Option<Node<'_>>, found: &m
     while at < lines.len() {
         let (place, line, text) = lines[at];
         let trimmed = text.trim_start();
-        let ticks = ["```", "~~~"].into_iter().find(|ticks| trimmed.starts_with(ticks));
+        let ticks = ["```", "~~~"]
+            .into_iter()
+            .find(|ticks| trimmed.starts_with(ticks));
         if let Some(ticks) = ticks {
-            let mark: String = trimmed.chars().take_while(|c| ticks.starts_with(*c)).collect();
+            let mark: String = trimmed
+                .chars()
+                .take_while(|c| ticks.starts_with(*c))
+                .collect();
             let info = trimmed[mark.len()..].trim();
             let end = (at + 1..lines.len())
                 .find(|next| lines[*next].2.trim_start().starts_with(&mark))
                 .unwrap_or(lines.len());
             if rust_words(info) {
-                let code: Vec<&str> = lines[at + 1..end].iter().map(|(_, _, text)| text.trim_end()).collect();
-                let word = info
-                    .split([',', ' '])
-                    .find(|word| word.starts_with("ignore") || matches!(*word, "no_run" | "compile_fail"));
+                let code: Vec<&str> = lines[at + 1..end]
+                    .iter()
+                    .map(|(_, _, text)| text.trim_end())
+                    .collect();
+                let word = info.split([',', ' ']).find(|word| {
+                    word.starts_with("ignore") || matches!(*word, "no_run" | "compile_fail")
+                });
                 let indent = text.len() - trimmed.len();
                 let start = place + indent + mark.len();
                 found.push(Doctest {
@@ -236,9 +288,14 @@ fn blocks(run: &[Node<'_>], parent: Node<'_>, owner: Option<Node<'_>>, found: &m
         }
         if blank && text.starts_with("    ") && !trimmed.is_empty() {
             let end = (at..lines.len())
-                .find(|next| !lines[*next].2.starts_with("    ") && !lines[*next].2.trim().is_empty())
+                .find(|next| {
+                    !lines[*next].2.starts_with("    ") && !lines[*next].2.trim().is_empty()
+                })
                 .unwrap_or(lines.len());
-            let code: Vec<&str> = lines[at..end].iter().map(|(_, _, text)| text.trim()).collect();
+            let code: Vec<&str> = lines[at..end]
+                .iter()
+                .map(|(_, _, text)| text.trim())
+                .collect();
             found.push(Doctest {
                 name: name.clone(),
                 line,

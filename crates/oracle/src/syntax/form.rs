@@ -185,7 +185,9 @@ fn punctuation(node: Node<'_>, parent: Option<Node<'_>>, language: Language) -> 
             _ => true,
         },
         ";" => match language {
-            Language::JavaScript | Language::TypeScript | Language::Tsx => within != "for_statement",
+            Language::JavaScript | Language::TypeScript | Language::Tsx => {
+                within != "for_statement"
+            }
             Language::Go => within != "for_clause",
             Language::Python => true,
             Language::Rust | Language::Java => false,
@@ -260,7 +262,9 @@ fn python(node: Node<'_>) -> Option<Way> {
         }),
         "argument_list"
             if node.parts().next().is_none()
-                && node.parent().is_some_and(|parent| parent.kind() == "class_definition") =>
+                && node
+                    .parent()
+                    .is_some_and(|parent| parent.kind() == "class_definition") =>
         {
             Some(Way::Skip)
         }
@@ -272,7 +276,10 @@ fn python(node: Node<'_>) -> Option<Way> {
 pub(super) fn docstring<'a>(statement: Node<'a>) -> Option<&'a str> {
     let string = docstring_node(statement)?;
     let start = string.child("string_start")?;
-    let end = string.children().last().filter(|end| end.kind() == "string_end")?;
+    let end = string
+        .children()
+        .last()
+        .filter(|end| end.kind() == "string_end")?;
     string.source().text.get(start.end()..end.start())
 }
 
@@ -308,7 +315,8 @@ pub(super) fn docstring_node(statement: Node<'_>) -> Option<Node<'_>> {
 /// The content of a JavaScript string literal.
 pub(super) fn string_content(node: Node<'_>) -> &str {
     let text = node.text();
-    text.get(1..text.len().saturating_sub(1)).unwrap_or_default()
+    text.get(1..text.len().saturating_sub(1))
+        .unwrap_or_default()
 }
 
 fn javascript(node: Node<'_>) -> Option<Way> {
@@ -318,12 +326,10 @@ fn javascript(node: Node<'_>) -> Option<Way> {
             let content = unquoted(string_content(node));
             let key = node.field_name() == "key"
                 && parent.is_some_and(|parent| parent.is(&["pair", "pair_pattern"]));
-            let bare = key
-                && content
-                    .chars()
-                    .enumerate()
-                    .all(|(at, c)| c == '_' || c == '$' || c.is_ascii_alphabetic() || at > 0 && c.is_ascii_digit())
-                && !content.is_empty();
+            let bare =
+                key && content.chars().enumerate().all(|(at, c)| {
+                    c == '_' || c == '$' || c.is_ascii_alphabetic() || at > 0 && c.is_ascii_digit()
+                }) && !content.is_empty();
             // A quoted key is the same as the bare one; any other string is not the name it spells.
             Some(Way::Text(if bare {
                 content
@@ -343,9 +349,16 @@ fn javascript(node: Node<'_>) -> Option<Way> {
             .filter(|parent| parent.kind() == "arrow_function")
             .filter(|_| {
                 let mut parts = node.parts();
-                parts.next().is_some_and(|only| only.kind() == "identifier") && parts.next().is_none()
+                parts.next().is_some_and(|only| {
+                    // TypeScript wraps each parameter; one without type or default is its name alone.
+                    only.leaf()
+                        || only.kind() == "required_parameter"
+                            && only.children().all(Node::leaf)
+                            && only.children().count() == 1
+                }) && parts.next().is_none()
             })
             .and_then(|_| node.parts().next())
+            .filter(|only| only.field_name() != "pattern" || only.leaf())
             .map(|only| Way::Text(only.text().to_string())),
         "number" => {
             let text = node.text().to_ascii_lowercase();
@@ -353,7 +366,11 @@ fn javascript(node: Node<'_>) -> Option<Way> {
                 .chars()
                 .all(|c| c.is_ascii_digit() || matches!(c, '.' | 'e' | '-' | '+'));
             Some(Way::Text(match text.parse::<f64>() {
-                Ok(value) if plain && value.is_finite() && !(text.starts_with('0') && text.len() > 1 && !text.contains('.')) => {
+                Ok(value)
+                    if plain
+                        && value.is_finite()
+                        && !(text.starts_with('0') && text.len() > 1 && !text.contains('.')) =>
+                {
                     format!("{value:e}")
                 }
                 _ => text,
@@ -404,17 +421,57 @@ mod tests {
     #[test]
     fn what_a_formatter_does_is_no_difference() {
         let pairs = [
-            (Language::Python, "x = ('it\\'s')\n", "x = \"it's\"  # why\n"),
+            (
+                Language::Python,
+                "x = ('it\\'s')\n",
+                "x = \"it's\"  # why\n",
+            ),
             (Language::Python, "f(a,\n  b,)\n", "f(a, b)\n"),
-            (Language::Python, "class A():\n  x = 0XFF\n", "class A:\n    x = 0xff\n"),
-            (Language::Python, "def f():\n  'Says.'\n  return (1)\n", "def f():\n    return 1\n"),
-            (Language::JavaScript, "const a = x => { return 'a' }", "const a = (x) => {\n  return \"a\";\n};\n"),
-            (Language::JavaScript, "f({'a': 1, b: [1, 2,],})", "f({ a: 1, b: [1, 2] });"),
-            (Language::JavaScript, "f('it\\'s', 1.50)", "f(\"it's\", 1.5);"),
-            (Language::Rust, "fn f() { g(a, b,); match x { 1 => { 2 } _ => 3, } }", "fn f() {\n    g(a, b);\n    match x {\n        1 => 2,\n        _ => 3,\n    }\n}\n"),
-            (Language::Rust, "fn f() { assert_eq!(a, b,); }", "fn f() { // why\n assert_eq!(\n  a,\n  b\n); }"),
-            (Language::Go, "func f() { g(1,\n2,\n)\n}", "func f() {\n\tg(1, 2) // why\n}\n"),
-            (Language::Java, "class A { void f() { g((1), 2); } }", "class A {\n  /* why */ void f() {\n    g(1, 2);\n  }\n}\n"),
+            (
+                Language::Python,
+                "class A():\n  x = 0XFF\n",
+                "class A:\n    x = 0xff\n",
+            ),
+            (
+                Language::Python,
+                "def f():\n  'Says.'\n  return (1)\n",
+                "def f():\n    return 1\n",
+            ),
+            (
+                Language::JavaScript,
+                "const a = x => { return 'a' }",
+                "const a = (x) => {\n  return \"a\";\n};\n",
+            ),
+            (
+                Language::JavaScript,
+                "f({'a': 1, b: [1, 2,],})",
+                "f({ a: 1, b: [1, 2] });",
+            ),
+            (
+                Language::JavaScript,
+                "f('it\\'s', 1.50)",
+                "f(\"it's\", 1.5);",
+            ),
+            (
+                Language::Rust,
+                "fn f() { g(a, b,); match x { 1 => { 2 } _ => 3, } }",
+                "fn f() {\n    g(a, b);\n    match x {\n        1 => 2,\n        _ => 3,\n    }\n}\n",
+            ),
+            (
+                Language::Rust,
+                "fn f() { assert_eq!(a, b,); }",
+                "fn f() { // why\n assert_eq!(\n  a,\n  b\n); }",
+            ),
+            (
+                Language::Go,
+                "func f() { g(1,\n2,\n)\n}",
+                "func f() {\n\tg(1, 2) // why\n}\n",
+            ),
+            (
+                Language::Java,
+                "class A { void f() { g((1), 2); } }",
+                "class A {\n  /* why */ void f() {\n    g(1, 2);\n  }\n}\n",
+            ),
         ];
         for (language, one, other) in pairs {
             assert!(same(language, one, other), "{one}\n{other}");
@@ -428,18 +485,38 @@ mod tests {
             (Language::Python, "x = 'a '\n", "x = 'a'\n"),
             (Language::Python, "x = r'\\''\n", "x = '\\''\n"),
             (Language::Python, "assert (a, 'm')\n", "assert a, 'm'\n"),
-            (Language::Python, "if a:\n  f()\n  g()\n", "if a:\n  f()\ng()\n"),
+            (
+                Language::Python,
+                "if a:\n  f()\n  g()\n",
+                "if a:\n  f()\ng()\n",
+            ),
             (Language::Python, "x = a[1,]\n", "x = a[1]\n"),
-            (Language::Python, "def f():\n  '''>>> g(1)\n  2'''\n", "def f():\n  '''>>> g(1)\n  3'''\n"),
+            (
+                Language::Python,
+                "def f():\n  '''>>> g(1)\n  2'''\n",
+                "def f():\n  '''>>> g(1)\n  3'''\n",
+            ),
             (Language::JavaScript, "f([, 1])", "f([1])"),
             (Language::JavaScript, "f(a)", "f('a')"),
             (Language::JavaScript, "f(`a  b`)", "f(`a b`)"),
             (Language::JavaScript, "f(/a b/)", "f(/ab/)"),
             (Language::JavaScript, "for (;x;) {}", "for (;;x) {}"),
             (Language::Rust, "fn f() -> u8 { 1 }", "fn f() -> u8 { 1; }"),
-            (Language::Rust, "fn f() { g!(a b); }", "fn f() { g!(a, b); }"),
-            (Language::Go, "func f() { for x := 0; ; x++ {} }", "func f() { for x := 0; x++; {} }"),
-            (Language::Java, "class A { int x = 1; }", "class A { int x = 2; }"),
+            (
+                Language::Rust,
+                "fn f() { g!(a b); }",
+                "fn f() { g!(a, b); }",
+            ),
+            (
+                Language::Go,
+                "func f() { for x := 0; ; x++ {} }",
+                "func f() { for x := 0; x++; {} }",
+            ),
+            (
+                Language::Java,
+                "class A { int x = 1; }",
+                "class A { int x = 2; }",
+            ),
         ];
         for (language, one, other) in pairs {
             assert!(!same(language, one, other), "{one}\n{other}");

@@ -10,7 +10,11 @@ use super::parse::{Node, Source};
 const FUNCTIONS_MAX: usize = 20_000;
 
 /// See [`super::functions_touched`].
-pub(super) fn touched(language: Language, base: Option<&[u8]>, candidate: Option<&[u8]>) -> Vec<String> {
+pub(super) fn touched(
+    language: Language,
+    base: Option<&[u8]>,
+    candidate: Option<&[u8]>,
+) -> Vec<String> {
     if base == candidate {
         return Vec::new();
     }
@@ -20,7 +24,10 @@ pub(super) fn touched(language: Language, base: Option<&[u8]>, candidate: Option
     let after = new.as_ref().map(functions).unwrap_or_default();
     let mut found = Vec::new();
     for (key, node) in &after {
-        if before.get(key).is_none_or(|other| form(*other) != form(*node)) {
+        if before
+            .get(key)
+            .is_none_or(|other| form(*other) != form(*node))
+        {
             found.push(format!("{} (line {})", key.0, node.line()));
         }
     }
@@ -45,7 +52,11 @@ fn functions<'a>(source: &'a Source<'a>) -> BTreeMap<(String, usize), Node<'a>> 
         let mut path: Vec<&str> = node.ancestors().filter_map(holder).collect();
         path.reverse();
         path.push(own);
-        let name = path.join(if source.language == Language::Rust { "::" } else { "." });
+        let name = path.join(if source.language == Language::Rust {
+            "::"
+        } else {
+            "."
+        });
         let number = count.entry(name.clone()).or_default();
         if found.len() < FUNCTIONS_MAX {
             found.insert((name, *number), node);
@@ -58,11 +69,20 @@ fn functions<'a>(source: &'a Source<'a>) -> BTreeMap<(String, usize), Node<'a>> 
 /// The name of a function, if a node is one.
 fn name_of<'a>(node: Node<'a>) -> Option<&'a str> {
     match node.kind() {
-        "function_item" | "function_definition" | "function_declaration" | "generator_function_declaration" | "method_definition"
-        | "method_declaration" | "constructor_declaration" => Some(node.field_text("name")),
+        "function_item"
+        | "function_definition"
+        | "function_declaration"
+        | "generator_function_declaration"
+        | "method_definition"
+        | "method_declaration"
+        | "constructor_declaration" => Some(node.field_text("name")),
         "variable_declarator" | "field_definition" | "public_field_definition" => {
             let value = node.field("value")?;
-            super::javascript::function(value).then(|| node.field("name").or_else(|| node.field("property")).map_or("", Node::text))
+            super::javascript::function(value).then(|| {
+                node.field("name")
+                    .or_else(|| node.field("property"))
+                    .map_or("", Node::text)
+            })
         }
         _ => None,
     }
@@ -72,9 +92,13 @@ fn name_of<'a>(node: Node<'a>) -> Option<&'a str> {
 fn holder<'a>(node: Node<'a>) -> Option<&'a str> {
     match node.kind() {
         "impl_item" => Some(node.field_text("type")),
-        "mod_item" | "trait_item" | "class_definition" | "class_declaration" | "interface_declaration" | "enum_declaration" | "record_declaration" => {
-            Some(node.field_text("name"))
-        }
+        "mod_item"
+        | "trait_item"
+        | "class_definition"
+        | "class_declaration"
+        | "interface_declaration"
+        | "enum_declaration"
+        | "record_declaration" => Some(node.field_text("name")),
         _ => None,
     }
 }

@@ -7,10 +7,13 @@ use super::parse::Node;
 
 /// Whether a function's name makes it a test.
 pub(super) fn test_name(name: &str) -> bool {
-    ["Test", "Benchmark", "Fuzz", "Example"].iter().any(|prefix| {
-        name.strip_prefix(prefix)
-            .is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_lowercase()))
-    }) && name != "TestMain"
+    ["Test", "Benchmark", "Fuzz", "Example"]
+        .iter()
+        .any(|prefix| {
+            name.strip_prefix(prefix)
+                .is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_lowercase()))
+        })
+        && name != "TestMain"
 }
 
 /// The call that a statement is, if it declares a subtest: `t.Run("name", func(t *testing.T) { ... })`.
@@ -74,8 +77,8 @@ fn function(node: Node<'_>) -> Item<'_> {
     if !test_name(name) {
         return Item::new(Role::Definition, node).named(name);
     }
-    let subtests = statements(node)
-        .filter(|list| list.parts().any(|statement| subtest(statement).is_some()));
+    let subtests =
+        statements(node).filter(|list| list.parts().any(|statement| subtest(statement).is_some()));
     Item {
         body: subtests.map(|list| (list, Scope::Group)),
         ..Item::new(Role::Test, node).named(name)

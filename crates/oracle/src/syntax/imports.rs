@@ -79,7 +79,11 @@ fn javascript(node: Node<'_>) -> Vec<Binding> {
         return required(node);
     }
     let module = node.field("source").map_or("", string_content);
-    let typed = if node.child("type").is_some() { "type " } else { "" };
+    let typed = if node.child("type").is_some() {
+        "type "
+    } else {
+        ""
+    };
     let Some(clause) = node.child("import_clause") else {
         return match node.child("import_require_clause") {
             Some(clause) => {
@@ -93,7 +97,10 @@ fn javascript(node: Node<'_>) -> Vec<Binding> {
     let mut found = Vec::new();
     for part in clause.parts() {
         match part.kind() {
-            "identifier" => found.push(Binding::new(part.text(), format!("{typed}{module} default"))),
+            "identifier" => found.push(Binding::new(
+                part.text(),
+                format!("{typed}{module} default"),
+            )),
             "namespace_import" => {
                 let name = part.child("identifier").map_or("", Node::text);
                 found.push(Binding::new(name, format!("{typed}{module} *")));
@@ -102,7 +109,11 @@ fn javascript(node: Node<'_>) -> Vec<Binding> {
                 for specifier in part.parts() {
                     let name = specifier.field_text("name");
                     let local = specifier.field("alias").map_or(name, Node::text);
-                    let own = if specifier.child("type").is_some() { "type " } else { typed };
+                    let own = if specifier.child("type").is_some() {
+                        "type "
+                    } else {
+                        typed
+                    };
                     found.push(Binding::new(local, format!("{own}{module} .{name}")));
                 }
             }
@@ -115,8 +126,12 @@ fn javascript(node: Node<'_>) -> Vec<Binding> {
 /// `const a = require('m')`, `const { a, b: c } = require('m')`, `const a = require('m').b`.
 fn required(node: Node<'_>) -> Vec<Binding> {
     let mut found = Vec::new();
-    for declarator in node.parts().filter(|part| part.kind() == "variable_declarator") {
-        let (Some(name), Some(value)) = (declarator.field("name"), declarator.field("value")) else {
+    for declarator in node
+        .parts()
+        .filter(|part| part.kind() == "variable_declarator")
+    {
+        let (Some(name), Some(value)) = (declarator.field("name"), declarator.field("value"))
+        else {
             return Vec::new();
         };
         let Some((module, member)) = require_call(value) else {
@@ -129,11 +144,21 @@ fn required(node: Node<'_>) -> Vec<Binding> {
                 for part in name.parts() {
                     match part.kind() {
                         "shorthand_property_identifier_pattern" => {
-                            found.push(Binding::new(part.text(), format!("{from} .{}", part.text())));
+                            found.push(Binding::new(
+                                part.text(),
+                                format!("{from} .{}", part.text()),
+                            ));
                         }
-                        "pair_pattern" if part.field("value").is_some_and(|v| v.kind() == "identifier") => {
+                        "pair_pattern"
+                            if part
+                                .field("value")
+                                .is_some_and(|v| v.kind() == "identifier") =>
+                        {
                             let key = part.field_text("key");
-                            found.push(Binding::new(part.field_text("value"), format!("{from} .{key}")));
+                            found.push(Binding::new(
+                                part.field_text("value"),
+                                format!("{from} .{key}"),
+                            ));
                         }
                         _ => return Vec::new(),
                     }
@@ -190,19 +215,29 @@ fn rust(node: Node<'_>) -> Vec<Binding> {
             }
             "use_list" => open.extend(node.parts().map(|part| (part, prefix.clone()))),
             "use_wildcard" => {
-                let path = node.parts().next().map_or(String::new(), |path| plain(path.text()));
+                let path = node
+                    .parts()
+                    .next()
+                    .map_or(String::new(), |path| plain(path.text()));
                 found.push(Binding::new("*", format!("{visibility}{}", join(&path))));
             }
             "use_as_clause" => {
                 let path = plain(node.field_text("path"));
                 found.push(Binding::new(
                     node.field_text("alias"),
-                    format!("{visibility}{}", join(if path == "self" { "" } else { &path })),
+                    format!(
+                        "{visibility}{}",
+                        join(if path == "self" { "" } else { &path })
+                    ),
                 ));
             }
             _ => {
                 let path = plain(node.text());
-                let full = join(if path == "self" && !prefix.is_empty() { "" } else { &path });
+                let full = join(if path == "self" && !prefix.is_empty() {
+                    ""
+                } else {
+                    &path
+                });
                 let local = full.rsplit("::").next().unwrap_or(&full).to_string();
                 found.push(Binding::new(&local, format!("{visibility}{full}")));
             }
@@ -227,8 +262,14 @@ fn go(node: Node<'_>) -> Vec<Binding> {
                 None => {
                     let mut parts = path.rsplit('/');
                     let last = parts.next().unwrap_or(path);
-                    let version = last.strip_prefix('v').is_some_and(|v| v.parse::<u32>().is_ok());
-                    let name = if version { parts.next().unwrap_or(last) } else { last };
+                    let version = last
+                        .strip_prefix('v')
+                        .is_some_and(|v| v.parse::<u32>().is_ok());
+                    let name = if version {
+                        parts.next().unwrap_or(last)
+                    } else {
+                        last
+                    };
                     Binding::new(name, path)
                 }
             }
@@ -237,8 +278,15 @@ fn go(node: Node<'_>) -> Vec<Binding> {
 }
 
 fn java(node: Node<'_>) -> Vec<Binding> {
-    let fixed = if node.child("static").is_some() { "static " } else { "" };
-    let Some(path) = node.parts().find(|part| part.is(&["scoped_identifier", "identifier"])) else {
+    let fixed = if node.child("static").is_some() {
+        "static "
+    } else {
+        ""
+    };
+    let Some(path) = node
+        .parts()
+        .find(|part| part.is(&["scoped_identifier", "identifier"]))
+    else {
         return Vec::new();
     };
     let from = format!("{fixed}{}", plain(path.text()));

@@ -6,11 +6,28 @@ use super::names;
 use super::parse::Node;
 
 const TESTS: &[&str] = &[
-    "Test", "ParameterizedTest", "RepeatedTest", "TestFactory", "TestTemplate", "Theory", "Property",
+    "Test",
+    "ParameterizedTest",
+    "RepeatedTest",
+    "TestFactory",
+    "TestTemplate",
+    "Theory",
+    "Property",
 ];
 const HOOKS: &[&str] = &[
-    "Before", "After", "BeforeEach", "AfterEach", "BeforeAll", "AfterAll", "BeforeClass", "AfterClass",
-    "BeforeMethod", "AfterMethod", "Rule", "ClassRule", "RegisterExtension",
+    "Before",
+    "After",
+    "BeforeEach",
+    "AfterEach",
+    "BeforeAll",
+    "AfterAll",
+    "BeforeClass",
+    "AfterClass",
+    "BeforeMethod",
+    "AfterMethod",
+    "Rule",
+    "ClassRule",
+    "RegisterExtension",
 ];
 const SKIPS: &[&str] = &["Disabled", "Ignore"];
 
@@ -67,8 +84,13 @@ fn item(node: Node<'_>) -> Item<'_> {
         "method_declaration" => {
             let old = name.starts_with("test")
                 && node.field_text("type") == "void"
-                && node.field("parameters").is_some_and(|list| list.parts().next().is_none());
-            let inherited = matches!(name, "setUp" | "tearDown" | "suite" | "runTest" | "run" | "runBare");
+                && node
+                    .field("parameters")
+                    .is_some_and(|list| list.parts().next().is_none());
+            let inherited = matches!(
+                name,
+                "setUp" | "tearDown" | "suite" | "runTest" | "run" | "runBare"
+            );
             let role = if hook || inherited {
                 Role::Hook
             } else if old || annotations(node).any(|a| TESTS.contains(&annotation_name(a))) {
@@ -90,7 +112,9 @@ fn item(node: Node<'_>) -> Item<'_> {
             }
         }
         "static_initializer" | "block" => Item::new(Role::Hook, node),
-        "constructor_declaration" | "compact_constructor_declaration" => Item::new(Role::Hook, node).titled(name),
+        "constructor_declaration" | "compact_constructor_declaration" => {
+            Item::new(Role::Hook, node).titled(name)
+        }
         _ if !name.is_empty() => Item::new(Role::Definition, node).named(name),
         _ => Item::new(Role::Statement, node),
     }

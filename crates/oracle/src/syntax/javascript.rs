@@ -7,17 +7,34 @@ use super::names;
 use super::parse::Node;
 
 const GROUPS: &[&str] = &[
-    "describe", "context", "suite", "fdescribe", "xdescribe", "fcontext", "xcontext", "xsuite",
+    "describe",
+    "context",
+    "suite",
+    "fdescribe",
+    "xdescribe",
+    "fcontext",
+    "xcontext",
+    "xsuite",
 ];
 const TESTS: &[&str] = &[
     "it", "test", "specify", "fit", "xit", "xtest", "ftest", "xspecify", "fspecify", "bench",
 ];
 /// Functions that run around tests.
 pub(super) const HOOKS: &[&str] = &[
-    "beforeEach", "beforeAll", "afterEach", "afterAll", "before", "after", "setup", "teardown",
-    "suiteSetup", "suiteTeardown",
+    "beforeEach",
+    "beforeAll",
+    "afterEach",
+    "afterAll",
+    "before",
+    "after",
+    "setup",
+    "teardown",
+    "suiteSetup",
+    "suiteTeardown",
 ];
-const SKIPS: &[&str] = &["skip", "todo", "failing", "fails", "skipIf", "runIf", "fixme"];
+const SKIPS: &[&str] = &[
+    "skip", "todo", "failing", "fails", "skipIf", "runIf", "fixme",
+];
 
 /// A call that declares tests, a group of them, or a hook.
 pub(super) struct Declared<'a> {
@@ -82,7 +99,10 @@ pub(super) fn declared(call: Node<'_>) -> Option<Declared<'_>> {
     if arguments.kind() != "arguments" {
         return None;
     }
-    let callback = arguments.parts().filter(|argument| function(*argument)).last();
+    let callback = arguments
+        .parts()
+        .filter(|argument| function(*argument))
+        .last();
     let title = arguments.parts().next()?;
     if role == Role::Hook {
         callback?;
@@ -94,7 +114,9 @@ pub(super) fn declared(call: Node<'_>) -> Option<Declared<'_>> {
         // A test whose function is named elsewhere: `it('adds', adds)`.
         let named = arguments.parts().count() > 1
             && members != ["test"]
-            && arguments.parts().last().is_some_and(|last| last.is(&["identifier", "call_expression", "member_expression"]));
+            && arguments.parts().last().is_some_and(|last| {
+                last.is(&["identifier", "call_expression", "member_expression"])
+            });
         if !spelled || !empty && !named {
             return None;
         }
@@ -108,16 +130,24 @@ pub(super) fn declared(call: Node<'_>) -> Option<Declared<'_>> {
     if name.starts_with('x') && (TESTS.contains(&name) || GROUPS.contains(&name)) {
         skipped = word(name);
     }
-    if role == Role::Test && callback.is_none() && arguments.parts().count() == 1 && skipped.is_none() {
+    if role == Role::Test
+        && callback.is_none()
+        && arguments.parts().count() == 1
+        && skipped.is_none()
+    {
         skipped = word("no function");
     }
-    let mut only = (members.contains(&"only") || name.starts_with('f') && name != "function").then_some(line);
-    for options in arguments.parts().filter(|argument| argument.kind() == "object") {
+    let mut only =
+        (members.contains(&"only") || name.starts_with('f') && name != "function").then_some(line);
+    for options in arguments
+        .parts()
+        .filter(|argument| argument.kind() == "object")
+    {
         for pair in options.parts().filter(|part| part.kind() == "pair") {
             let key = pair.field_text("key");
-            let off = pair.field("value").is_some_and(|value| {
-                matches!(value.text(), "false" | "undefined" | "null")
-            });
+            let off = pair
+                .field("value")
+                .is_some_and(|value| matches!(value.text(), "false" | "undefined" | "null"));
             match key {
                 "skip" | "todo" | "fails" if !off => skipped = Some((pair.line(), pair.brief())),
                 "only" if !off => only = Some(pair.line()),
@@ -128,7 +158,9 @@ pub(super) fn declared(call: Node<'_>) -> Option<Declared<'_>> {
     Some(Declared {
         role,
         title: if title.is(&["string", "template_string"]) {
-            string_content(title).replace("\\'", "'").replace("\\\"", "\"")
+            string_content(title)
+                .replace("\\'", "'")
+                .replace("\\\"", "\"")
         } else {
             title.brief()
         },
@@ -140,13 +172,22 @@ pub(super) fn declared(call: Node<'_>) -> Option<Declared<'_>> {
 
 /// Whether a node is a function.
 pub(super) fn function(node: Node<'_>) -> bool {
-    node.is(&["arrow_function", "function_expression", "function", "generator_function"])
+    node.is(&[
+        "arrow_function",
+        "function_expression",
+        "function",
+        "generator_function",
+    ])
 }
 
 /// The call that a statement is.
 pub(super) fn statement_call(statement: Node<'_>) -> Option<Node<'_>> {
     let mut node = statement.parts().next()?;
-    while node.is(&["await_expression", "parenthesized_expression", "unary_expression"]) {
+    while node.is(&[
+        "await_expression",
+        "parenthesized_expression",
+        "unary_expression",
+    ]) {
         node = node.parts().last()?;
     }
     (node.kind() == "call_expression").then_some(node)
@@ -175,7 +216,11 @@ fn item(node: Node<'_>) -> Item<'_> {
                 only: declared.only,
                 ..Item::new(declared.role, node).titled(declared.title)
             },
-            None if node.parts().next().is_some_and(|only| only.kind() == "string") => {
+            None if node
+                .parts()
+                .next()
+                .is_some_and(|only| only.kind() == "string") =>
+            {
                 Item::new(Role::Directive, node)
             }
             None => Item::new(Role::Statement, node),
@@ -195,11 +240,16 @@ fn item(node: Node<'_>) -> Item<'_> {
                 ..Item::new(role, node)
             }
         }
-        "function_declaration" | "generator_function_declaration" | "class_declaration"
-        | "abstract_class_declaration" | "interface_declaration" | "type_alias_declaration"
-        | "enum_declaration" | "internal_module" | "module" | "function_signature" => {
-            Item::new(Role::Definition, node).named(node.field_text("name"))
-        }
+        "function_declaration"
+        | "generator_function_declaration"
+        | "class_declaration"
+        | "abstract_class_declaration"
+        | "interface_declaration"
+        | "type_alias_declaration"
+        | "enum_declaration"
+        | "internal_module"
+        | "module"
+        | "function_signature" => Item::new(Role::Definition, node).named(node.field_text("name")),
         "export_statement" => match node.field("declaration") {
             Some(declaration) => {
                 let inner = item(declaration);

@@ -15,7 +15,12 @@ pub(super) fn hoisted(node: Node<'_>) -> Vec<Node<'_>> {
                         && matches!(callee.field_text("object"), "jest" | "vi" | "vitest")
                         && matches!(
                             callee.field_text("property"),
-                            "mock" | "unmock" | "enableAutomock" | "disableAutomock" | "setMock" | "hoisted"
+                            "mock"
+                                | "unmock"
+                                | "enableAutomock"
+                                | "disableAutomock"
+                                | "setMock"
+                                | "hoisted"
                         )
                 })
         })
@@ -47,7 +52,9 @@ pub(super) struct Mock<'a> {
 pub(super) fn of_subject<'a>(root: Node<'a>, path: &str) -> Vec<Mock<'a>> {
     let subject = subject(path);
     match root.source().language {
-        Language::JavaScript | Language::TypeScript | Language::Tsx => in_javascript(root, &subject),
+        Language::JavaScript | Language::TypeScript | Language::Tsx => {
+            in_javascript(root, &subject)
+        }
         Language::Python => in_python(root, &subject),
         Language::Java => in_java(root, &subject),
         Language::Rust | Language::Go => Vec::new(),
@@ -55,7 +62,10 @@ pub(super) fn of_subject<'a>(root: Node<'a>, path: &str) -> Vec<Mock<'a>> {
 }
 
 fn last_part(module: &str, separators: &[char]) -> String {
-    let last = module.rsplit(separators).find(|part| !part.is_empty()).unwrap_or(module);
+    let last = module
+        .rsplit(separators)
+        .find(|part| !part.is_empty())
+        .unwrap_or(module);
     last.to_ascii_lowercase()
 }
 
@@ -70,32 +80,59 @@ fn in_javascript<'a>(root: Node<'a>, subject: &str) -> Vec<Mock<'a>> {
     let mut found = Vec::new();
     let spies: Vec<(String, String)> = root
         .walk()
-        .filter(|node| node.is(&["import_statement", "lexical_declaration", "variable_declaration"]))
+        .filter(|node| {
+            node.is(&[
+                "import_statement",
+                "lexical_declaration",
+                "variable_declaration",
+            ])
+        })
         .flat_map(imports::bindings)
         .map(|binding| (binding.local, binding.from))
         .collect();
     for call in root.walk().filter(|node| node.kind() == "call_expression") {
-        let Some((object, members, _)) = javascript::callee(call) else { continue };
+        let Some((object, members, _)) = javascript::callee(call) else {
+            continue;
+        };
         let first = call.field("arguments").and_then(|list| list.parts().next());
         match (object.text(), members.as_slice(), first) {
-            ("jest" | "vi" | "vitest", ["mock" | "doMock" | "setMock" | "unstable_mockModule"], Some(module)) if module.kind() == "string" => {
+            (
+                "jest" | "vi" | "vitest",
+                ["mock" | "doMock" | "setMock" | "unstable_mockModule"],
+                Some(module),
+            ) if module.kind() == "string" => {
                 // A factory that keeps the rest (`requireActual`) still replaces what the test is about.
                 if module_name(string_content(module)) == subject {
-                    found.push(Mock { node: call, of: string_content(module).to_string() });
+                    found.push(Mock {
+                        node: call,
+                        of: string_content(module).to_string(),
+                    });
                 }
             }
-            ("jest" | "vi" | "vitest" | "sinon" | "mock" | "t", ["spyOn" | "stub" | "method" | "replace"] | ["mock", "method"], Some(target)) => {
+            (
+                "jest" | "vi" | "vitest" | "sinon" | "mock" | "t",
+                ["spyOn" | "stub" | "method" | "replace"] | ["mock", "method"],
+                Some(target),
+            ) => {
                 let replaced = call.ancestors().take(8).any(|outer| {
                     outer.kind() == "member_expression"
                         && (outer.field_text("property").starts_with("mock")
-                            || matches!(outer.field_text("property"), "returns" | "resolves" | "callsFake"))
-                }) || call.field("arguments").is_some_and(|list| list.parts().count() > 2);
+                            || matches!(
+                                outer.field_text("property"),
+                                "returns" | "resolves" | "callsFake"
+                            ))
+                }) || call
+                    .field("arguments")
+                    .is_some_and(|list| list.parts().count() > 2);
                 let of = spies.iter().find(|(local, _)| local == target.text());
                 if let Some((_, from)) = of
                     && replaced
                     && module_name(from.split(' ').next().unwrap_or(from)) == subject
                 {
-                    found.push(Mock { node: call, of: target.text().to_string() });
+                    found.push(Mock {
+                        node: call,
+                        of: target.text().to_string(),
+                    });
                 }
             }
             _ => {}
@@ -111,7 +148,12 @@ fn in_python<'a>(root: Node<'a>, subject: &str) -> Vec<Mock<'a>> {
         .filter(|node| node.is(&["import_statement", "import_from_statement"]))
         .flat_map(imports::bindings)
         .map(|binding| {
-            let from = binding.from.trim_start_matches("module as ").trim_start_matches("module ").trim_start_matches("from ").replace(' ', ".");
+            let from = binding
+                .from
+                .trim_start_matches("module as ")
+                .trim_start_matches("module ")
+                .trim_start_matches("from ")
+                .replace(' ', ".");
             (binding.local, from)
         })
         .collect();
@@ -119,9 +161,15 @@ fn in_python<'a>(root: Node<'a>, subject: &str) -> Vec<Mock<'a>> {
         let target = target.trim_matches(['"', '\'']);
         // `shop.cart.total`: the module is all but the last part, or all of it.
         let parts: Vec<&str> = target.split('.').filter(|part| !part.is_empty()).collect();
-        let of_subject = parts.iter().rev().take(3).any(|part| part.eq_ignore_ascii_case(subject));
+        let of_subject = parts
+            .iter()
+            .rev()
+            .take(3)
+            .any(|part| part.eq_ignore_ascii_case(subject));
         // The very function that the file imports to test.
-        let by_name = imported.iter().any(|(_, from)| parts.len() > 1 && from.trim_start_matches('.') == target);
+        let by_name = imported
+            .iter()
+            .any(|(_, from)| parts.len() > 1 && from.trim_start_matches('.') == target);
         // A name that the subject itself imported (`cart.requests`) is a collaborator, not the subject.
         by_name || of_subject && !collaborator(&parts, subject, &imported)
     };
@@ -130,9 +178,13 @@ fn in_python<'a>(root: Node<'a>, subject: &str) -> Vec<Mock<'a>> {
         let callee = call.field_text("function");
         let last = callee.rsplit('.').next().unwrap_or(callee);
         let mut arguments = call.field("arguments").into_iter().flat_map(Node::parts);
-        let Some(first) = arguments.next() else { continue };
+        let Some(first) = arguments.next() else {
+            continue;
+        };
         let second = arguments.next();
-        let patches = last == "patch" || callee.ends_with("patch.object") || callee.ends_with("patch.dict")
+        let patches = last == "patch"
+            || callee.ends_with("patch.object")
+            || callee.ends_with("patch.dict")
             || callee.ends_with("monkeypatch.setattr");
         if !patches {
             continue;
@@ -142,7 +194,9 @@ fn in_python<'a>(root: Node<'a>, subject: &str) -> Vec<Mock<'a>> {
         } else {
             let member = second
                 .filter(|second| second.kind() == "string")
-                .map_or(String::new(), |second| format!(".{}", second.text().trim_matches(['"', '\''])));
+                .map_or(String::new(), |second| {
+                    format!(".{}", second.text().trim_matches(['"', '\'']))
+                });
             let base = first.text();
             let module = imported
                 .iter()
@@ -151,7 +205,10 @@ fn in_python<'a>(root: Node<'a>, subject: &str) -> Vec<Mock<'a>> {
             format!("{module}{member}")
         };
         if about(&target) {
-            found.push(Mock { node: call, of: target });
+            found.push(Mock {
+                node: call,
+                of: target,
+            });
         }
     }
     found
@@ -161,17 +218,46 @@ fn in_python<'a>(root: Node<'a>, subject: &str) -> Vec<Mock<'a>> {
 /// `cart.requests` or `cart.time.sleep` replaces no code of the subject.
 fn collaborator(parts: &[&str], subject: &str, imported: &[(String, String)]) -> bool {
     const KNOWN: &[&str] = &[
-        "requests", "httpx", "time", "datetime", "random", "os", "subprocess", "open", "input", "print",
-        "uuid", "logging", "logger", "socket", "smtplib", "boto3", "redis", "urllib", "sleep", "session",
-        "environ", "sys", "shutil", "tempfile", "urlopen",
+        "requests",
+        "httpx",
+        "time",
+        "datetime",
+        "random",
+        "os",
+        "subprocess",
+        "open",
+        "input",
+        "print",
+        "uuid",
+        "logging",
+        "logger",
+        "socket",
+        "smtplib",
+        "boto3",
+        "redis",
+        "urllib",
+        "sleep",
+        "session",
+        "environ",
+        "sys",
+        "shutil",
+        "tempfile",
+        "urlopen",
     ];
-    let Some(at) = parts.iter().rposition(|part| part.eq_ignore_ascii_case(subject)) else {
+    let Some(at) = parts
+        .iter()
+        .rposition(|part| part.eq_ignore_ascii_case(subject))
+    else {
         return false;
     };
     match parts.get(at + 1) {
         Some(next) => {
-            let tested = imported.iter().any(|(local, from)| local == next && from.contains(subject));
-            !tested && (KNOWN.contains(next) || parts.len() > at + 2 && next.chars().next().is_some_and(char::is_lowercase))
+            let tested = imported
+                .iter()
+                .any(|(local, from)| local == next && from.contains(subject));
+            !tested
+                && (KNOWN.contains(next)
+                    || parts.len() > at + 2 && next.chars().next().is_some_and(char::is_lowercase))
         }
         None => false,
     }

@@ -11,7 +11,10 @@ pub(super) fn declared(node: Node<'_>) -> Vec<String> {
     let mut found = Vec::new();
     match node.source().language {
         Language::JavaScript | Language::TypeScript | Language::Tsx => {
-            for declarator in node.parts().filter(|part| part.kind() == "variable_declarator") {
+            for declarator in node
+                .parts()
+                .filter(|part| part.kind() == "variable_declarator")
+            {
                 if let Some(pattern) = declarator.field("name") {
                     pattern_names(pattern, &mut found);
                 }
@@ -20,7 +23,9 @@ pub(super) fn declared(node: Node<'_>) -> Vec<String> {
         Language::Python => {
             let mut node = node.parts().next();
             while let Some(assignment) = node.filter(|node| node.kind() == "assignment") {
-                let Some(left) = assignment.field("left") else { break };
+                let Some(left) = assignment.field("left") else {
+                    break;
+                };
                 if left.walk().any(|part| part.is(&["attribute", "subscript"])) {
                     return Vec::new();
                 }
@@ -29,7 +34,10 @@ pub(super) fn declared(node: Node<'_>) -> Vec<String> {
             }
         }
         Language::Go => {
-            for spec in node.below().filter(|part| part.is(&["const_spec", "var_spec", "type_spec", "type_alias"])) {
+            for spec in node
+                .below()
+                .filter(|part| part.is(&["const_spec", "var_spec", "type_spec", "type_alias"]))
+            {
                 found.extend(
                     spec.children()
                         .filter(|part| part.field_name() == "name")
@@ -38,7 +46,10 @@ pub(super) fn declared(node: Node<'_>) -> Vec<String> {
             }
         }
         Language::Java => {
-            for declarator in node.parts().filter(|part| part.kind() == "variable_declarator") {
+            for declarator in node
+                .parts()
+                .filter(|part| part.kind() == "variable_declarator")
+            {
                 found.push(declarator.field_text("name").to_string());
             }
         }
@@ -55,8 +66,13 @@ fn pattern_names(pattern: Node<'_>, found: &mut Vec<String>) {
             "identifier" | "shorthand_property_identifier_pattern" => {
                 found.push(node.text().to_string());
             }
-            "computed_property_name" | "attribute" | "subscript" | "member_expression"
-            | "subscript_expression" | "field_expression" | "selector_expression" => {
+            "computed_property_name"
+            | "attribute"
+            | "subscript"
+            | "member_expression"
+            | "subscript_expression"
+            | "field_expression"
+            | "selector_expression" => {
                 walk.leave_out(node);
             }
             _ => {}
@@ -82,7 +98,9 @@ fn name(node: Node<'_>) -> bool {
 
 /// Whether a name stands for something around it, and is not a member of something else.
 fn referring(node: Node<'_>) -> bool {
-    let Some(parent) = node.parent() else { return false };
+    let Some(parent) = node.parent() else {
+        return false;
+    };
     match (parent.kind(), node.field_name()) {
         ("attribute", "attribute")
         | ("keyword_argument", "name")
@@ -90,7 +108,9 @@ fn referring(node: Node<'_>) -> bool {
         | ("labeled_statement" | "break_statement" | "continue_statement", _) => false,
         ("method_invocation", "name") => {
             // `this.total()` is a method of this class as much as `total()`.
-            parent.field("object").is_none_or(|object| object.is(&["this", "super"]))
+            parent
+                .field("object")
+                .is_none_or(|object| object.is(&["this", "super"]))
         }
         _ => node.kind() != "field_identifier",
     }
@@ -119,12 +139,29 @@ fn bind<'a>(item: Node<'a>, part: Node<'a>, bound: &mut BTreeSet<&'a str>) {
         let Some(pattern) = pattern else { return };
         let mut walk = pattern.walk();
         while let Some(node) = walk.next() {
-            if node.is(&["attribute", "subscript", "member_expression", "field_expression", "selector_expression", "index_expression"])
-                || node.is(&["computed_property_name", "type", "generic_type", "type_annotation"])
-                || matches!(node.field_name(), "right" | "value" | "type" | "default_value") && node != pattern
+            if node.is(&[
+                "attribute",
+                "subscript",
+                "member_expression",
+                "field_expression",
+                "selector_expression",
+                "index_expression",
+            ]) || node.is(&[
+                "computed_property_name",
+                "type",
+                "generic_type",
+                "type_annotation",
+            ]) || matches!(
+                node.field_name(),
+                "right" | "value" | "type" | "default_value"
+            ) && node != pattern
             {
                 walk.leave_out(node);
-            } else if node.is(&["identifier", "shorthand_property_identifier_pattern", "shorthand_field_identifier"]) {
+            } else if node.is(&[
+                "identifier",
+                "shorthand_property_identifier_pattern",
+                "shorthand_field_identifier",
+            ]) {
                 bound.insert(node.text());
             }
         }
@@ -141,7 +178,9 @@ fn bind<'a>(item: Node<'a>, part: Node<'a>, bound: &mut BTreeSet<&'a str>) {
             "arrow_function" => pattern(part.field("parameter")),
             "catch_clause" => pattern(part.field("parameter")),
             "for_in_statement" => pattern(part.field("left")),
-            "function_declaration" | "class_declaration" if part != item => pattern(part.field("name")),
+            "function_declaration" | "class_declaration" if part != item => {
+                pattern(part.field("name"))
+            }
             _ => {}
         },
         Language::Python => match part.kind() {
@@ -160,7 +199,9 @@ fn bind<'a>(item: Node<'a>, part: Node<'a>, bound: &mut BTreeSet<&'a str>) {
             "parameters" => {
                 // A test's parameters are names of fixtures, taken from around it.
                 let owner = part.parent().filter(|owner| {
-                    let decorated = owner.parent().is_some_and(|p| p.kind() == "decorated_definition");
+                    let decorated = owner
+                        .parent()
+                        .is_some_and(|p| p.kind() == "decorated_definition");
                     owner.field_text("name").starts_with("test") || decorated
                 });
                 if owner.is_none() {
@@ -190,7 +231,9 @@ fn bind<'a>(item: Node<'a>, part: Node<'a>, bound: &mut BTreeSet<&'a str>) {
             "variable_declarator" if part.ancestors().any(|one| one.kind() == "block") => {
                 pattern(part.field("name"));
             }
-            "formal_parameter" | "catch_formal_parameter" | "resource" => pattern(part.field("name")),
+            "formal_parameter" | "catch_formal_parameter" | "resource" => {
+                pattern(part.field("name"))
+            }
             "inferred_parameters" => pattern(Some(part)),
             _ => {}
         },

@@ -11,9 +11,9 @@ use super::Language;
 use crate::PARSED_BYTES_MAX;
 
 /// Parser callbacks that every file may use, whatever its size; one is about a hundred parser operations.
-const CALLBACKS_MIN: usize = 20_000;
-/// Further callbacks for each byte of the file.
-const CALLBACKS_PER_BYTE: usize = 4;
+const CALLBACKS_MIN: usize = 5_000;
+/// For how many bytes of the file there is a callback more. Ordinary code needs one for some hundred bytes.
+const BYTES_PER_CALLBACK: usize = 8;
 /// Most nodes that a tree may have.
 const NODES_MAX: usize = 4_000_000;
 
@@ -99,7 +99,8 @@ impl Grammar {
 }
 
 static RUST: LazyLock<Grammar> = LazyLock::new(|| Grammar::new(tree_sitter_rust::LANGUAGE.into()));
-static PYTHON: LazyLock<Grammar> = LazyLock::new(|| Grammar::new(tree_sitter_python::LANGUAGE.into()));
+static PYTHON: LazyLock<Grammar> =
+    LazyLock::new(|| Grammar::new(tree_sitter_python::LANGUAGE.into()));
 static JAVASCRIPT: LazyLock<Grammar> =
     LazyLock::new(|| Grammar::new(tree_sitter_javascript::LANGUAGE.into()));
 static TYPESCRIPT: LazyLock<Grammar> =
@@ -131,7 +132,7 @@ impl<'s> Source<'s> {
         let grammar = grammar(language);
         let mut parser = tree_sitter::Parser::new();
         parser.set_language(&grammar.language).ok()?;
-        let mut left = CALLBACKS_MIN + CALLBACKS_PER_BYTE * bytes.len();
+        let mut left = CALLBACKS_MIN + bytes.len() / BYTES_PER_CALLBACK;
         // Counted, not timed: the same file gives the same answer on every machine.
         let mut progress = |_: &tree_sitter::ParseState| {
             left = left.saturating_sub(1);
@@ -324,9 +325,23 @@ impl<'a> Node<'a> {
         })
     }
 
+    /// What follows it within the same parent.
+    pub fn following(self) -> impl Iterator<Item = Node<'a>> {
+        let end = self.parent().map_or(0, |parent| parent.data().after);
+        let mut next = self.data().after;
+        std::iter::from_fn(move || {
+            (next < end).then(|| {
+                let sibling = self.at(next);
+                next = sibling.data().after;
+                sibling
+            })
+        })
+    }
+
     /// What is directly below it and neither punctuation nor a comment.
     pub fn parts(self) -> impl Iterator<Item = Node<'a>> {
-        self.children().filter(|child| child.named() && !child.extra())
+        self.children()
+            .filter(|child| child.named() && !child.extra())
     }
 
     /// It and everything below it, in the order of the text.

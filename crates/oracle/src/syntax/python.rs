@@ -8,19 +8,60 @@ use super::parse::Node;
 
 /// Names that pytest, unittest or Python itself looks for in a module or a class.
 const HOOKS: &[&str] = &[
-    "setUp", "tearDown", "setUpClass", "tearDownClass", "asyncSetUp", "asyncTearDown", "setUpModule",
-    "tearDownModule", "setup_module", "teardown_module", "setup_class", "teardown_class",
-    "setup_method", "teardown_method", "setup_function", "teardown_function", "setup", "teardown",
-    "load_tests", "pytestmark", "pytest_plugins", "collect_ignore", "collect_ignore_glob",
-    "__test__", "__getattr__", "__path__", "__unittest", "__name__", "__file__", "__builtins__",
-    "__all__", "_pytestfixturefunction",
+    "setUp",
+    "tearDown",
+    "setUpClass",
+    "tearDownClass",
+    "asyncSetUp",
+    "asyncTearDown",
+    "setUpModule",
+    "tearDownModule",
+    "setup_module",
+    "teardown_module",
+    "setup_class",
+    "teardown_class",
+    "setup_method",
+    "teardown_method",
+    "setup_function",
+    "teardown_function",
+    "setup",
+    "teardown",
+    "load_tests",
+    "pytestmark",
+    "pytest_plugins",
+    "collect_ignore",
+    "collect_ignore_glob",
+    "__test__",
+    "__getattr__",
+    "__path__",
+    "__unittest",
+    "__name__",
+    "__file__",
+    "__builtins__",
+    "__all__",
+    "_pytestfixturefunction",
 ];
 
 /// What a test's class inherits from `unittest.TestCase`, apart from assertions.
 const INHERITED: &[&str] = &[
-    "run", "runTest", "debug", "doCleanups", "addCleanup", "subTest", "fail", "skipTest", "id",
-    "failureException", "countTestCases", "defaultTestResult", "doClassCleanups", "addClassCleanup",
-    "enterContext", "longMessage", "addTypeEqualityFunc", "shortDescription",
+    "run",
+    "runTest",
+    "debug",
+    "doCleanups",
+    "addCleanup",
+    "subTest",
+    "fail",
+    "skipTest",
+    "id",
+    "failureException",
+    "countTestCases",
+    "defaultTestResult",
+    "doClassCleanups",
+    "addClassCleanup",
+    "enterContext",
+    "longMessage",
+    "addTypeEqualityFunc",
+    "shortDescription",
 ];
 
 /// Whether a name has a meaning to what runs the tests, in the scope that it stands in.
@@ -66,13 +107,23 @@ pub(super) fn skips(expression: Node<'_>) -> bool {
     };
     matches!(
         name.rsplit('.').next().unwrap_or(name).trim(),
-        "skip" | "skipif" | "skipIf" | "skipUnless" | "xfail" | "expectedFailure" | "skip_if" | "skipIfNot"
+        "skip"
+            | "skipif"
+            | "skipIf"
+            | "skipUnless"
+            | "xfail"
+            | "expectedFailure"
+            | "skip_if"
+            | "skipIfNot"
     )
 }
 
 /// The items of a module or of a class.
 pub(super) fn items(parent: Node<'_>, scope: Scope) -> Vec<Item<'_>> {
-    parent.parts().filter_map(|node| item(node, scope)).collect()
+    parent
+        .parts()
+        .filter_map(|node| item(node, scope))
+        .collect()
 }
 
 fn item(node: Node<'_>, scope: Scope) -> Option<Item<'_>> {

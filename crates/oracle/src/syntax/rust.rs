@@ -9,14 +9,16 @@ pub(super) fn attribute_path(attribute: Node<'_>) -> String {
     attribute
         .child("attribute")
         .and_then(|inner| inner.parts().next())
-        .map_or(String::new(), |path| path.text().split_whitespace().collect())
+        .map_or(String::new(), |path| {
+            path.text().split_whitespace().collect()
+        })
 }
 
 /// An attribute without white space: `cfg(test)`.
 pub(super) fn attribute_text(attribute: Node<'_>) -> String {
-    attribute
-        .child("attribute")
-        .map_or(String::new(), |inner| inner.text().split_whitespace().collect())
+    attribute.child("attribute").map_or(String::new(), |inner| {
+        inner.text().split_whitespace().collect()
+    })
 }
 
 /// Whether an attribute makes a function a test.
@@ -24,8 +26,16 @@ fn tests(attribute: Node<'_>) -> bool {
     let path = attribute_path(attribute);
     matches!(
         path.rsplit("::").next().unwrap_or(&path),
-        "test" | "rstest" | "test_case" | "case" | "quickcheck" | "bench" | "wasm_bindgen_test"
-            | "test_log" | "parameterized" | "apply"
+        "test"
+            | "rstest"
+            | "test_case"
+            | "case"
+            | "quickcheck"
+            | "bench"
+            | "wasm_bindgen_test"
+            | "test_log"
+            | "parameterized"
+            | "apply"
     ) && path != "cfg"
 }
 
@@ -35,7 +45,9 @@ pub(super) fn test_only(attribute: Node<'_>) -> bool {
     text == "cfg(test)"
         || text.starts_with("cfg(all(test,")
         || text.starts_with("cfg(any(test,")
-        || text.starts_with("cfg(all(") && (text.contains(",test)") || text.contains(",test,")) && !text.contains("not(test")
+        || text.starts_with("cfg(all(")
+            && (text.contains(",test)") || text.contains(",test,"))
+            && !text.contains("not(test")
 }
 
 /// The items of a file, a module, or an `impl`.
@@ -53,7 +65,11 @@ pub(super) fn items(parent: Node<'_>) -> Vec<Item<'_>> {
         found.push(item);
     }
     // An attribute that stands on nothing is still there.
-    found.extend(attributes.into_iter().map(|node| Item::new(Role::Directive, node)));
+    found.extend(
+        attributes
+            .into_iter()
+            .map(|node| Item::new(Role::Directive, node)),
+    );
     found
 }
 
@@ -74,8 +90,11 @@ fn item<'a>(node: Node<'a>, attributes: &[Node<'a>]) -> Item<'a> {
                 Role::Test
             } else if attributes.iter().any(|attribute| {
                 let path = attribute_path(*attribute);
-                path.ends_with("ctor") || path.ends_with("dtor") || path.contains("link_section")
-                    || path.contains("no_mangle") || attribute_text(*attribute).contains("no_mangle")
+                path.ends_with("ctor")
+                    || path.ends_with("dtor")
+                    || path.contains("link_section")
+                    || path.contains("no_mangle")
+                    || attribute_text(*attribute).contains("no_mangle")
             }) {
                 Role::Hook
             } else {

@@ -20,14 +20,22 @@ pub(super) fn suspicious(
     if base == Some(candidate) || candidate.len() > PARSED_BYTES_MAX {
         return Vec::new();
     }
-    let earlier = base.map(|bytes| of(language, bytes, others)).unwrap_or_default();
+    let earlier = base
+        .map(|bytes| of(language, bytes, others))
+        .unwrap_or_default();
     let mut before: BTreeMap<(FindingKind, String), Vec<String>> = BTreeMap::new();
     for mark in earlier {
-        before.entry((mark.kind, mark.what)).or_default().push(mark.text);
+        before
+            .entry((mark.kind, mark.what))
+            .or_default()
+            .push(mark.text);
     }
     let mut after: BTreeMap<(FindingKind, String), Vec<Mark>> = BTreeMap::new();
     for mark in of(language, candidate, others) {
-        after.entry((mark.kind, mark.what.clone())).or_default().push(mark);
+        after
+            .entry((mark.kind, mark.what.clone()))
+            .or_default()
+            .push(mark);
     }
     let mut findings = Vec::new();
     for (key, found) in after {
@@ -35,15 +43,16 @@ pub(super) fn suspicious(
         let more = found.len().saturating_sub(known.len());
         // Of those that are there, the ones that the base does not have word for word are the new ones.
         let mut known = known.to_vec();
-        let new = found.iter().filter(|mark| {
-            match known.iter().position(|text| *text == mark.text) {
-                Some(at) => {
-                    known.swap_remove(at);
-                    false
-                }
-                None => true,
-            }
-        });
+        let new =
+            found.iter().filter(
+                |mark| match known.iter().position(|text| *text == mark.text) {
+                    Some(at) => {
+                        known.swap_remove(at);
+                        false
+                    }
+                    None => true,
+                },
+            );
         let new: Vec<&Mark> = new.collect();
         for mark in new.into_iter().take(more) {
             if findings.len() < FINDINGS_MAX {

@@ -1,6 +1,6 @@
 //! Tests that say less than they did, and new ones that say nothing: found mechanically, for whoever reads the report.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use overnight_core::finding::{Finding, FindingKind};
 
@@ -32,22 +32,32 @@ pub(super) fn weakened(
     }
     let before = old.as_ref().map(cases).unwrap_or_default();
     let after = new.as_ref().map(cases).unwrap_or_default();
-    let pairs = pair(&before, &after);
+    let pairs: BTreeMap<usize, usize> = pair(&before, &after).into_iter().collect();
+    let known: BTreeSet<usize> = pairs.values().copied().collect();
     for (at, case) in before.iter().enumerate() {
-        match pairs.iter().find(|(old, _)| *old == at) {
-            Some((_, new)) => weaker(&mut found, case, &after[*new]),
-            None => found.add(Some(case.line), FindingKind::TestDeleted, case.name.join(" › ")),
+        match pairs.get(&at) {
+            Some(new) => weaker(&mut found, case, &after[*new]),
+            None => found.add(
+                Some(case.line),
+                FindingKind::TestDeleted,
+                case.name.join(" › "),
+            ),
         }
     }
     for (at, case) in after.iter().enumerate() {
-        if !pairs.iter().any(|(_, new)| *new == at) {
+        if !known.contains(&at) {
             fresh(&mut found, case, &after);
         }
     }
     if let Some(new) = &new {
         let earlier: Vec<String> = old
             .as_ref()
-            .map(|old| mocks::of_subject(old.root(), path).into_iter().map(|mock| mock.of).collect())
+            .map(|old| {
+                mocks::of_subject(old.root(), path)
+                    .into_iter()
+                    .map(|mock| mock.of)
+                    .collect()
+            })
             .unwrap_or_default();
         for mock in mocks::of_subject(new.root(), path) {
             if !earlier.contains(&mock.of) {
@@ -107,7 +117,10 @@ fn pair(before: &[Case<'_>], after: &[Case<'_>]) -> Vec<(usize, usize)> {
 }
 
 fn effective(case: &Case<'_>) -> usize {
-    case.asserted.iter().filter(|asserted| !asserted.trivial()).count()
+    case.asserted
+        .iter()
+        .filter(|asserted| !asserted.trivial())
+        .count()
 }
 
 /// What is weaker in the new version of a test.
@@ -115,41 +128,73 @@ fn weaker(found: &mut Found<'_>, old: &Case<'_>, new: &Case<'_>) {
     let name = new.name.join(" › ");
     flags(found, new, Some(old));
     if let (Some(before), Some(after)) = (&old.doctest, &new.doctest) {
-        let count = |text: &str| text.lines().filter(|line| line.contains(">>>") || line.contains("assert")).count();
+        let count = |text: &str| {
+            text.lines()
+                .filter(|line| line.contains(">>>") || line.contains("assert"))
+                .count()
+        };
         if count(after) < count(before) {
-            found.add(Some(new.line), FindingKind::AssertionsWeakened, format!("{name}: fewer examples than on the base"));
+            found.add(
+                Some(new.line),
+                FindingKind::AssertionsWeakened,
+                format!("{name}: fewer examples than on the base"),
+            );
         }
         return;
     }
     // What is the same on both sides cancels out.
     let mut gone: Vec<&Asserted<'_>> = Vec::new();
-    let mut left: Vec<(&Asserted<'_>, Vec<u8>)> = new.asserted.iter().map(|asserted| (asserted, asserted.form(true))).collect();
+    let mut left: Vec<(&Asserted<'_>, Vec<u8>)> = new
+        .asserted
+        .iter()
+        .map(|asserted| (asserted, asserted.form(true)))
+        .collect();
     for asserted in &old.asserted {
         let form = asserted.form(true);
-        match left.iter().position(|(other, other_form)| *other_form == form && other.trivial() == asserted.trivial()) {
+        match left.iter().position(|(other, other_form)| {
+            *other_form == form && other.trivial() == asserted.trivial()
+        }) {
             Some(at) => drop(left.remove(at)),
             None => gone.push(asserted),
         }
     }
     let mut added: Vec<&Asserted<'_>> = left.into_iter().map(|(asserted, _)| asserted).collect();
     gone.retain(|asserted| {
-        let Some((at, wide)) = wider_twin(asserted, &added) else { return true };
+        let Some((at, wide)) = wider_twin(asserted, &added) else {
+            return true;
+        };
         let twin = added.remove(at);
         if wide {
-            found.add(Some(twin.node.line()), FindingKind::AssertionsWeakened, format!("{name}: a wider bound: {}", twin.node.brief()));
+            found.add(
+                Some(twin.node.line()),
+                FindingKind::AssertionsWeakened,
+                format!("{name}: a wider bound: {}", twin.node.brief()),
+            );
         }
         false
     });
     for asserted in &added {
         if asserted.trivial() {
-            let why = if asserted.unreached { "is never reached or swallowed" } else { "cannot fail" };
-            found.add(Some(asserted.node.line()), FindingKind::AssertionsWeakened, format!("{name}: {why}: {}", asserted.node.brief()));
+            let why = if asserted.unreached {
+                "is never reached or swallowed"
+            } else {
+                "cannot fail"
+            };
+            found.add(
+                Some(asserted.node.line()),
+                FindingKind::AssertionsWeakened,
+                format!("{name}: {why}: {}", asserted.node.brief()),
+            );
         }
     }
     let (before, after) = (effective(old), effective(new));
     if after < before {
         let line = gone.first().map_or(new.line, |_| new.line);
-        found.add(Some(line), FindingKind::AssertionsWeakened, format!("{name}: {after} assertions, {before} on the base"));
+        found.add(
+            Some(line),
+            FindingKind::AssertionsWeakened,
+            format!("{name}: {after} assertions, {before} on the base"),
+        );
         return;
     }
     let mut was: Vec<Strength> = gone.iter().map(|asserted| asserted.strength()).collect();
@@ -158,7 +203,11 @@ fn weaker(found: &mut Found<'_>, old: &Case<'_>, new: &Case<'_>) {
     is.sort_by_key(|asserted| std::cmp::Reverse(asserted.strength()));
     for (was, is) in was.iter().zip(&is) {
         if is.strength() < *was && !is.trivial() {
-            found.add(Some(is.node.line()), FindingKind::AssertionsWeakened, format!("{name}: says less than on the base: {}", is.node.brief()));
+            found.add(
+                Some(is.node.line()),
+                FindingKind::AssertionsWeakened,
+                format!("{name}: says less than on the base: {}", is.node.brief()),
+            );
         }
     }
 }
@@ -166,12 +215,18 @@ fn weaker(found: &mut Found<'_>, old: &Case<'_>, new: &Case<'_>) {
 /// The assertion that differs from this one in its numbers only, and whether one of them is a wider bound.
 fn wider_twin(asserted: &Asserted<'_>, others: &[&Asserted<'_>]) -> Option<(usize, bool)> {
     let form = asserted.form(false);
-    if let Some(at) = others.iter().position(|other| other.form(false) == form && other.trivial() == asserted.trivial()) {
+    if let Some(at) = others
+        .iter()
+        .position(|other| other.form(false) == form && other.trivial() == asserted.trivial())
+    {
         let (before, after) = (tolerances::widths(asserted), tolerances::widths(others[at]));
-        let wide = before.iter().zip(&after).any(|(before, after)| match (before, after) {
-            (Some(before), Some(after)) => after > before,
-            _ => false,
-        });
+        let wide = before
+            .iter()
+            .zip(&after)
+            .any(|(before, after)| match (before, after) {
+                (Some(before), Some(after)) => after > before,
+                _ => false,
+            });
         return Some((at, wide));
     }
     let (about, width) = tolerances::defaulted(asserted)?;
@@ -189,11 +244,21 @@ fn fresh(found: &mut Found<'_>, case: &Case<'_>, all: &[Case<'_>]) {
         return;
     }
     for asserted in case.asserted.iter().filter(|asserted| asserted.trivial()) {
-        let why = if asserted.unreached { "is never reached or swallowed" } else { "cannot fail" };
-        found.add(Some(asserted.node.line()), FindingKind::AssertionsWeakened, format!("{name}: {why}: {}", asserted.node.brief()));
+        let why = if asserted.unreached {
+            "is never reached or swallowed"
+        } else {
+            "cannot fail"
+        };
+        found.add(
+            Some(asserted.node.line()),
+            FindingKind::AssertionsWeakened,
+            format!("{name}: {why}: {}", asserted.node.brief()),
+        );
     }
     // A test that only holds others asserts through them.
-    let holds = all.iter().any(|other| other.name.len() > case.name.len() && other.name.starts_with(&case.name));
+    let holds = all
+        .iter()
+        .any(|other| other.name.len() > case.name.len() && other.name.starts_with(&case.name));
     if effective(case) == 0 && !holds {
         found.add(Some(case.line), FindingKind::AssertsNothing, name);
     }
@@ -204,19 +269,35 @@ fn flags(found: &mut Found<'_>, new: &Case<'_>, old: Option<&Case<'_>>) {
     if let Some((line, words)) = &new.skipped
         && old.is_none_or(|old| old.skipped.is_none())
     {
-        found.add(Some(*line), FindingKind::TestSkipped, format!("{name}: {words}"));
+        found.add(
+            Some(*line),
+            FindingKind::TestSkipped,
+            format!("{name}: {words}"),
+        );
     }
     if let Some(line) = new.only
         && old.is_none_or(|old| old.only.is_none())
     {
-        found.add(Some(line), FindingKind::TestSkipped, format!("{name}: only it runs"));
+        found.add(
+            Some(line),
+            FindingKind::TestSkipped,
+            format!("{name}: only it runs"),
+        );
     }
     // A test that is to panic asserts less than what it asserted before.
-    let panics = |case: &Case<'_>| case.asserted.iter().any(|asserted| asserted.method == "should_panic" && asserted.node.kind() == "attribute_item");
+    let panics = |case: &Case<'_>| {
+        case.asserted.iter().any(|asserted| {
+            asserted.method == "should_panic" && asserted.node.kind() == "attribute_item"
+        })
+    };
     if let Some(old) = old
         && panics(new)
         && !panics(old)
     {
-        found.add(Some(new.line), FindingKind::AssertionsWeakened, format!("{name}: any panic makes it pass (`should_panic`)"));
+        found.add(
+            Some(new.line),
+            FindingKind::AssertionsWeakened,
+            format!("{name}: any panic makes it pass (`should_panic`)"),
+        );
     }
 }

@@ -29,10 +29,15 @@ fn edited(base: &str, from: &str, to: &str) -> String {
 }
 
 fn shown(findings: &[Finding]) -> String {
-    findings.iter().map(|finding| format!("  {finding}\n")).collect()
+    findings
+        .iter()
+        .map(|finding| format!("  {finding}\n"))
+        .collect()
 }
 
 /// Kinds and lines in one text: `TestChanged:3`.
 fn has(findings: &[Finding], kind: FindingKind, line: Option<u32>) -> bool {
-    findings.iter().any(|finding| finding.kind == kind && (line.is_none() || finding.line == line))
+    findings
+        .iter()
+        .any(|finding| finding.kind == kind && (line.is_none() || finding.line == line))
 }

@@ -40,16 +40,71 @@ fn everything(base: &[u8], candidate: &[u8]) {
         syntax::functions_touched(language, Some(base), Some(candidate));
         assert!(syntax::compare_test_file(language, path, candidate, candidate).is_empty());
         assert!(syntax::compare_inline_tests(language, path, candidate, candidate).is_empty());
-        assert_eq!(syntax::with_base_inline_tests(language, candidate, candidate), None);
+        assert_eq!(
+            syntax::with_base_inline_tests(language, candidate, candidate),
+            None
+        );
     }
 }
 
 /// Text made of pieces of code, so that more than the parser's error handling is reached.
 fn pieces() -> impl Strategy<Value = String> {
     let words = prop::sample::select(vec![
-        "describe", "it", "(", ")", "{", "}", "[", "]", "'a'", "\"b\"", "`", "=>", ",", ";", "\n", "  ", "\n    ", "def test_a():", "class T:", "import a",
-        "from a import b", "#[test]", "fn f()", "#[cfg(test)]", "mod tests", "assert_eq!", "expect(x).toBe(1)", "func TestA(t *testing.T)", "package a",
-        "@Test void a()", "/// ```", "\"\"\"", ">>> f()", "if", "return", "x", "1", "=", "==", ".", "use a::{b, c};", "import.meta.vitest", "//", "/*", "*/", "é", "\u{0}", "require('a')", "const", "test.only", "macro_rules!", "|", "&", "$", "\\",
+        "describe",
+        "it",
+        "(",
+        ")",
+        "{",
+        "}",
+        "[",
+        "]",
+        "'a'",
+        "\"b\"",
+        "`",
+        "=>",
+        ",",
+        ";",
+        "\n",
+        "  ",
+        "\n    ",
+        "def test_a():",
+        "class T:",
+        "import a",
+        "from a import b",
+        "#[test]",
+        "fn f()",
+        "#[cfg(test)]",
+        "mod tests",
+        "assert_eq!",
+        "expect(x).toBe(1)",
+        "func TestA(t *testing.T)",
+        "package a",
+        "@Test void a()",
+        "/// ```",
+        "\"\"\"",
+        ">>> f()",
+        "if",
+        "return",
+        "x",
+        "1",
+        "=",
+        "==",
+        ".",
+        "use a::{b, c};",
+        "import.meta.vitest",
+        "//",
+        "/*",
+        "*/",
+        "é",
+        "\u{0}",
+        "require('a')",
+        "const",
+        "test.only",
+        "macro_rules!",
+        "|",
+        "&",
+        "$",
+        "\\",
     ]);
     prop::collection::vec(words, 0..40).prop_map(|words| words.join(" "))
 }
@@ -98,10 +153,37 @@ proptest! {
     }
 }
 
+/// How large a file of nothing but nesting is, bytes.
+const HOSTILE_BYTES: usize = 12_000;
+
 #[test]
 fn hostile_nesting_ends() {
-    for piece in ["(", "[", "{", "describe('a', () => {", "fn f() {", "if x:\n ", "a.", "mod m {", "/*", "`${", "class A { ", "!", "x = ", "#[a]", "<"] {
-        let text = piece.repeat(200_000 / piece.len());
+    let pieces = [
+        "(",
+        "[",
+        "{",
+        "describe('a', () => {",
+        "fn f() {",
+        "if x:\n ",
+        "a.",
+        "mod m {",
+        "/*",
+        "`${",
+        "class A { ",
+        "!",
+        "x = ",
+        "#[a]",
+        "<",
+        "#[cfg(test)] fn f() {}\n",
+        "inspect.stack();",
+        "assert x\n",
+        "/// ```\n",
+        "it('a', () => {",
+        "typeof jest,",
+        "process.env.NODE_ENV,",
+    ];
+    for piece in pieces {
+        let text = piece.repeat(HOSTILE_BYTES / piece.len());
         for (language, path) in LANGUAGES {
             syntax::tests(language, text.as_bytes());
             syntax::compare_test_file(language, path, b"x\n", text.as_bytes());
@@ -111,4 +193,17 @@ fn hostile_nesting_ends() {
             syntax::functions_touched(language, None, Some(text.as_bytes()));
         }
     }
+}
+
+#[test]
+fn a_million_parentheses_overflow_no_stack() {
+    let text = format!("x = {}1{}\n", "(".repeat(1_000_000), ")".repeat(1_000_000));
+    let findings =
+        syntax::compare_test_file(Language::Python, "test_a.py", b"x = 1\n", text.as_bytes());
+    // Either it is read, and redundant parentheses are no difference, or it is too much and any change counts.
+    assert!(findings.len() <= 1, "{findings:?}");
+    let wrong = format!("x = {}2{}\n", "(".repeat(1_000_000), ")".repeat(1_000_000));
+    let findings =
+        syntax::compare_test_file(Language::Python, "test_a.py", b"x = 1\n", wrong.as_bytes());
+    assert_eq!(findings.len(), 1, "{findings:?}");
 }
