@@ -153,9 +153,12 @@ proptest! {
     }
 }
 
+/// How large a file of nothing but nesting is, bytes.
+const HOSTILE_BYTES: usize = 12_000;
+
 #[test]
 fn hostile_nesting_ends() {
-    for piece in [
+    let pieces = [
         "(",
         "[",
         "{",
@@ -171,8 +174,16 @@ fn hostile_nesting_ends() {
         "x = ",
         "#[a]",
         "<",
-    ] {
-        let text = piece.repeat(200_000 / piece.len());
+        "#[cfg(test)] fn f() {}\n",
+        "inspect.stack();",
+        "assert x\n",
+        "/// ```\n",
+        "it('a', () => {",
+        "typeof jest,",
+        "process.env.NODE_ENV,",
+    ];
+    for piece in pieces {
+        let text = piece.repeat(HOSTILE_BYTES / piece.len());
         for (language, path) in LANGUAGES {
             syntax::tests(language, text.as_bytes());
             syntax::compare_test_file(language, path, b"x\n", text.as_bytes());
@@ -182,4 +193,17 @@ fn hostile_nesting_ends() {
             syntax::functions_touched(language, None, Some(text.as_bytes()));
         }
     }
+}
+
+#[test]
+fn a_million_parentheses_overflow_no_stack() {
+    let text = format!("x = {}1{}\n", "(".repeat(1_000_000), ")".repeat(1_000_000));
+    let findings =
+        syntax::compare_test_file(Language::Python, "test_a.py", b"x = 1\n", text.as_bytes());
+    // Either it is read, and redundant parentheses are no difference, or it is too much and any change counts.
+    assert!(findings.len() <= 1, "{findings:?}");
+    let wrong = format!("x = {}2{}\n", "(".repeat(1_000_000), ")".repeat(1_000_000));
+    let findings =
+        syntax::compare_test_file(Language::Python, "test_a.py", b"x = 1\n", wrong.as_bytes());
+    assert_eq!(findings.len(), 1, "{findings:?}");
 }
