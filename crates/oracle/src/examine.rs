@@ -9,6 +9,7 @@ use overnight_core::repo::{Changed, How};
 
 use crate::licence::Licence;
 use crate::lines::{finding, first_difference, line_text};
+use crate::lockfile;
 use crate::manifest::{self, Kind};
 use crate::place::{Place, Places, is_snapshot, readable};
 use crate::scripts::{Scripts, normal};
@@ -36,7 +37,7 @@ const OTHER_CODE: &[&str] = &[
 /// Compares a candidate with the base.
 pub fn examine(comparison: &Comparison) -> Examined {
     let places = Places::new(comparison.base, comparison.candidate);
-    let scripts = Scripts::find(comparison.goal, comparison.base);
+    let scripts = Scripts::find(comparison.goal, &places);
     let licence = Licence::new(comparison.goal, &places);
     let reports = reports(comparison.goal);
     let mut examiner = Examiner {
@@ -490,8 +491,13 @@ impl<'a> Examiner<'a> {
                     self.undo(found)
                 };
             }
-            let is_new_folder = !folder.is_empty() && !self.places.base.exists(folder);
-            if is_new_folder {
+            // Where the base has nothing that the manifest could speak for, it can change nothing.
+            let idle = !self
+                .places
+                .base_below(folder)
+                .iter()
+                .any(|path| kind.sources().iter().any(|end| path.ends_with(end)));
+            if idle {
                 self.relock(change.path, kind, folder);
                 return;
             }
@@ -598,7 +604,13 @@ impl<'a> Examiner<'a> {
                 let detail = format!("another lockfile beside {rival}");
                 return self.undo(finding(change.path, None, FindingKind::Steers, detail));
             }
-        } else if !follows {
+        } else if !follows
+            && !lockfile::same_packages(
+                name_of(&path),
+                change.base.as_deref(),
+                change.candidate.as_deref(),
+            )
+        {
             let detail =
                 "lockfile changed, and no dependency in a manifest that the goal lets change";
             let line = change.line();
@@ -609,7 +621,9 @@ impl<'a> Examiner<'a> {
                 detail,
             ));
         }
-        if let Some(line) = local_package(change.base.as_deref(), change.candidate.as_deref()) {
+        if let Some(line) =
+            lockfile::local_package(change.base.as_deref(), change.candidate.as_deref())
+        {
             let detail = change
                 .candidate
                 .as_deref()
@@ -834,6 +848,11 @@ impl<'a> Examiner<'a> {
                 .is_some_and(|(_, extension)| OTHER_CODE.contains(&extension))
         };
         if language.is_some() || other_code() {
+            let unread = change.how != How::Deleted && change.candidate.is_none();
+            if unread && !licensed && (change.how == How::Added || change.base.is_some()) {
+                let detail = "is too large to be looked into for code that tampers with tests";
+                self.offend(finding(path, None, FindingKind::TampersWithTests, detail));
+            }
             self.look_for_tampering(change, language, !licensed);
         }
     }
@@ -1065,36 +1084,6 @@ fn wide_hook(text: &[u8]) -> Option<u32> {
                     || line.contains("pytest_plugins")
                     || line.contains("= ")
                     || line.contains('['))
-        })
-        .and_then(|index| u32::try_from(index + 1).ok())
-}
-
-/// The first new line of a lockfile that takes a package from files of the repository.
-fn local_package(base: Option<&[u8]>, candidate: Option<&[u8]>) -> Option<u32> {
-    let old: HashSet<&[u8]> = base
-        .unwrap_or_default()
-        .split(|b| *b == b'\n')
-        .map(<[u8]>::trim_ascii)
-        .collect();
-    candidate?
-        .split(|b| *b == b'\n')
-        .position(|line| {
-            let line = line.trim_ascii();
-            if old.contains(line) {
-                return false;
-            }
-            let text = String::from_utf8_lossy(&line[..line.len().min(4096)]).into_owned();
-            [
-                "\"file:",
-                " file:",
-                "@file:",
-                "\"link\": true",
-                "link:",
-                "directory = \".",
-                "path = \".",
-            ]
-            .iter()
-            .any(|mark| text.contains(mark))
         })
         .and_then(|index| u32::try_from(index + 1).ok())
 }

@@ -16,6 +16,7 @@ pub mod canary;
 mod examine;
 mod licence;
 mod lines;
+mod lockfile;
 mod makefile;
 mod manifest;
 mod place;

@@ -5,6 +5,8 @@ use super::form::{Without, form, forms};
 use super::javascript;
 use super::parse::Node;
 
+/// Most assertions that are read of one test.
+const ASSERTIONS_MAX: usize = 2_000;
 /// How deep a test's statements are looked at for what keeps them from being reached.
 const ANCESTORS_MAX: usize = 64;
 
@@ -209,6 +211,9 @@ pub(super) fn of<'a>(nodes: &[Node<'a>]) -> Vec<Asserted<'a>> {
     for node in nodes {
         let mut walk = node.walk();
         while let Some(part) = walk.next() {
+            if found.len() >= ASSERTIONS_MAX {
+                return found;
+            }
             if let Some(mut asserted) = assertion(part) {
                 asserted.unreached = stop.is_some_and(|test| unreached(part, test));
                 asserted.vacuous = vacuous(&asserted);
@@ -754,10 +759,10 @@ fn again(clause: Node<'_>) -> bool {
 fn constant(argument: &[Node<'_>]) -> bool {
     let mut any = false;
     for node in argument {
-        for leaf in node
-            .walk()
-            .filter(|part| part.leaf() && part.named() && !part.extra())
-        {
+        for leaf in node.walk().filter(|part| part.named() && !part.extra()) {
+            if !leaf.leaf() && leaf.kind() != "boolean_literal" {
+                continue;
+            }
             any = true;
             let literal = super::form::number(leaf.kind())
                 || leaf.is(&[

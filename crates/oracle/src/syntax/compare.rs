@@ -444,6 +444,14 @@ impl<'p> Comparison<'p> {
             );
             return;
         }
+        if old.role == Role::Test && new.role != Role::Test {
+            self.report(
+                line,
+                FindingKind::TestDeleted,
+                format!("{} is no test any more", new.title),
+            );
+            return;
+        }
         if let (Some((old_body, scope)), Some((new_body, _))) = (old.body, new.body)
             && depth < GROUPS_DEPTH_MAX
         {
@@ -652,7 +660,8 @@ fn same_header(one: &Item<'_>, other: &Item<'_>) -> bool {
 
 /// Whether `new` is `old` with further rows in its tables of cases, and nothing else.
 fn extended(old: &[Node<'_>], new: &[Node<'_>]) -> bool {
-    if old.len() != new.len() {
+    // Whatever is equal as a whole has been found before; without tables there is nothing to extend.
+    if old.len() != new.len() || old.iter().all(|node| tables(*node).is_empty()) {
         return false;
     }
     old.iter().zip(new).all(|(old, new)| {

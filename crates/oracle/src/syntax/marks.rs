@@ -1,5 +1,7 @@
 //! Marks: places in code that exclude it from coverage, ask whether a test is running, or change what runs the tests.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use overnight_core::finding::FindingKind;
 
 use super::Language;
@@ -146,9 +148,16 @@ const RUST_MACROS: &[&str] = &[
 /// How far around a place words are looked for, in nodes upwards.
 const NEAR_MAX: usize = 5;
 
+/// How many nodes are looked at around places, in all. No honest file comes near; beyond it every such place counts.
+const AROUND_MAX: usize = 10_000_000;
+/// How many characters of an expression are searched for the word "env".
+const EXPRESSION_CHARS_MAX: usize = 300;
+/// How many attributes of test builds are looked at closely; more of them count as they are.
+const TEST_ATTRIBUTES_MAX: usize = 1_000;
+
 /// The marks of a file.
 pub(super) fn marks<'a>(source: &'a Source<'a>, others: &[&str]) -> Vec<Mark> {
-    let mut marks = Marks { found: Vec::new() };
+    let mut marks = Marks::new(source);
     for node in source.all() {
         if node.kind().contains("comment") {
             marks.comment(node);
@@ -209,6 +218,14 @@ fn coverage_word(text: &str) -> Option<&'static str> {
 
 struct Marks {
     found: Vec<Mark>,
+    /// Local names and what they are imported from.
+    imported: BTreeMap<String, String>,
+    /// Names that the file declares or takes as parameters (JavaScript).
+    declared: BTreeSet<String>,
+    /// How many more nodes may be looked at around places.
+    around: usize,
+    /// How many attributes of test builds there were so far.
+    test_attributes: usize,
 }
 
 /// Whether a text names a runner or says "test".
@@ -238,26 +255,6 @@ fn content(node: Node<'_>) -> &str {
             c.is_ascii_alphabetic() && node.text().contains(['"', '\'']) && !matches!(c, '"' | '\'')
         })
         .trim_matches(['"', '\'', '`', '#'])
-}
-
-/// Whether a string with this property stands near a node: in the same expression or condition.
-fn near(node: Node<'_>, mut holds: impl FnMut(&str) -> bool) -> bool {
-    node.ancestors()
-        .take(NEAR_MAX)
-        .take_while(|outer| {
-            !outer.is(&[
-                "block",
-                "statement_block",
-                "statement_list",
-                "module",
-                "program",
-                "source_file",
-            ])
-        })
-        .last()
-        .unwrap_or(node)
-        .walk()
-        .any(|part| string_node(part) && holds(content(part)))
 }
 
 /// The function that a node is in, or the file.
@@ -294,6 +291,85 @@ fn runner_word(text: &str) -> bool {
 }
 
 impl Marks {
+    fn new(source: &Source<'_>) -> Marks {
+        let javascript = matches!(
+            source.language,
+            Language::JavaScript | Language::TypeScript | Language::Tsx
+        );
+        let mut imported = BTreeMap::new();
+        let mut declared = BTreeSet::new();
+        for node in source.all() {
+            let python = node.is(&["import_statement", "import_from_statement"])
+                && source.language == Language::Python;
+            let module = javascript
+                && node.is(&[
+                    "import_statement",
+                    "lexical_declaration",
+                    "variable_declaration",
+                ]);
+            if python || module {
+                for binding in imports::bindings(node) {
+                    imported.entry(binding.local).or_insert(binding.from);
+                }
+            }
+            // A parameter's default may name something else, which then counts as declared: that only means that
+            // assigning to it is not held to be assigning to a global.
+            let parameter = node.parent().is_some_and(|parent| {
+                parent.is(&[
+                    "formal_parameters",
+                    "required_parameter",
+                    "optional_parameter",
+                ])
+            });
+            if javascript && node.kind() == "variable_declarator" {
+                declared.insert(node.field_text("name").to_string());
+            } else if javascript && node.kind() == "identifier" && parameter {
+                declared.insert(node.text().to_string());
+            }
+        }
+        Marks {
+            found: Vec::new(),
+            imported,
+            declared,
+            around: AROUND_MAX,
+            test_attributes: 0,
+        }
+    }
+
+    /// Whether a string with this property is in a piece of code.
+    fn any_string(&mut self, within: Node<'_>, mut holds: impl FnMut(&str) -> bool) -> bool {
+        for part in within.walk() {
+            let Some(left) = self.around.checked_sub(1) else {
+                return true;
+            };
+            self.around = left;
+            if string_node(part) && holds(content(part)) {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Whether a string with this property stands near a node: in the same expression or condition.
+    fn near(&mut self, node: Node<'_>, holds: impl FnMut(&str) -> bool) -> bool {
+        let within = node
+            .ancestors()
+            .take(NEAR_MAX)
+            .take_while(|outer| {
+                !outer.is(&[
+                    "block",
+                    "statement_block",
+                    "statement_list",
+                    "module",
+                    "program",
+                    "source_file",
+                ])
+            })
+            .last()
+            .unwrap_or(node);
+        self.any_string(within, holds)
+    }
+
     fn tampers(&mut self, node: Node<'_>, what: impl Into<String>) {
         self.found.push(Mark {
             kind: FindingKind::TampersWithTests,
@@ -364,7 +440,7 @@ impl Marks {
                         "subscript_expression",
                         "method_invocation",
                         "comparison_operator",
-                    ]) && outer.text().to_ascii_lowercase().contains("env")
+                    ]) && start_of(outer.text()).to_ascii_lowercase().contains("env")
                 })
             {
                 self.tampers(node, "CI in the environment");
@@ -380,10 +456,7 @@ impl Marks {
 
     fn frames(&mut self, node: Node<'_>, what: &str) {
         let within = owner(node);
-        if within
-            .walk()
-            .any(|part| string_node(part) && speaks_of_tests(content(part)))
-        {
+        if self.any_string(within, speaks_of_tests) {
             self.tampers(node, format!("{what}: looks at who calls"));
         }
     }
@@ -406,11 +479,11 @@ impl Marks {
                     });
                     if assigned || changed {
                         self.tampers(node, "changes sys.modules");
-                    } else if near(node, runner_word) {
+                    } else if self.near(node, runner_word) {
                         self.tampers(node, "looks for a runner in sys.modules");
                     }
                 }
-                "sys.argv" | "sys.orig_argv" if near(node, runner_word) => {
+                "sys.argv" | "sys.orig_argv" if self.near(node, runner_word) => {
                     self.tampers(node, "looks for a runner in its arguments");
                 }
                 _ => {}
@@ -449,7 +522,7 @@ impl Marks {
                     | "__import__"
                     | "importlib.import_module"
                     | "import_module"
-                        if near(node, |text| {
+                        if self.near(node, |text| {
                             matches!(text, "pytest" | "_pytest" | "unittest" | "doctest")
                         }) =>
                     {
@@ -497,13 +570,7 @@ impl Marks {
             return;
         }
         let name = root.text();
-        let source = node.source();
-        let imported = source
-            .all()
-            .filter(|part| part.is(&["import_statement", "import_from_statement"]))
-            .flat_map(imports::bindings)
-            .find(|binding| binding.local == name)
-            .map(|binding| binding.from);
+        let imported = self.imported.get(name).cloned();
         let module = imported.as_deref().map_or(name, |from| {
             let from = from
                 .strip_prefix("module as ")
@@ -535,16 +602,18 @@ impl Marks {
                                     .is_some_and(|value| content(value) == "test")
                         })
                     });
-                if switched || near(node, |text| text == "test") {
+                if switched || self.near(node, |text| text == "test") {
                     self.tampers(node, "NODE_ENV is test");
                 }
             }
-            "property_identifier" if node.text() == "MODE" && near(node, |text| text == "test") => {
+            "property_identifier"
+                if node.text() == "MODE" && self.near(node, |text| text == "test") =>
+            {
                 self.tampers(node, "MODE is test");
             }
             "property_identifier"
                 if matches!(node.text(), "argv" | "execArgv" | "argv0")
-                    && near(node, runner_word) =>
+                    && self.near(node, runner_word) =>
             {
                 self.tampers(node, "looks for a runner in its arguments");
             }
@@ -670,7 +739,7 @@ impl Marks {
         let name = root.text();
         let whole = root == target;
         if RUNNER_GLOBALS.contains(&name)
-            && (!whole || node.kind() == "assignment_expression" && !declared_here(root))
+            && (!whole || node.kind() == "assignment_expression" && !self.declared.contains(name))
             || name == "process"
                 && members.last().is_some_and(|member| {
                     matches!(
@@ -686,21 +755,8 @@ impl Marks {
             self.tampers(node, format!("changes `{name}` for every module"));
         }
         if !whole {
-            let from = node
-                .source()
-                .root()
-                .parts()
-                .filter(|part| {
-                    part.is(&[
-                        "import_statement",
-                        "lexical_declaration",
-                        "variable_declaration",
-                    ])
-                })
-                .flat_map(imports::bindings)
-                .find(|binding| binding.local == name);
-            let runner = from.is_some_and(|binding| {
-                let module = binding.from.trim_start_matches("type ");
+            let runner = self.imported.get(name).is_some_and(|from| {
+                let module = from.trim_start_matches("type ");
                 let module = module
                     .split(' ')
                     .next()
@@ -787,15 +843,12 @@ impl Marks {
                 }
                 if callee.ends_with("current_exe") || callee.ends_with("env::args") {
                     let within = owner(node);
-                    let asks = within.walk().any(|part| {
-                        string_node(part) && {
-                            let text = content(part);
-                            text.contains("/deps")
-                                || text == "deps"
-                                || text.contains("--test")
-                                || text.contains("nextest")
-                                || text == "--exact"
-                        }
+                    let asks = self.any_string(within, |text| {
+                        text.contains("/deps")
+                            || text == "deps"
+                            || text.contains("--test")
+                            || text.contains("nextest")
+                            || text == "--exact"
                     });
                     if asks {
                         self.tampers(node, "asks whether it is a test binary");
@@ -871,22 +924,39 @@ impl Marks {
         }
         // What it stands on, and what else stands on it.
         let Some(parent) = node.parent() else { return };
-        let rest: Vec<Node<'_>> = parent
-            .parts()
-            .skip_while(|other| *other != node)
-            .filter(|other| other.kind() != "attribute_item")
-            .take(1)
-            .collect();
-        let Some(item) = rest.first() else { return };
+        let Some(item) = node
+            .following()
+            .find(|other| other.named() && !other.extra() && other.kind() != "attribute_item")
+        else {
+            return;
+        };
+        self.test_attributes += 1;
+        if self.test_attributes > TEST_ATTRIBUTES_MAX {
+            self.tampers(node, "cfg(test) more often than can be looked at");
+            return;
+        }
+        let in_tests = node.ancestors().any(|outer| {
+            outer.kind() == "mod_item"
+                && outer.parent().is_some_and(|parent| {
+                    parent
+                        .parts()
+                        .take_while(|other| *other != outer)
+                        .last()
+                        .is_some_and(|before| {
+                            before.kind() == "attribute_item" && rust::test_only(before)
+                        })
+                })
+        });
+        if in_tests {
+            return;
+        }
         let helper = match item.kind() {
             "mod_item" | "use_declaration" | "extern_crate_declaration" => true,
             "function_item" | "struct_item" | "enum_item" | "const_item" | "static_item"
             | "type_item" => {
                 let name = item.field_text("name");
                 !parent.parts().any(|other| {
-                    other != *item
-                        && other.kind() == item.kind()
-                        && other.field_text("name") == name
+                    other != item && other.kind() == item.kind() && other.field_text("name") == name
                 })
             }
             "impl_item" => item.field("trait").is_none(),
@@ -894,19 +964,7 @@ impl Marks {
         };
         let within_function = node
             .ancestors()
-            .any(|outer| outer.is(&["function_item", "closure_expression"]))
-            && !node.ancestors().any(|outer| {
-                outer.kind() == "mod_item"
-                    && outer.parent().is_some_and(|parent| {
-                        parent
-                            .parts()
-                            .take_while(|other| *other != outer)
-                            .last()
-                            .is_some_and(|before| {
-                                before.kind() == "attribute_item" && rust::test_only(before)
-                            })
-                    })
-            });
+            .any(|outer| outer.is(&["function_item", "closure_expression"]));
         if !helper || within_function {
             self.tampers(node, "cfg(test) on code that is no test");
         }
@@ -942,7 +1000,7 @@ impl Marks {
                 }
             }
             "selector_expression" if node.text() == "os.Args" => {
-                if near(node, |text| {
+                if self.near(node, |text| {
                     text.contains(".test") || text.contains("_test") || text.starts_with("-test")
                 }) {
                     self.tampers(node, "asks whether it is a test binary");
@@ -1026,17 +1084,15 @@ fn changes_left<'a>(node: Node<'a>) -> impl FnMut(Node<'a>) -> bool {
     }
 }
 
-/// Whether a name is declared in the functions around it: then it is no global.
-fn declared_here(name: Node<'_>) -> bool {
-    name.source().all().any(|part| {
-        (part.kind() == "variable_declarator" && part.field_text("name") == name.text())
-            || part.kind() == "formal_parameters"
-                && part
-                    .walk()
-                    .any(|inner| inner.kind() == "identifier" && inner.text() == name.text())
-    })
+/// The beginning of an expression.
+fn start_of(text: &str) -> &str {
+    match text.char_indices().nth(EXPRESSION_CHARS_MAX) {
+        Some((at, _)) => &text[..at],
+        None => text,
+    }
 }
 
+/// Whether a text holds a word as such, not as a part of a longer one or of a string.
 fn word(text: &str, word: &str) -> bool {
     text.match_indices(word).any(|(at, _)| {
         let part =

@@ -1,6 +1,6 @@
 //! Tests that say less than they did, and new ones that say nothing: found mechanically, for whoever reads the report.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use overnight_core::finding::{Finding, FindingKind};
 
@@ -32,10 +32,11 @@ pub(super) fn weakened(
     }
     let before = old.as_ref().map(cases).unwrap_or_default();
     let after = new.as_ref().map(cases).unwrap_or_default();
-    let pairs = pair(&before, &after);
+    let pairs: BTreeMap<usize, usize> = pair(&before, &after).into_iter().collect();
+    let known: BTreeSet<usize> = pairs.values().copied().collect();
     for (at, case) in before.iter().enumerate() {
-        match pairs.iter().find(|(old, _)| *old == at) {
-            Some((_, new)) => weaker(&mut found, case, &after[*new]),
+        match pairs.get(&at) {
+            Some(new) => weaker(&mut found, case, &after[*new]),
             None => found.add(
                 Some(case.line),
                 FindingKind::TestDeleted,
@@ -44,7 +45,7 @@ pub(super) fn weakened(
         }
     }
     for (at, case) in after.iter().enumerate() {
-        if !pairs.iter().any(|(_, new)| *new == at) {
+        if !known.contains(&at) {
             fresh(&mut found, case, &after);
         }
     }
