@@ -5,11 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use overnight_core::finding::{Finding, FindingKind};
 
-use super::form::{Without, form, forms};
+use super::directives::{directives, escapes};
+use super::form::{Without, forms};
 use super::imports::Binding;
 use super::items::{Item, Role, Scope, items};
 use super::parse::{Node, Source, brief};
-use super::{Language, go, javascript, mocks, names, python};
+use super::tables::extended;
+use super::taken::Taken;
+use super::{Language, go, javascript, mocks, rust};
 use crate::FINDINGS_MAX;
 
 /// How many groups within groups are compared item by item; deeper ones are compared whole.
@@ -75,98 +78,6 @@ pub(super) fn unreadable(path: &str, old: &Source<'_>, new: &Source<'_>) -> Opti
             detail: "cannot be read any more: a syntax error".to_string(),
         }
     })
-}
-
-/// Comments that steer how a file is built or run, with their lines.
-fn directive_comments<'a>(source: &'a Source<'a>) -> Vec<(String, u32)> {
-    let mut found = Vec::new();
-    for node in source.all().filter(|node| node.kind().contains("comment")) {
-        let text = node.text();
-        let is = match source.language {
-            Language::Go => {
-                text.starts_with("//go:build")
-                    || text.starts_with("// +build")
-                    || text.starts_with("//+build")
-                    || text.starts_with("//go:embed")
-                    || text.starts_with("//go:linkname")
-                    || text.starts_with("//line ")
-                    || text.contains("#cgo")
-            }
-            Language::Python => {
-                node.line() <= 2 && text.contains("coding") && text.contains([':', '='])
-            }
-            Language::JavaScript | Language::TypeScript | Language::Tsx => [
-                "@jest-environment",
-                "@jest-config",
-                "@vitest-environment",
-                "@ts-nocheck",
-                "@jsx",
-                "@jest-",
-            ]
-            .iter()
-            .any(|word| text.contains(word)),
-            Language::Rust | Language::Java => false,
-        };
-        if is {
-            found.push((brief(text), node.line()));
-        }
-    }
-    found
-}
-
-fn directives(comparison: &mut Comparison<'_>, old: &Source<'_>, new: &Source<'_>) {
-    let before = directive_comments(old);
-    let after = directive_comments(new);
-    for (text, line) in &before {
-        if !after.iter().any(|(other, _)| other == text) {
-            comparison.report(
-                Some(*line),
-                FindingKind::OracleChanged,
-                format!("`{text}` is gone"),
-            );
-        }
-    }
-    for (text, line) in &after {
-        if !before.iter().any(|(other, _)| other == text) {
-            comparison.report(
-                Some(*line),
-                FindingKind::OracleChanged,
-                format!("`{text}` is new"),
-            );
-        }
-    }
-}
-
-/// Java reads `\u000a` as a line's end even in a comment, which the grammar does not: what it reads may not be what
-/// the compiler reads.
-fn escapes(comparison: &mut Comparison<'_>, old: &Source<'_>, new: &Source<'_>) {
-    if new.language != Language::Java {
-        return;
-    }
-    let count = |text: &str| {
-        text.match_indices("\\u")
-            .filter(|(at, _)| {
-                let digits = text[at + 2..].trim_start_matches('u');
-                digits.starts_with("00")
-                    && digits
-                        .as_bytes()
-                        .get(2)
-                        .is_some_and(|digit| (b'0'..b'8').contains(digit))
-            })
-            .count()
-    };
-    if count(new.text) > count(old.text) {
-        let line = new
-            .text
-            .lines()
-            .position(|line| line.contains("\\u"))
-            .unwrap_or(0);
-        comparison.report(
-            u32::try_from(line + 1).ok(),
-            FindingKind::OracleChanged,
-            "a character is written as `\\u00…`: the compiler may read this file otherwise than it looks".to_string(),
-        );
-    }
 }
 
 /// A comparison under way.
@@ -516,7 +427,7 @@ impl<'p> Comparison<'p> {
                 FindingKind::OracleChanged,
                 format!("{} runs around the tests of the base", item.title),
             ),
-            Role::Directive => self.report(
+            Role::Directive if !about_warnings(item) => self.report(
                 line,
                 FindingKind::OracleChanged,
                 format!("`{}` is about the whole file", item.title),
@@ -532,6 +443,7 @@ impl<'p> Comparison<'p> {
                 );
             }
             Role::Definition
+            | Role::Directive
             | Role::Hook
             | Role::Statement
             | Role::Test
@@ -569,73 +481,6 @@ fn shown(binding: &Binding) -> String {
     }
 }
 
-/// Which names an addition may not take.
-struct Taken<'a> {
-    scope: Scope,
-    language: Language,
-    /// Names that the base gives in this scope, with what they stand for where they are imported.
-    given: BTreeMap<String, Option<String>>,
-    /// Names that the base's code in this scope takes from around it.
-    free: BTreeSet<&'a str>,
-    /// Whether tests of the base are here or below.
-    tests: bool,
-}
-
-impl<'a> Taken<'a> {
-    fn new(body: Node<'a>, scope: Scope, imports: &[Item<'a>], items: &[Item<'a>]) -> Taken<'a> {
-        let language = body.source().language;
-        let mut given: BTreeMap<String, Option<String>> = BTreeMap::new();
-        for binding in imports.iter().flat_map(|item| &item.bindings) {
-            given.insert(binding.local.clone(), Some(binding.meaning().to_string()));
-        }
-        for name in items.iter().flat_map(|item| &item.names) {
-            given.insert(name.clone(), None);
-        }
-        let free = if language == Language::Python && scope == Scope::Class {
-            names::own_members(body)
-        } else {
-            items
-                .iter()
-                .flat_map(|item| names::free(&item.nodes))
-                .collect()
-        };
-        Taken {
-            scope,
-            language,
-            given,
-            free,
-            tests: items
-                .iter()
-                .any(|item| matches!(item.role, Role::Test | Role::Group))
-                || scope == Scope::Group,
-        }
-    }
-
-    /// Why a name may not be given anew, if it may not.
-    fn conflict(&self, name: &str, binding: Option<&Binding>) -> Option<String> {
-        if names::disguised(name) {
-            return Some(format!("`{name}` may read as another name"));
-        }
-        if self.language == Language::Python
-            && python::hook_name(name, self.scope)
-            && binding.is_none()
-        {
-            return Some(format!("`{name}` means something to what runs the tests"));
-        }
-        match self.given.get(name) {
-            Some(Some(meaning)) if binding.is_some_and(|binding| binding.meaning() == meaning) => {
-                None
-            }
-            Some(_) if self.language == Language::Java && binding.is_none() => None,
-            Some(_) => Some(format!("`{name}` is defined a second time")),
-            None => self
-                .free
-                .contains(name)
-                .then(|| format!("`{name}` takes the place of what the tests of the base use")),
-        }
-    }
-}
-
 /// Whether two containers differ in nothing but what is in them.
 fn same_header(one: &Item<'_>, other: &Item<'_>) -> bool {
     let (Some((one_body, _)), Some((other_body, _))) = (one.body, other.body) else {
@@ -656,162 +501,6 @@ fn same_header(one: &Item<'_>, other: &Item<'_>) -> bool {
                 numbers: false,
             },
         )
-}
-
-/// Whether `new` is `old` with further rows in its tables of cases, and nothing else.
-fn extended(old: &[Node<'_>], new: &[Node<'_>]) -> bool {
-    // Whatever is equal as a whole has been found before; without tables there is nothing to extend.
-    if old.len() != new.len() || old.iter().all(|node| tables(*node).is_empty()) {
-        return false;
-    }
-    old.iter().zip(new).all(|(old, new)| {
-        let (old_tables, new_tables) = (tables(*old), tables(*new));
-        if old_tables.is_empty() || old_tables.len() != new_tables.len() {
-            return form(*old) == form(*new);
-        }
-        rest_equal(*old, &old_tables, *new, &new_tables)
-            && old_tables
-                .iter()
-                .zip(&new_tables)
-                .all(|(old, new)| rows_kept(*old, *new))
-    })
-}
-
-/// Whether everything around the tables is equal: the pieces between them have equal forms.
-fn rest_equal(
-    old: Node<'_>,
-    old_tables: &[Node<'_>],
-    new: Node<'_>,
-    new_tables: &[Node<'_>],
-) -> bool {
-    // Each piece outside of the tables with how deep it is: what only leads to a table is told by its kind.
-    let around = |item: Node<'_>, tables: &[Node<'_>]| -> Vec<(usize, Vec<u8>)> {
-        let mut out = Vec::new();
-        let mut above: Vec<Node<'_>> = Vec::new();
-        let mut walk = item.walk();
-        while let Some(part) = walk.next() {
-            while above.last().is_some_and(|node| !node.holds(part)) {
-                above.pop();
-            }
-            if tables.contains(&part) {
-                out.push((above.len(), b"table".to_vec()));
-                walk.leave_out(part);
-            } else if tables.iter().any(|table| part.holds(*table)) {
-                out.push((above.len(), part.kind_id().to_le_bytes().to_vec()));
-                above.push(part);
-            } else {
-                out.push((above.len(), form(part)));
-                walk.leave_out(part);
-            }
-        }
-        out.retain(|(_, piece)| !piece.is_empty());
-        out
-    };
-    around(old, old_tables) == around(new, new_tables)
-}
-
-/// Whether every row of a table is still there, in order.
-fn rows_kept(old: Node<'_>, new: Node<'_>) -> bool {
-    let new_rows: Vec<Vec<u8>> = new.parts().map(form).collect();
-    let mut next = 0;
-    old.parts().all(|row| {
-        let row = form(row);
-        match new_rows[next..].iter().position(|other| *other == row) {
-            Some(at) => {
-                next += at + 1;
-                true
-            }
-            None => false,
-        }
-    })
-}
-
-/// The tables of cases in an item: a row more is a test more.
-fn tables(item: Node<'_>) -> Vec<Node<'_>> {
-    let mut found = Vec::new();
-    let mut walk = item.walk();
-    while let Some(node) = walk.next() {
-        let table = match node.source().language {
-            Language::Go => go_table(node),
-            Language::Python => python_table(node),
-            Language::JavaScript | Language::TypeScript | Language::Tsx => javascript_table(node),
-            Language::Rust | Language::Java => None,
-        };
-        if let Some(table) = table {
-            found.push(table);
-            walk.leave_out(node);
-        }
-    }
-    found
-}
-
-/// `[]struct{ ... }{ {...}, {...} }`, ranged over by the test.
-fn go_table(node: Node<'_>) -> Option<Node<'_>> {
-    if node.kind() != "composite_literal" || node.field("type")?.kind() != "slice_type" {
-        return None;
-    }
-    let body = node.field("body")?;
-    let rows = body.parts().all(|row| {
-        row.kind() == "literal_element"
-            && row
-                .parts()
-                .next()
-                .is_some_and(|inner| inner.kind() == "literal_value")
-    });
-    let declaration = node
-        .ancestors()
-        .find(|one| one.is(&["short_var_declaration", "var_spec", "call_expression"]))?;
-    let name = declaration
-        .below()
-        .find(|part| part.kind() == "identifier")
-        .filter(|_| declaration.kind() != "call_expression")?
-        .text();
-    let ranged = node.source().all().any(|clause| {
-        clause.kind() == "range_clause"
-            && clause
-                .field("right")
-                .is_some_and(|right| right.text() == name)
-    });
-    (rows && ranged && body.parts().next().is_some()).then_some(body)
-}
-
-/// The list of `@pytest.mark.parametrize(names, [...])`.
-fn python_table(node: Node<'_>) -> Option<Node<'_>> {
-    if node.kind() != "call"
-        || !node.field_text("function").ends_with("parametrize")
-        || node
-            .parent()
-            .is_none_or(|parent| parent.kind() != "decorator")
-    {
-        return None;
-    }
-    let arguments = node.field("arguments")?;
-    // With ids beside it a further row would need a further id, and shift the others.
-    if arguments
-        .parts()
-        .any(|argument| argument.kind() == "keyword_argument")
-    {
-        return None;
-    }
-    arguments
-        .parts()
-        .nth(1)
-        .filter(|list| list.is(&["list", "tuple"]))
-}
-
-/// The array of `it.each([...])`.
-fn javascript_table(node: Node<'_>) -> Option<Node<'_>> {
-    if node.kind() != "call_expression" {
-        return None;
-    }
-    let callee = node.field("function")?;
-    if callee.kind() != "member_expression" || callee.field_text("property") != "each" {
-        return None;
-    }
-    node.field("arguments")?
-        .parts()
-        .next()
-        .filter(|array| array.kind() == "array")
 }
 
 /// Lines where a call makes its test the only one.
@@ -846,6 +535,12 @@ fn assigns(item: Node<'_>) -> bool {
         }
     }
     false
+}
+
+/// Whether an inner attribute is only about warnings or documentation: `#![allow(dead_code)]`.
+fn about_warnings(item: &Item<'_>) -> bool {
+    item.node().kind() == "inner_attribute_item"
+        && matches!(rust::attribute_path(item.node()).as_str(), "allow" | "expect" | "warn" | "doc")
 }
 
 /// Statements that may be added between tests: they declare tests themselves, or run nothing under a test runner.

@@ -286,6 +286,12 @@ const EDITS: &[(&str, &str, &str, &str)] = &[
     (
         "tests/cart.rs",
         CARGO,
+        "use shop::{Cart, total};",
+        "//! Tests.\n#![allow(dead_code)]\nuse shop::{Cart, total};",
+    ),
+    (
+        "tests/cart.rs",
+        CARGO,
         "",
         "\n#[test]\nfn adds_three() {\n    assert_eq!(total(&[1, 2, 3]), 6);\n}\n",
     ),
