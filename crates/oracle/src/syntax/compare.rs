@@ -48,7 +48,17 @@ pub(super) fn test_file(
     directives(&mut comparison, &old, &new);
     escapes(&mut comparison, &old, &new);
     comparison.bodies(old.root(), new.root(), Scope::File, 0);
-    comparison.finish(base, candidate)
+    let findings = comparison.finish(base, candidate);
+    // Where the grammar lost its way in the base, what it makes of the rest says nothing about what was changed.
+    if old.errors > 0 && !findings.is_empty() {
+        return vec![whole(
+            path,
+            base,
+            candidate,
+            "cannot be read in full, so that every change counts",
+        )];
+    }
+    findings
 }
 
 /// A finding for a file that can only be compared whole.
@@ -540,7 +550,10 @@ fn assigns(item: Node<'_>) -> bool {
 /// Whether an inner attribute is only about warnings or documentation: `#![allow(dead_code)]`.
 fn about_warnings(item: &Item<'_>) -> bool {
     item.node().kind() == "inner_attribute_item"
-        && matches!(rust::attribute_path(item.node()).as_str(), "allow" | "expect" | "warn" | "doc")
+        && matches!(
+            rust::attribute_path(item.node()).as_str(),
+            "allow" | "expect" | "warn" | "doc"
+        )
 }
 
 /// Statements that may be added between tests: they declare tests themselves, or run nothing under a test runner.

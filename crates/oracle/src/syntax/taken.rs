@@ -23,7 +23,12 @@ pub(super) struct Taken<'a> {
 impl<'a> Taken<'a> {
     /// What the items of a body take.
     /// What the items of a body take.
-    pub fn new(body: Node<'a>, scope: Scope, imports: &[Item<'a>], items: &[Item<'a>]) -> Taken<'a> {
+    pub fn new(
+        body: Node<'a>,
+        scope: Scope,
+        imports: &[Item<'a>],
+        items: &[Item<'a>],
+    ) -> Taken<'a> {
         let language = body.source().language;
         let mut given: BTreeMap<String, Option<String>> = BTreeMap::new();
         for binding in imports.iter().flat_map(|item| &item.bindings) {

@@ -918,6 +918,14 @@ fn what_cannot_be_read_is_compared_whole() {
 }
 
 #[test]
+fn a_base_that_cannot_be_read_in_full_gives_one_finding() {
+    let broken = format!("{PYTEST}\n\ndef test_broken(:\n    pass\n");
+    let findings = compare(PY, &broken, &edited(&broken, "rel_tol=1e-9", "rel_tol=1e9"));
+    assert_eq!(findings.len(), 1, "{}", shown(&findings));
+    assert!(has(&findings, OracleChanged, None), "{}", shown(&findings));
+}
+
+#[test]
 fn items_in_another_order_are_a_finding() {
     let one = "def test_a():\n    f()\n\n\ndef test_b():\n    g()\n";
     let other = "def test_b():\n    g()\n\n\ndef test_a():\n    f()\n";

@@ -155,6 +155,16 @@ fn in_python<'a>(node: Node<'a>) -> Option<Asserted<'a>> {
         let first = node.parts().next()?;
         return Some(asserted(node, "assert", vec![vec![first]]));
     }
+    // `eq = self.assertEqual`: what is called by another name later.
+    if node.kind() == "assignment" {
+        let value = node
+            .field("right")
+            .filter(|value| value.kind() == "attribute")?;
+        let name = value.field_text("attribute");
+        return name
+            .starts_with("assert")
+            .then(|| asserted(node, name, Vec::new()));
+    }
     if node.kind() != "call" {
         return None;
     }

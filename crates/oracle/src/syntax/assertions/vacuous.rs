@@ -278,10 +278,13 @@ pub(super) fn vacuous(asserted: &Asserted<'_>) -> bool {
             return true;
         }
         let compared = EQUALS.contains(&method)
-            || method.starts_with("to")
-            || method.starts_with("assert_")
-            || method.starts_with("assertG")
-            || method.starts_with("assertL");
+            || javascript && method.starts_with("to")
+            || method.starts_with("assertGreater")
+            || method.starts_with("assertLess")
+            || matches!(
+                method,
+                "assert_ne" | "assertNotEqual" | "assertNotEquals" | "NotEqual"
+            );
         return compared && constant(first) && constant(second);
     }
     javascript
