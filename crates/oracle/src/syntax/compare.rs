@@ -460,18 +460,17 @@ impl<'p> Comparison<'p> {
             | Role::Group
             | Role::Import => {}
         }
-        if matches!(item.role, Role::Definition) && assigns(item.node()) {
+        if matches!(item.role, Role::Definition | Role::Group | Role::Test)
+            && (language == Language::Python || is_javascript(language))
+            && reaches_out(item.node())
+        {
             self.report(
                 line,
                 FindingKind::OracleChanged,
                 format!("`{}` changes something when it is loaded", item.title),
             );
         }
-        if matches!(
-            language,
-            Language::JavaScript | Language::TypeScript | Language::Tsx
-        ) && item.role != Role::Statement
-        {
+        if is_javascript(language) && item.role != Role::Statement {
             for mock in item.nodes.iter().flat_map(|node| mocks::hoisted(*node)) {
                 self.report(
                     Some(mock.line()),
@@ -521,30 +520,72 @@ fn onlys(node: Node<'_>) -> impl Iterator<Item = u32> {
         .filter_map(|declared| declared.only)
 }
 
-/// Whether something is assigned or deleted outside of functions.
-fn assigns(item: Node<'_>) -> bool {
-    if !matches!(
-        item.source().language,
+fn is_javascript(language: Language) -> bool {
+    matches!(
+        language,
         Language::JavaScript | Language::TypeScript | Language::Tsx
-    ) {
-        return false;
-    }
+    )
+}
+
+/// Whether an addition changes something outside of itself when the file is loaded: an assignment or a deletion that
+/// stands in no function (callbacks of groups are run at once, and so are bodies of classes).
+fn reaches_out(item: Node<'_>) -> bool {
+    let python = item.source().language == Language::Python;
+    let own: BTreeSet<&str> = item
+        .walk()
+        .filter(|part| part.kind() == "variable_declarator")
+        .map(|declarator| declarator.field_text("name"))
+        .collect();
     let mut walk = item.walk();
     while let Some(node) = walk.next() {
-        if javascript::function(node)
-            || node.is(&["function_declaration", "method_definition", "class_body"])
-        {
+        let later = if python {
+            node.kind() == "lambda"
+                || node.kind() == "block"
+                    && node
+                        .parent()
+                        .is_some_and(|parent| parent.kind() == "function_definition")
+        } else {
+            node.is(&["function_declaration", "method_definition"])
+                || javascript::function(node) && !of_group(node)
+        };
+        if later {
             walk.leave_out(node);
-        } else if node.is(&[
-            "assignment_expression",
-            "augmented_assignment_expression",
-            "update_expression",
-        ]) || node.kind() == "unary_expression" && node.text().starts_with("delete")
-        {
+            continue;
+        }
+        let target = match node.kind() {
+            "assignment" | "augmented_assignment" => node
+                .field("left")
+                .filter(|left| left.walk().any(|part| part.is(&["attribute", "subscript"]))),
+            "delete_statement" => Some(node),
+            "call" if matches!(node.field_text("function"), "setattr" | "delattr") => Some(node),
+            "assignment_expression" | "augmented_assignment_expression" => node.field("left"),
+            "update_expression" => node.field("argument"),
+            "unary_expression" if node.field_text("operator") == "delete" => node.field("argument"),
+            _ => None,
+        };
+        if target.is_some_and(|target| !own.contains(root_name(target))) {
             return true;
         }
     }
     false
+}
+
+/// Whether a function is the callback of a group of tests, which is run when the file is loaded.
+fn of_group(function: Node<'_>) -> bool {
+    function
+        .parent()
+        .and_then(|arguments| arguments.parent())
+        .and_then(javascript::declared)
+        .is_some_and(|declared| declared.role == Role::Group)
+}
+
+/// The name that a target begins with: `a` of `a.b[0]`.
+fn root_name<'a>(target: Node<'a>) -> &'a str {
+    let mut node = target;
+    while let Some(inner) = node.field("object") {
+        node = inner;
+    }
+    node.text()
 }
 
 /// Whether an inner attribute is only about warnings or documentation: `#![allow(dead_code)]`.
@@ -562,7 +603,7 @@ fn harmless(item: &Item<'_>) -> bool {
     match node.source().language {
         Language::JavaScript | Language::TypeScript | Language::Tsx => {
             node.is(&["for_statement", "for_in_statement", "expression_statement"])
-                && !assigns(node)
+                && !reaches_out(node)
                 && mocks::hoisted(node).is_empty()
                 && node
                     .walk()

@@ -239,6 +239,34 @@ const EDITS: &[(&str, &str, &str, &str, FindingKind)] = &[
         "if False:\n  class TestCart:\n",
         TestDeleted,
     ),
+    (
+        PY,
+        PYTEST,
+        "",
+        "\n\nclass TestMore:\n    Cart.total = lambda self: 0\n\n    def test_more(self):\n        assert total([]) == 0\n",
+        OracleChanged,
+    ),
+    (
+        PY,
+        PYTEST,
+        "",
+        "\n\ndef more(x=setattr(Cart, 'total', len)):\n    return x\n",
+        OracleChanged,
+    ),
+    (
+        TS,
+        VITEST,
+        "",
+        "\ndescribe('more', () => {\n  Cart.prototype.tax = async () => 19;\n  it('x', () => { expect(total([])).toBe(0); });\n});\n",
+        OracleChanged,
+    ),
+    (
+        TS,
+        VITEST,
+        "",
+        "\nclass Helper { static { Cart.prototype.tax = null; } }\n",
+        OracleChanged,
+    ),
     // unittest
     (
         UNIT,
