@@ -288,9 +288,9 @@ fn doctests_outside<'a>(source: &'a Source<'a>, regions: &[Region<'a>]) -> Vec<D
     found.retain(|doctest| {
         let place = &doctest.documentation;
         let after = spans.partition_point(|span| span.start <= place.start);
-        !after
+        after
             .checked_sub(1)
-            .is_some_and(|at| place.end <= spans[at].end)
+            .is_none_or(|at| place.end > spans[at].end)
     });
     found
 }

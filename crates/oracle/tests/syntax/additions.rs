@@ -158,6 +158,18 @@ const EDITS: &[(&str, &str, &str, &str)] = &[
         "    it('is 19 % in Germany'",
         "    for (const land of ['fr']) {\n      it(`is known in ${land}`, async () => {\n        await expect(cart.tax(land)).resolves.toBe(0);\n      });\n    }\n    it('is 19 % in Germany'",
     ),
+    (
+        "test/cart.test.ts",
+        VITEST,
+        "",
+        "\ndescribe('more', () => {\n  let cart;\n  const seen = {};\n  cart = new Cart(rates);\n  seen.one = 1;\n  it('x', () => { cart.items = []; expect(total(cart.items)).toBe(0); });\n});\n",
+    ),
+    (
+        "tests/test_cart.py",
+        PYTEST,
+        "",
+        "\n\nclass TestMore:\n    limit = 3\n\n    def test_more(self, cart):\n        cart.limit = self.limit\n        assert cart.limit == 3\n",
+    ),
     // jest, mocha
     (
         "test/cart.test.js",
@@ -283,6 +295,12 @@ const EDITS: &[(&str, &str, &str, &str)] = &[
         "    @Nested\n    class Full {\n        @BeforeEach\n        void fill() { cart.add(1); }\n\n        @Test\n        void isOne() { assertEquals(1, sum(1)); }\n    }\n\n    @Nested\n",
     ),
     // cargo
+    (
+        "tests/cart.rs",
+        CARGO,
+        "use shop::{Cart, total};",
+        "//! Tests.\n#![allow(dead_code)]\nuse shop::{Cart, total};",
+    ),
     (
         "tests/cart.rs",
         CARGO,

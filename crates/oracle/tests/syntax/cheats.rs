@@ -239,6 +239,34 @@ const EDITS: &[(&str, &str, &str, &str, FindingKind)] = &[
         "if False:\n  class TestCart:\n",
         TestDeleted,
     ),
+    (
+        PY,
+        PYTEST,
+        "",
+        "\n\nclass TestMore:\n    Cart.total = lambda self: 0\n\n    def test_more(self):\n        assert total([]) == 0\n",
+        OracleChanged,
+    ),
+    (
+        PY,
+        PYTEST,
+        "",
+        "\n\ndef more(x=setattr(Cart, 'total', len)):\n    return x\n",
+        OracleChanged,
+    ),
+    (
+        TS,
+        VITEST,
+        "",
+        "\ndescribe('more', () => {\n  Cart.prototype.tax = async () => 19;\n  it('x', () => { expect(total([])).toBe(0); });\n});\n",
+        OracleChanged,
+    ),
+    (
+        TS,
+        VITEST,
+        "",
+        "\nclass Helper { static { Cart.prototype.tax = null; } }\n",
+        OracleChanged,
+    ),
     // unittest
     (
         UNIT,
@@ -915,6 +943,14 @@ fn what_cannot_be_read_is_compared_whole() {
         "{}",
         shown(&findings)
     );
+}
+
+#[test]
+fn a_base_that_cannot_be_read_in_full_gives_one_finding() {
+    let broken = format!("{PYTEST}\n\ndef test_broken(:\n    pass\n");
+    let findings = compare(PY, &broken, &edited(&broken, "rel_tol=1e-9", "rel_tol=1e9"));
+    assert_eq!(findings.len(), 1, "{}", shown(&findings));
+    assert!(has(&findings, OracleChanged, None), "{}", shown(&findings));
 }
 
 #[test]

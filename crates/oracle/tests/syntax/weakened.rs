@@ -500,6 +500,38 @@ fn good_new_files_give_no_finding() {
     }
 }
 
+/// New tests that assert through something else.
+const HELPED: &[(&str, &str)] = &[
+    (
+        PY,
+        "def same(a, b):\n    assert a == b\n\n\ndef both(a):\n    same(a, 1)\n\n\ndef test_x():\n    both(total([1]))\n",
+    ),
+    (
+        PY,
+        "import unittest\n\n\nclass A(unittest.TestCase):\n    def test_x(self):\n        eq = self.assertEqual\n        eq(total([1]), 1)\n",
+    ),
+    (
+        TS,
+        "function same(a, b) { expect(a).toBe(b); }\nit('x', () => { same(total([1]), 1); });\n",
+    ),
+    (
+        GO_TEST,
+        "package cart\n\nfunc same(t *testing.T, a, b int) {\n\tif a != b {\n\t\tt.Fatal(a)\n\t}\n}\n\nfunc TestX(t *testing.T) {\n\tsame(t, Total(nil), 0)\n}\n",
+    ),
+    (
+        RS,
+        "fn same(a: u32, b: u32) {\n    assert_eq!(a, b);\n}\n\n#[test]\nfn x() {\n    same(total(&[1]), 1);\n}\n",
+    ),
+];
+
+#[test]
+fn tests_that_assert_through_a_helper_assert_something() {
+    for (path, code) in HELPED {
+        let findings = weakened(path, None, Some(code));
+        assert!(findings.is_empty(), "{path}: {code}\n{}", shown(&findings));
+    }
+}
+
 #[test]
 fn a_deleted_file_is_its_tests() {
     let findings = weakened(PY, Some(PYTEST), None);
