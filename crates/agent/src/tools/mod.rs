@@ -5,6 +5,7 @@ mod search;
 mod shell;
 mod words;
 
+use overnight_core::ids::Scope;
 use overnight_core::judge::clip;
 use overnight_core::state::State;
 use overnight_core::turn::{Call, CallResult, Denial, Said};
@@ -101,7 +102,8 @@ impl Outcome {
 pub(crate) fn specs(state: &State) -> Vec<ToolSpec> {
     let text = json!({"type": "string"});
     let number = json!({"type": "number"});
-    let flag = json!({"type": "boolean"});
+    // Weak models fill in whatever they are offered: the default tells them what to fill in.
+    let flag = json!({"type": "boolean", "default": false});
     let all = [
         (
             "shell",
@@ -216,7 +218,11 @@ pub(crate) async fn perform(call: &Call, cx: &Context<'_>) -> Outcome {
         "write" => arguments(call).map_or_else(|o| *o, |args| files::write(args, cx)),
         "edit" => arguments(call).map_or_else(|o| *o, |args| files::edit(args, cx)),
         "search" => arguments(call).map_or_else(|o| *o, |args| search::run(args, cx)),
-        "notes" => arguments(call).map_or_else(|o| *o, words::notes),
+        "notes" => {
+            let lane = cx.state.lanes.get(&Scope::Run);
+            let kept = lane.map_or(&[][..], |lane| lane.notes.as_slice());
+            arguments(call).map_or_else(|o| *o, |args| words::notes(args, kept))
+        }
         "plan" => arguments(call).map_or_else(|o| *o, words::plan),
         "claim_done" => arguments(call).map_or_else(|o| *o, words::claim),
         "ask_for_help" => arguments(call).map_or_else(|o| *o, words::help),
