@@ -109,8 +109,9 @@ pub(crate) fn rewrite(simple: &Simple, runner: Runner, at: usize) -> Option<Stri
         }
         Runner::Node => node(words, at),
         Runner::Cargo => {
-            readable(words);
+            // First what depends on where the word is: the other may take words away before it.
             to_the_end(words, at);
+            readable(words);
             return Some(kept(&command, "libtest", "2>&1", true));
         }
         Runner::Go => {
