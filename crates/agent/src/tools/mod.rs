@@ -102,8 +102,7 @@ impl Outcome {
 pub(crate) fn specs(state: &State) -> Vec<ToolSpec> {
     let text = json!({"type": "string"});
     let number = json!({"type": "number"});
-    // Weak models fill in whatever they are offered: the default tells them what to fill in.
-    let flag = json!({"type": "boolean", "default": false});
+    let flag = json!({"type": "boolean"});
     let all = [
         (
             "shell",

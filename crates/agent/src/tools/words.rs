@@ -75,7 +75,13 @@ pub(crate) fn notes(args: NotesArgs, kept: &[Note]) -> Outcome {
         return Outcome::failed("`text` is empty; nothing was noted.");
     }
     // Weak models note the same again and again, and would push out what they noted before.
-    if !args.replace && kept.iter().any(|note| note.text == text) {
+    let same = |note: &Note| note.text == text;
+    let is_kept = if args.replace {
+        kept.len() == 1 && kept.iter().all(same)
+    } else {
+        kept.iter().any(same)
+    };
+    if is_kept {
         return Outcome::done(
             "That is among your notes already. Notes change no file: go on with the work itself.",
         );
@@ -134,7 +140,7 @@ fn limit(timeout_s: Option<f64>) -> Duration {
 }
 
 /// What a background command printed and how it ended, or that it has not within the limit.
-async fn ended(name: &str, background: &dyn Background, limit: Duration) -> Outcome {
+pub(super) async fn ended(name: &str, background: &dyn Background, limit: Duration) -> Outcome {
     let exit = tokio::time::timeout(limit, background.wait()).await.ok();
     Outcome {
         ok: true,
@@ -211,7 +217,9 @@ mod tests {
         }];
         let again = notes(args(" Seen. ", false), &kept);
         assert!(again.said.is_none() && again.ok);
-        assert!(notes(args("Seen.", true), &kept).said.is_some());
+        assert!(notes(args("Seen.", true), &kept).said.is_none());
+        let more = [kept[0].clone(), kept[0].clone()];
+        assert!(notes(args("Seen.", true), &more).said.is_some());
         assert!(notes(args("Seen", false), &kept).said.is_some());
     }
 
