@@ -6,6 +6,7 @@ pub(crate) mod search;
 mod shell;
 mod words;
 
+use overnight_core::ids::Scope;
 use overnight_core::judge::clip;
 use overnight_core::state::State;
 use overnight_core::turn::{Call, CallResult, Denial, Said};
@@ -225,7 +226,11 @@ pub(crate) async fn perform(call: &Call, cx: &Context<'_>) -> Outcome {
         "write" => arguments(call).map_or_else(|o| *o, |args| files::write(args, cx)),
         "edit" => arguments(call).map_or_else(|o| *o, |args| files::edit(args, cx)),
         "search" => arguments(call).map_or_else(|o| *o, |args| search::run(args, cx)),
-        "notes" => arguments(call).map_or_else(|o| *o, words::notes),
+        "notes" => {
+            let lane = cx.state.lanes.get(&Scope::Run);
+            let kept = lane.map_or(&[][..], |lane| lane.notes.as_slice());
+            arguments(call).map_or_else(|o| *o, |args| words::notes(args, kept))
+        }
         "plan" => arguments(call).map_or_else(|o| *o, words::plan),
         "claim_done" => arguments(call).map_or_else(|o| *o, words::claim),
         "ask_for_help" => arguments(call).map_or_else(|o| *o, words::help),

@@ -5,17 +5,20 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use overnight_core::turn::Denial;
-use overnight_ports::sandbox::{Command, Exit, SandboxError, Streams};
+use overnight_ports::sandbox::{Background, Command, Exit, SandboxError, Streams};
 use serde::Deserialize;
 
 use crate::context::Context;
-use crate::tools::Outcome;
+use crate::tools::{Outcome, words};
 use crate::worksite::BACKGROUND_MAX;
 
 /// Limit of a command if the model names none, seconds.
 const TIMEOUT_DEFAULT_S: f64 = 120.0;
 /// The longest limit that the model may name, seconds.
 const TIMEOUT_MAX_S: f64 = 4.0 * 3600.0;
+/// A background command that ends within this time is reported at once, milliseconds: it is none that was meant to stay,
+/// or one that failed to.
+const SETTLE_MS: u64 = 300;
 /// How many denials are read out of one output.
 const DENIALS_MAX: usize = 8;
 
@@ -120,20 +123,30 @@ async fn start(command: Command, cx: &Context<'_>) -> Outcome {
     };
     match started {
         Ok(background) => {
-            let mut all = cx
-                .ready
-                .background
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
-            let next = all
-                .keys()
-                .filter_map(|k| k[2..].parse::<u32>().ok())
-                .max()
-                .unwrap_or(0)
-                + 1;
-            let name = format!("bg{next}");
-            all.insert(name.clone(), Arc::from(background));
-            Outcome::done(format!("Started as `{name}`; its output is at `@{name}`."))
+            let background: Arc<dyn Background> = Arc::from(background);
+            let name = {
+                let mut all = cx
+                    .ready
+                    .background
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner);
+                let next = all
+                    .keys()
+                    .filter_map(|k| k[2..].parse::<u32>().ok())
+                    .max()
+                    .unwrap_or(0)
+                    + 1;
+                let name = format!("bg{next}");
+                all.insert(name.clone(), Arc::clone(&background));
+                name
+            };
+            let settle = Duration::from_millis(SETTLE_MS);
+            match tokio::time::timeout(settle, background.wait()).await {
+                Ok(_) => words::ended(&name, background.as_ref(), settle).await,
+                Err(_) => {
+                    Outcome::done(format!("Started as `{name}`; its output is at `@{name}`."))
+                }
+            }
         }
         Err(why) => Outcome::failed(format!("The command could not be started: {why}.")),
     }

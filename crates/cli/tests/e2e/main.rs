@@ -1,6 +1,7 @@
 //! End to end: the real binary over real HTTP, with real git and the real sandbox. Only the model is a script.
 
 mod cli_output;
+mod coverage;
 mod denied;
 mod draft;
 mod ends;
@@ -8,6 +9,7 @@ mod honest;
 mod kill;
 mod languages;
 mod mcp;
+mod packages;
 mod provider;
 mod repos;
 mod terminal;
