@@ -285,6 +285,17 @@ fn doors_left_open_and_doors_that_are_painted_on() {
     assert_eq!(uses("{network: [\"*.npmjs.org\"]}"), [""; 0]);
     assert_eq!(uses("{commands: [npm test, node]}"), ["command-line"]);
     assert_eq!(uses("{tools: [shel, read]}"), ["unknown-tool"]);
+    let server = "mcp: [{name: docs, run: x}]";
+    assert!(
+        uses(&format!(
+            "{{tools: [shell, docs__find, 'docs__*'], {server}}}"
+        ))
+        .is_empty()
+    );
+    assert_eq!(
+        uses(&format!("{{tools: [docs, other__find], {server}}}")),
+        ["unknown-tool", "unknown-tool"]
+    );
     assert_eq!(
         codes(&with(
             "next: Smallest first.",

@@ -16,7 +16,7 @@ const NAME_CHARS_MAX: usize = 24;
 /// The longest limit of one call that a goal may name, seconds.
 const TIMEOUT_MAX_S: u64 = 4 * 60 * 60;
 
-const EXAMPLE: &str = "mcp: [{name: files, run: npx -y @modelcontextprotocol/server-filesystem .}]";
+const EXAMPLE: &str = "mcp: [{name: files, run: mcp-server-filesystem .}]";
 const KEYS: &[&str] = &[
     "name", "run", "command", "args", "url", "token", "tools", "timeout",
 ];
