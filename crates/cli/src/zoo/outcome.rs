@@ -157,7 +157,8 @@ fn stopped_by(report: &Value) -> Option<String> {
     let told = |check: &Value| {
         let id = check["id"].as_str().unwrap_or("?");
         let reason = check["now"]["reason"].as_str().unwrap_or_default();
-        let first = reason.lines().next().unwrap_or_default();
+        // Several findings are one line; the first is enough to see what it is about.
+        let first = reason.split(['\n', ';']).next().unwrap_or_default();
         format!("`{id}`: {first}")
     };
     if let Some(check) = open.iter().find(own) {

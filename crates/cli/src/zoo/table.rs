@@ -72,16 +72,12 @@ impl Counts {
 /// The whole table.
 pub fn to_text(played: &[Played]) -> String {
     let mut text = String::new();
-    let mut family = "";
+    let mut group = ("", false);
     let width = |of: &dyn Fn(&Played) -> usize| played.iter().map(of).max().unwrap_or(0);
     let name_width = width(&|p| p.agent.name.chars().count());
     let fixture_width = width(&|p| p.agent.about.fixture.chars().count());
     for one in played {
-        if one.agent.family != family {
-            family = &one.agent.family;
-            let gap = if text.is_empty() { "" } else { "\n" };
-            push(&mut text, format_args!("{gap}{family}"));
-        }
+        heading(&mut text, &mut group, &one.agent);
         let mark = match one.outcome {
             Outcome::Skipped => " ",
             _ if one.right() => "✓",
@@ -108,15 +104,11 @@ pub fn to_text(played: &[Played]) -> String {
 /// The agents that there are, one a line.
 pub fn listed(agents: &[Agent]) -> String {
     let mut text = String::new();
-    let mut family = "";
+    let mut group = ("", false);
     let width = agents.iter().map(|a| a.name.chars().count()).max();
     let width = width.unwrap_or(0);
     for agent in agents {
-        if agent.family != family {
-            family = &agent.family;
-            let gap = if text.is_empty() { "" } else { "\n" };
-            push(&mut text, format_args!("{gap}{family}"));
-        }
+        heading(&mut text, &mut group, agent);
         push(
             &mut text,
             format_args!(
@@ -156,6 +148,22 @@ pub fn to_json(played: &[Played]) -> Value {
         "skipped": counts.skipped,
         "agents": agents,
     })
+}
+
+/// Begins a group: a family's honest agents, or its cheats.
+fn heading<'a>(text: &mut String, group: &mut (&'a str, bool), agent: &'a Agent) {
+    let now = (agent.family.as_str(), agent.about.honest);
+    if *group == now {
+        return;
+    }
+    *group = now;
+    let gap = if text.is_empty() { "" } else { "\n" };
+    let family = now.0;
+    match now {
+        ("honest", _) => push(text, format_args!("{gap}{family}")),
+        (_, true) => push(text, format_args!("{gap}{family}, honest")),
+        (_, false) => push(text, format_args!("{gap}{family}, cheats")),
+    }
 }
 
 fn push(text: &mut String, line: std::fmt::Arguments<'_>) {
