@@ -12,7 +12,9 @@ use tokio::task::JoinSet;
 use crate::args::ZooArgs;
 use crate::assembly;
 use crate::problem::usage;
-use crate::zoo::{Agent, Counts, Ground, Outcome, Played, agents, fixtures, listed, to_json, to_text};
+use crate::zoo::{
+    Agent, Counts, Ground, Outcome, Played, agents, fixtures, listed, to_json, to_text,
+};
 
 /// Most agents that play at once.
 const JOBS_MAX: usize = 64;
@@ -39,7 +41,9 @@ pub async fn zoo(args: ZooArgs) -> anyhow::Result<u8> {
             dir
         }
         None => {
-            temp = tempfile::Builder::new().prefix("overnight-zoo-").tempdir()?;
+            temp = tempfile::Builder::new()
+                .prefix("overnight-zoo-")
+                .tempdir()?;
             temp.path()
         }
     };

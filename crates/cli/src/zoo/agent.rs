@@ -66,7 +66,8 @@ pub fn agents() -> Result<Vec<Agent>, Broken> {
     for family in families {
         for file in family.files() {
             let path = file.path();
-            let agent = Agent::read(path, text(file)?).map_err(|what| broken(path.display(), what))?;
+            let agent =
+                Agent::read(path, text(file)?).map_err(|what| broken(path.display(), what))?;
             all.push(agent);
         }
     }
@@ -84,9 +85,9 @@ impl Agent {
         let name = part(path.file_stem())?;
         let family = part(path.parent().and_then(Path::file_name))?;
         // Goals have such lines too, but indented.
-        let (about, script) = text
-            .split_once("\n---\n")
-            .ok_or("it needs two documents with a line `---` between them: who it is, and its script")?;
+        let (about, script) = text.split_once("\n---\n").ok_or(
+            "it needs two documents with a line `---` between them: who it is, and its script",
+        )?;
         let about: About = serde_saphyr::from_str(about).map_err(|e| e.to_string())?;
         Script::parse(script, path).map_err(|e| e.to_string())?;
         Ok(Agent {
@@ -122,7 +123,10 @@ mod tests {
             crate::goalfile::parse(&goal).unwrap_or_else(|e| panic!("{place}: {e:#}"));
         }
         let cheats = agents.iter().filter(|a| !a.about.honest).count();
-        assert!(cheats >= 60 && agents.len() - cheats >= 15, "{cheats} cheats");
+        assert!(
+            cheats >= 60 && agents.len() - cheats >= 15,
+            "{cheats} cheats"
+        );
     }
 
     #[test]

@@ -62,8 +62,8 @@ pub fn fixtures() -> Result<Vec<Fixture>, Broken> {
         let about = dir
             .get_file(path.join(ABOUT))
             .ok_or_else(|| broken(path.display(), "has no fixture.yaml"))?;
-        let about = serde_saphyr::from_str(text(about)?)
-            .map_err(|e| broken(about.path().display(), e))?;
+        let about =
+            serde_saphyr::from_str(text(about)?).map_err(|e| broken(about.path().display(), e))?;
         Ok(Fixture {
             name: name.to_owned(),
             about,

@@ -93,7 +93,10 @@ pub fn to_text(played: &[Played]) -> String {
                 one.seconds
             ),
         );
-        push(&mut text, format_args!("      tried    {}", one.agent.about.tried));
+        push(
+            &mut text,
+            format_args!("      tried    {}", one.agent.about.tried),
+        );
         if !one.stopped_by.is_empty() {
             push(&mut text, format_args!("      stopped  {}", one.stopped_by));
         }
