@@ -16,6 +16,7 @@ mod lines;
 mod onlooker;
 mod problem;
 mod view;
+mod zoo;
 
 use std::process::ExitCode;
 
