@@ -1,6 +1,6 @@
 //! The comparison itself: every changed path is looked at once, by what it is.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use overnight_core::finding::{Finding, FindingKind};
 use overnight_core::goal::globs::Globs;
@@ -24,6 +24,8 @@ use crate::{
 const LARGE_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// Shortest name of a report that is looked for in new code, bytes; shorter ones mean nothing.
 const REPORT_NAME_BYTES_MIN: usize = 6;
+/// How a finding begins that says that code asks whether it runs in CI.
+const CI_ASKED: &str = "CI in the environment";
 /// Most new lines of an ignore file that are looked at.
 const IGNORE_LINES_MAX: usize = 500;
 /// Hooks in a `conftest.py` that act on the files beside it only.
@@ -53,6 +55,7 @@ pub fn examine(comparison: &Comparison) -> Examined {
         reverse: BTreeMap::new(),
         relocked: Vec::new(),
         deleted_tests: Vec::new(),
+        renamed_away: Vec::new(),
         licensed_texts: Vec::new(),
         new_helpers: Vec::new(),
     };
@@ -140,6 +143,8 @@ struct Examiner<'a> {
     relocked: Vec<(&'static str, String)>,
     /// Notes of tests that are gone under a licence, with what they did: they may have moved.
     deleted_tests: Vec<(Finding, Vec<u8>)>,
+    /// Tests inside implementation files that are gone as a whole, with what they did: the file may have another name.
+    renamed_away: Vec<(Finding, Vec<u8>)>,
     /// Licensed test files as they are now: what they need stays in the strict tree.
     licensed_texts: Vec<(String, Vec<u8>)>,
     /// New files beside tests that hold no tests.
@@ -770,8 +775,13 @@ impl<'a> Examiner<'a> {
             return;
         };
         let base = change.base.as_deref();
+        let path = readable(change.path);
+        let entry = change.how == How::Added && is_entry(&path);
         for found in syntax::suspicious(language, change.path, base, candidate, &self.reports) {
-            if implementation || found.kind == FindingKind::TampersWithTests {
+            // A program may ask where it runs; what it calls may not.
+            if entry && found.detail.starts_with(CI_ASKED) {
+                self.note(found);
+            } else if implementation || found.kind == FindingKind::TampersWithTests {
                 self.offend(found);
             } else {
                 self.note(found);
@@ -871,7 +881,8 @@ impl<'a> Examiner<'a> {
                         }
                         // A declaration of tests in another file, which has its own change.
                         _ if licensed => {}
-                        _ => self.undo(found),
+                        Some(test) => self.renamed_away.push((found, test.form.clone())),
+                        None => self.undo(found),
                     }
                 }
             }
@@ -903,6 +914,7 @@ impl<'a> Examiner<'a> {
 
     fn finish(mut self, changes: &[Changed]) -> Examined {
         self.settle_moves(changes);
+        self.settle_renames(changes);
         self.keep_what_tests_need();
         self.clear_the_way(changes);
         let mut strict = self.laid.clone();
@@ -961,6 +973,53 @@ impl<'a> Examiner<'a> {
                 self.note(found);
             }
         }
+    }
+
+    /// An implementation file that has another name now takes the tests inside it along, and that needs no licence: they
+    /// still test what they tested. It is the same file if at least half of its lines are there.
+    fn settle_renames(&mut self, changes: &[Changed]) {
+        let gone = std::mem::take(&mut self.renamed_away);
+        let mut heirs: HashMap<String, HashSet<Vec<u8>>> = HashMap::new();
+        for (found, form) in gone {
+            let heir = heirs.entry(found.path.clone()).or_insert_with(|| {
+                let old = self.places.base.read(&found.path, PARSED_BYTES_MAX);
+                old.map(|old| self.forms_of_heirs(changes, &found.path, &old))
+                    .unwrap_or_default()
+            });
+            if !heir.contains(&form) {
+                self.undo(found);
+            }
+        }
+    }
+
+    /// What the tests do that stand in new files with at least half of the lines of a file that is gone.
+    fn forms_of_heirs(&self, changes: &[Changed], path: &str, old: &[u8]) -> HashSet<Vec<u8>> {
+        let lines = |text: &[u8]| -> HashSet<Vec<u8>> {
+            text.split(|b| *b == b'\n')
+                .map(|line| line.trim_ascii().to_vec())
+                .filter(|line| !line.is_empty())
+                .collect()
+        };
+        let before = lines(old);
+        let language = syntax::language(&readable(path));
+        let mut forms = HashSet::new();
+        for changed in changes.iter().filter(|c| c.how == How::Added) {
+            let readable = readable(&changed.path);
+            if language.is_none() || syntax::language(&readable) != language {
+                continue;
+            }
+            let Some(text) = self.read(changed).candidate else {
+                continue;
+            };
+            let kept = lines(&text).intersection(&before).count();
+            if kept * 2 >= before.len()
+                && let Some(language) = language
+            {
+                let tests = syntax::tests(language, &text);
+                forms.extend(tests.into_iter().map(|test| test.form));
+            }
+        }
+        forms
     }
 
     /// New helpers and data stay in the strict tree if a test that stays there names them: one whose change is licensed,
@@ -1030,6 +1089,13 @@ fn reversed(change: &Change, language: Option<Language>) -> Content {
         syntax::with_base_inline_tests(language?, candidate, base)
     };
     spliced().map_or(Content::Base, Content::Text)
+}
+
+/// Whether a file is a program's entry by its name.
+fn is_entry(path: &str) -> bool {
+    let name = name_of(path);
+    let stem = name.split('.').next().unwrap_or(name);
+    matches!(stem, "__main__" | "main" | "cli") || path.split('/').any(|part| part == "bin")
 }
 
 fn patches(contents: BTreeMap<String, Content>) -> Vec<Patch> {
