@@ -381,10 +381,22 @@ fn evaded(tests: &TestResults, known: &Known<'_>) -> Vec<String> {
             Some(TestStatus::Skipped) => {
                 Some(format!("`{name}` failed on the base and is skipped now"))
             }
+            // A file that could not be loaded fails under its own name, and has tests in its place once it can be.
+            None if stands_for_a_file(name) => None,
             None => Some(format!("`{name}` failed on the base and is gone")),
             Some(TestStatus::Passed | TestStatus::Failed) => None,
         })
         .collect()
+}
+
+/// Whether a name is a file's or a module's own, as runners report one that could not be loaded: `tests/a.test.js`,
+/// `tests.test_a`, `tests/test_a.py::tests.test_a`.
+fn stands_for_a_file(name: &str) -> bool {
+    let Some((file, last)) = name.rsplit_once("::") else {
+        return true;
+    };
+    let module = file.rsplit_once('.').map_or(file, |(stem, _)| stem);
+    last == file || last == module.replace('/', ".") || last.contains('/')
 }
 
 /// Tests of the base that lean on what the work added to the tests: with exactly the base's tests around them they do
@@ -517,9 +529,21 @@ mod tests {
             said(&seen(0, &[("a", Passed), ("b", Skipped)])).unwrap(),
             "exit code 0, but `b` failed on the base and is skipped now"
         );
+        let base = [seen(
+            0,
+            &[
+                ("t.py::a", Passed),
+                ("t.py::b", Failed),
+                ("tests.test_x", Failed),
+                ("tests/x.py::tests.x", Failed),
+            ],
+        )];
+        let now = seen(0, &[("t.py::a", Passed)]);
         assert_eq!(
-            said(&seen(0, &[("a", Passed)])).unwrap(),
-            "exit code 0, but `b` failed on the base and is gone"
+            behind_exit_code(Role::Done, &now, now.tests.as_ref().unwrap(), &base)
+                .unwrap()
+                .reason,
+            "exit code 0, but `t.py::b` failed on the base and is gone"
         );
         assert_eq!(
             said(&seen(0, &[])).unwrap(),
