@@ -6,6 +6,7 @@ mod executor;
 mod policy;
 mod prompt;
 mod shown;
+mod told;
 mod tools;
 mod transcript;
 mod worksite;

@@ -421,7 +421,10 @@ async fn a_workspace_over_another_folder_leaves_that_folder_untouched() {
     let Some(cell) = open(spec.clone()).await else {
         return;
     };
-    assert_eq!(ok(&cell, "cat kept.txt swapped; ls deep").await, "olda fileappended.txt\nnode_modules");
+    assert_eq!(
+        ok(&cell, "cat kept.txt swapped; ls deep").await,
+        "olda fileappended.txt\nnode_modules"
+    );
     ok(&cell, ALL_CHANGES).await;
     let seen = ok(
         &cell,
@@ -433,7 +436,11 @@ async fn a_workspace_over_another_folder_leaves_that_folder_untouched() {
         "new\none\nmore\nmovedmade\nnew\ndeep\nfolder\nhard\nkept.txt\nlink\nmade.txt\nrun.sh\nswapped\nfolder:\nmade.txt\n\nswapped:\nin"
     );
     // The folder below cannot be reached by any other name either.
-    fails(&cell, &format!("cat {}/kept.txt", world.path("pristine").display())).await;
+    fails(
+        &cell,
+        &format!("cat {}/kept.txt", world.path("pristine").display()),
+    )
+    .await;
     fails(&cell, "for p in /proc/[0-9]*; do cat $p/root/tmp/*/pristine/kept.txt 2>/dev/null && exit 0; done; false").await;
     cell.close().await;
     assert_eq!(state(&world.path("pristine")), before);
@@ -441,7 +448,10 @@ async fn a_workspace_over_another_folder_leaves_that_folder_untouched() {
 
     // The same again upon what the first cell wrote.
     let again = open(spec).await.unwrap();
-    assert_eq!(ok(&again, "cat kept.txt folder/made.txt").await, "new\nmade");
+    assert_eq!(
+        ok(&again, "cat kept.txt folder/made.txt").await,
+        "new\nmade"
+    );
     again.close().await;
     assert_eq!(state(&world.path("pristine")), before);
 }

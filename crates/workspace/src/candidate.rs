@@ -384,7 +384,7 @@ impl<R: Read> Read for Hashing<R> {
     }
 }
 
-fn mode_text(mode: Mode) -> &'static str {
+pub(crate) fn mode_text(mode: Mode) -> &'static str {
     match mode {
         Mode::File => "100644",
         Mode::Executable => "100755",
@@ -393,7 +393,7 @@ fn mode_text(mode: Mode) -> &'static str {
 }
 
 /// One line of `update-index --index-info`; mode 0 removes.
-fn index_line(lines: &mut Vec<u8>, mode: &str, oid: &str, path: &[u8]) {
+pub(crate) fn index_line(lines: &mut Vec<u8>, mode: &str, oid: &str, path: &[u8]) {
     lines.extend_from_slice(mode.as_bytes());
     lines.push(b' ');
     lines.extend_from_slice(oid.as_bytes());

@@ -15,7 +15,7 @@ use overnight_core::goal::Read;
 use overnight_core::ids::TreeId;
 use overnight_core::tests::TestResults;
 use overnight_ports::sandbox::{
-    Cell, CellSpec, Command, Exit, Finished, Sandbox, SandboxError, Streams,
+    Cell, CellSpec, Command, Exit, Finished, Layer, Sandbox, SandboxError, Streams, WHOLE_WORKSPACE,
 };
 use overnight_ports::verifier::{Ask, Probe, Verifier};
 
@@ -70,7 +70,7 @@ impl CheckoutVerifier {
     }
 
     async fn try_observe(&self, tree: &TreeId, probe: &Probe) -> Result<Observation, Obstacle> {
-        let lent = Lent::make(&self.checkouts, tree).await?;
+        let lent = Lent::make(&self.checkouts, tree, probe).await?;
         let observed = self.observe_in(&lent, probe).await;
         lent.give_back().await;
         observed
@@ -81,12 +81,18 @@ impl CheckoutVerifier {
             return files::look(lent.checkout(), &probe.dir, path);
         }
         let checkout = lent.checkout();
+        let mut layers = checkout.layers.clone();
+        let whole = checkout.upper.is_some().then(|| Layer {
+            at: WHOLE_WORKSPACE.to_owned(),
+            from: checkout.dir.clone(),
+        });
+        layers.extend(whole);
         let spec = CellSpec {
-            workspace: checkout.dir.clone(),
+            workspace: checkout.upper.as_ref().unwrap_or(&checkout.dir).clone(),
             inside: checkout.inside.clone(),
             private: checkout.private.clone(),
             base_layer: checkout.base_layer.clone(),
-            layers: checkout.layers.clone(),
+            layers,
             readonly: Vec::new(),
             network: checkout.network.clone(),
             env: checkout.env.clone(),

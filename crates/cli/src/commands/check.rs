@@ -10,7 +10,7 @@ use overnight_ports::clock::Clock;
 use serde_json::json;
 
 use crate::args::CheckArgs;
-use crate::assembly::{self, RunCheckouts, Setup};
+use crate::assembly::{self, CheckoutOptions, RunCheckouts, Setup, hidden_files};
 use crate::clock::{SystemClock, length};
 use crate::goalfile;
 use crate::home::{FileShelf, made_home};
@@ -30,7 +30,9 @@ pub async fn check(args: CheckArgs) -> anyhow::Result<u8> {
         None => assembly::empty_repository(folder.path())?,
     };
     overnight_workspace::ready(&repo).map_err(|e| crate::problem::usage(e.to_string()))?;
-    let hidden = assembly::hidden(&home, &repo);
+    let unreadable = assembly::hidden(&home, &repo, goal);
+    let hidden_files = hidden_files::freeze(goal, Some(&repo), folder.path())?;
+    let hashes = hidden_files.hashes(goal);
     let (run_dir, files) = (folder.path().join("run"), goal.uses.files.clone());
     let prepared = tokio::task::spawn_blocking({
         let run_dir = run_dir.clone();
@@ -43,9 +45,13 @@ pub async fn check(args: CheckArgs) -> anyhow::Result<u8> {
     let setup = Arc::new(Setup::new(&home, goal, sandbox.clone()));
     let checkouts = Arc::new(RunCheckouts::new(
         &run_dir,
-        hidden,
-        &goal.uses.network,
         setup,
+        CheckoutOptions {
+            unreadable,
+            hosts: goal.uses.network.clone(),
+            level: sandbox.level(),
+            hidden: hidden_files,
+        },
     ));
     let verifier = CheckoutVerifier::new(sandbox, checkouts);
     let shelf = FileShelf::new(&home);
@@ -61,7 +67,7 @@ pub async fn check(args: CheckArgs) -> anyhow::Result<u8> {
             eprintln!("  {} … {}", report.check, report.verdict.word());
         }
     };
-    let found = preflight(goal, &tree, &verifier, (&shelf, reuse), now, &each).await;
+    let found = preflight(goal, &hashes, &tree, &verifier, (&shelf, reuse), now, &each).await;
     drop(verifier);
     tell(goal, &found, args.json)
 }

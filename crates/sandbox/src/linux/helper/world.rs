@@ -554,12 +554,7 @@ impl Root {
             setup.private.join("layer").join(&layer.key),
             setup.inside.join(&layer.at),
         );
-        match overlay(
-            &[&layer.from],
-            &own.join("upper"),
-            &own.join("work"),
-            setup,
-        ) {
+        match overlay(&[&layer.from], &own.join("upper"), &own.join("work"), setup) {
             Ok(mount) => self.attach(&mount, target, &path),
             Err(_) => {
                 make_host_dir(&own)?;
