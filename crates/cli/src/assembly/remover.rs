@@ -43,6 +43,8 @@ impl Drop for Remover {
             let _ = thread.join();
         }
         remove(&self.all, &self.all);
+        // What was in it was moved up into it while it was emptied.
+        let _ = std::fs::remove_dir(&self.all);
     }
 }
 
@@ -54,7 +56,13 @@ fn remove(folder: &Path, all: &Path) {
     let mut left = vec![folder.to_owned()];
     while let Some(dir) = left.pop() {
         unlock(&dir);
-        for entry in std::fs::read_dir(&dir).into_iter().flatten().flatten() {
+        // Listed whole first: what is moved up may come to lie in this very folder.
+        let entries: Vec<_> = std::fs::read_dir(&dir)
+            .into_iter()
+            .flatten()
+            .flatten()
+            .collect();
+        for entry in entries {
             let path = entry.path();
             if !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
                 let _ = std::fs::remove_file(&path);

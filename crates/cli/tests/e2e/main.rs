@@ -3,6 +3,7 @@
 mod cli_output;
 mod denied;
 mod ends;
+mod hidden;
 mod honest;
 mod kill;
 mod languages;
