@@ -42,12 +42,14 @@ pub(super) fn judge(parsed: &Parsed, facts: &Facts, findings: &mut Findings) {
         }
         // Where the file lies is known to the caller alone; mostly it is the top of the repository.
         let inside = normal(hidden);
+        let elsewhere =
+            hidden.starts_with(['/', '~']) || hidden.split('/').any(|part| part == "..");
         let tracked = facts.paths.iter().flatten().any(|tracked| {
             tracked
                 .strip_prefix(inside.as_str())
                 .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         });
-        if tracked && !hidden.starts_with(['/', '~']) && !inside.is_empty() {
+        if tracked && !elsewhere && !inside.is_empty() {
             findings.warn(
                 "hidden-tracked",
                 at,
