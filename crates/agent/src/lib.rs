@@ -8,6 +8,7 @@ mod policy;
 mod prompt;
 mod servers;
 mod shown;
+mod told;
 mod tools;
 mod transcript;
 mod trial;

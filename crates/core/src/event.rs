@@ -1,10 +1,12 @@
 //! Events: past-tense facts, the only thing that is stored. Whatever a run is, it is because of these.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::check::CheckReport;
 use crate::goal::Goal;
-use crate::ids::{BlobId, RunId, Scope, TreeId, UnixMs};
+use crate::ids::{BlobId, CheckId, RunId, Scope, TreeId, UnixMs};
 use crate::repo::{Base, Candidate, Delivered};
 use crate::turn::{CallHead, CallResult, ModelErrorKind, Usage};
 
@@ -216,6 +218,9 @@ pub struct Created {
     pub sandbox: String,
     /// The person's repository; `None` where the goal touches none.
     pub repo: Option<String>,
+    /// The hidden files of checks, by the hash of what they held when the run began.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub hidden: BTreeMap<CheckId, BlobId>,
     /// The version of overnight.
     pub overnight: String,
 }
@@ -262,14 +267,14 @@ pub enum Notice {
     /// The claim was checked and does not hold.
     ClaimRejected {
         /// Checks that failed or could not tell, in the goal's order.
-        open: Vec<crate::ids::CheckId>,
+        open: Vec<CheckId>,
         /// Whether the verdicts are those of an earlier checkpoint, because nothing had changed since.
         same_tree: bool,
     },
     /// A checkpoint without a claim.
     Checkpoint {
         /// Checks that are not passed.
-        open: Vec<crate::ids::CheckId>,
+        open: Vec<CheckId>,
         /// Turns since the last one.
         turns: u32,
     },

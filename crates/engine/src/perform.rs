@@ -116,7 +116,12 @@ fn failed(what: &str, why: &str) -> Fact {
 async fn baseline(state: &State, ports: &Ports, say: &(dyn Fn(Fact) + Send + Sync)) {
     let Some(base) = &state.base else { return };
     let known = |id: &CheckId| state.checks.get(id).is_some_and(|c| c.base.is_some());
-    let key = preflight::key(&state.goal, &base.tree, &ports.verifier.environment());
+    let key = preflight::key(
+        &state.goal,
+        &state.hidden,
+        &base.tree,
+        &ports.verifier.environment(),
+    );
     let reused = preflight::reuse(&state.goal, ports.shelf.as_ref(), &key, ports.clock.now());
     let (generated, was_kept) = match reused {
         Some(kept) => {

@@ -11,6 +11,9 @@ use serde::{Deserialize, Serialize};
 
 /// Where the agent's cell sees its workspace, whatever the folder is called outside.
 pub const WORKSPACE_INSIDE: &str = "/workspace";
+/// The place of a layer that is the whole workspace: what commands write comes to lie in [`CellSpec::workspace`], which
+/// begins as an empty folder, and the layer itself stays as it is.
+pub const WHOLE_WORKSPACE: &str = ".";
 /// How much of a command's output is kept, bytes; the rest is read and dropped, and the result says so.
 pub const OUTPUT_BYTES_MAX: usize = 64 * 1024 * 1024;
 
@@ -28,7 +31,7 @@ pub struct CellSpec {
     /// The `private` folder of the setup cell whose home and package caches this one builds upon, copy-on-write.
     pub base_layer: Option<PathBuf>,
     /// Folders below the workspace (relative) to be mounted there copy-on-write from elsewhere: what the setup
-    /// made (`node_modules`, `.venv` …).
+    /// made (`node_modules`, `.venv` …). At most one may be at [`WHOLE_WORKSPACE`].
     pub layers: Vec<Layer>,
     /// Folders below the workspace (relative) that are read-only inside.
     pub readonly: Vec<String>,

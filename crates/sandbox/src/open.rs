@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use overnight_ports::sandbox::{
     Background, Cell, CellSpec, Command, Exit, Finished, Level, OUTPUT_BYTES_MAX, Sandbox,
-    SandboxError, Streams, Talk,
+    SandboxError, Streams, Talk, WHOLE_WORKSPACE,
 };
 use tokio::net::unix::pipe::Receiver;
 use tokio::process::Child;
@@ -105,6 +105,12 @@ impl OpenCell {
         let temporary = spec.private.join("tmp");
         fs::create_dir_all(&temporary)?;
         for layer in &spec.layers {
+            if matches!(layer.at.as_str(), "" | WHOLE_WORKSPACE) {
+                if fs::read_dir(&workspace)?.next().is_none() {
+                    copy::tree(&layer.from, &workspace)?;
+                }
+                continue;
+            }
             let at = below(&workspace, &layer.at).ok_or_else(|| {
                 SandboxError::Open(format!("{:?} is not below the workspace", layer.at))
             })?;

@@ -3,7 +3,9 @@
 mod common;
 
 use common::{World, command, exists, fails, ok, text};
-use overnight_ports::sandbox::{Cell, Exit, Layer, Level, Sandbox, SandboxError, Streams};
+use overnight_ports::sandbox::{
+    Cell, Exit, Layer, Level, Sandbox, SandboxError, Streams, WHOLE_WORKSPACE,
+};
 use overnight_sandbox::OpenSandbox;
 
 async fn open(world: &World) -> Box<dyn Cell> {
@@ -17,6 +19,24 @@ async fn open(world: &World) -> Box<dyn Cell> {
     }];
     spec.env.insert("CI".to_owned(), "true".to_owned());
     sandbox.open(spec).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_layer_that_is_the_whole_workspace_is_copied_once() {
+    let world = World::new();
+    world.write("pristine/a/f", "old");
+    let mut spec = world.spec();
+    spec.layers = vec![Layer {
+        at: WHOLE_WORKSPACE.to_owned(),
+        from: world.path("pristine"),
+    }];
+    let sandbox = OpenSandbox::new();
+    let cell = sandbox.open(spec.clone()).await.unwrap();
+    assert_eq!(ok(&*cell, "cat a/f; echo new > a/f").await, "old");
+    cell.close().await;
+    assert_eq!(world.read("pristine/a/f"), "old");
+    let cell = sandbox.open(spec).await.unwrap();
+    assert_eq!(ok(&*cell, "cat a/f").await, "new");
 }
 
 #[tokio::test]

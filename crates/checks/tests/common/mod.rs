@@ -126,6 +126,7 @@ impl Checkouts for Copies {
         Ok(Checkout {
             inside: "/workspace".into(),
             dir,
+            upper: None,
             private: home.join("private"),
             layers: Vec::new(),
             base_layer: None,

@@ -13,7 +13,7 @@ use overnight_ports::sandbox::Sandbox;
 use serde_json::json;
 
 use crate::args::CheckArgs;
-use crate::assembly::{self, RunCheckouts, Setup};
+use crate::assembly::{self, CheckoutOptions, RunCheckouts, Setup, hidden_files};
 use crate::clock::{SystemClock, length};
 use crate::goalfile;
 use crate::home::{FileShelf, Scratch, made_home};
@@ -68,7 +68,9 @@ pub async fn on_base(
         None => assembly::empty_repository(scratch.path())?,
     };
     overnight_workspace::ready(&repo).map_err(|e| crate::problem::usage(e.to_string()))?;
-    let hidden = assembly::hidden(&home, &repo);
+    let unreadable = assembly::hidden(&home, &repo, goal);
+    let hidden_files = hidden_files::freeze(goal, Some(&repo), scratch.path())?;
+    let hashes = hidden_files.hashes(goal);
     let (run_dir, files) = (scratch.path().join("run"), goal.uses.files.clone());
     let prepared = tokio::task::spawn_blocking({
         let run_dir = run_dir.clone();
@@ -81,16 +83,20 @@ pub async fn on_base(
     let setup = Arc::new(Setup::new(&home, goal, sandbox.clone()));
     let checkouts = Arc::new(RunCheckouts::new(
         &run_dir,
-        hidden,
-        &goal.uses.network,
         setup,
+        CheckoutOptions {
+            unreadable,
+            hosts: goal.uses.network.clone(),
+            level: sandbox.level(),
+            hidden: hidden_files,
+        },
     ));
     // Before the checks, which take longer: a server that does not start is known in seconds.
     let servers = assembly::try_servers(goal, &checkouts, sandbox.as_ref(), &tree).await?;
     let verifier = CheckoutVerifier::new(sandbox, checkouts);
     let shelf = FileShelf::new(&home);
     let now = SystemClock.now();
-    let found = preflight(goal, &tree, &verifier, (&shelf, reuse), now, each).await;
+    let found = preflight(goal, &hashes, &tree, &verifier, (&shelf, reuse), now, each).await;
     Ok(OnBase { found, servers })
 }
 

@@ -16,7 +16,7 @@ use overnight_ports::sandbox::Sandbox;
 use overnight_store::RunStore;
 
 use crate::args::RunArgs;
-use crate::assembly::{self, Parts};
+use crate::assembly::{self, Parts, hidden_files};
 use crate::clock::SystemClock;
 use crate::config::choice::{self, Chosen};
 use crate::config::{self, Settings};
@@ -113,9 +113,13 @@ pub async fn start(start: Start) -> anyhow::Result<u8> {
         overnight_workspace::ready(repo).map_err(|e| usage(e.to_string()))?;
     }
     let id = uuid::Uuid::now_v7().simple().to_string();
-    let store = Arc::new(RunStore::create(
-        &overnight_store::runs_dir(&home).join(&id),
-    )?);
+    let run_dir = overnight_store::runs_dir(&home).join(&id);
+    let store = Arc::new(RunStore::create(&run_dir)?);
+    let hidden_files = hidden_files::freeze(&goal.goal, repo.as_deref(), &run_dir);
+    let hidden_files = hidden_files.inspect_err(|_| {
+        // What is refused leaves no run behind; nothing has happened in it yet.
+        let _ = std::fs::remove_dir_all(&run_dir);
+    })?;
     let created = Created {
         version: EVENT_VERSION,
         run: RunId(id),
@@ -130,6 +134,7 @@ pub async fn start(start: Start) -> anyhow::Result<u8> {
         price,
         sandbox: sandbox.describe(),
         repo: repo.as_ref().map(|r| r.display().to_string()),
+        hidden: hidden_files.hashes(&goal.goal),
         overnight: env!("CARGO_PKG_VERSION").to_owned(),
     };
     let parts = Parts {
@@ -137,6 +142,7 @@ pub async fn start(start: Start) -> anyhow::Result<u8> {
         store: store.clone(),
         goal: goal.goal,
         goal_file: goal.text,
+        hidden_files,
         repo,
         model,
         sandbox,

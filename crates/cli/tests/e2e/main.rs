@@ -5,6 +5,7 @@ mod coverage;
 mod denied;
 mod draft;
 mod ends;
+mod hidden;
 mod honest;
 mod kill;
 mod languages;

@@ -106,6 +106,7 @@ pub(crate) fn created(goal: Goal) -> Created {
         price: None,
         sandbox: "namespaces+landlock(7)+seccomp".into(),
         repo: Some("shop".into()),
+        hidden: Default::default(),
         overnight: "0.1.0".into(),
     }
 }

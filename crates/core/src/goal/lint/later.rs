@@ -48,13 +48,6 @@ pub fn unsupported(parsed: &Parsed) -> Vec<Diagnostic> {
                 "until then: - run: COMMAND, that runs a mutation tool of yours",
             );
         }
-        if check.hidden.is_some() {
-            cannot(
-                &format!("{path}.hidden"),
-                "hidden checks".to_owned(),
-                "remove the line, and verify the branch with the hidden tests afterwards",
-            );
-        }
         if let CheckKind::Later { kind, .. } = &check.kind {
             cannot(
                 &format!("{path}.{kind}"),
