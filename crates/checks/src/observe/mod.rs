@@ -150,7 +150,7 @@ impl CheckoutVerifier {
         }
         let observed = match done {
             Ok(mut observation) => {
-                observation.generated = lent.generated().await;
+                (observation.generated, observation.rewritten) = lent.left().await;
                 observation.generated.truncate(GENERATED_MAX);
                 Ok(observation)
             }
