@@ -102,14 +102,15 @@ fn file(place: &Place, read: &dyn Fn(&str) -> Option<String>) -> Option<File> {
     (!functions.is_empty()).then_some(File { content, functions })
 }
 
-/// Whether a line ran when coverage was measured. A line that was not measured belongs to the statement above it.
+/// Whether a line ran when coverage was measured. A line that was not measured belongs to the statement above it; what
+/// stands above them all is run when the file is.
 fn reached(place: &Place, line: u64) -> bool {
     match &place.lines {
         None => true,
         Some(lines) => lines
             .range(..=line)
             .next_back()
-            .is_some_and(|(_, ran)| *ran),
+            .is_none_or(|(_, ran)| *ran),
     }
 }
 

@@ -401,7 +401,8 @@ fn faults_lie_where_the_tests_came_by() {
     );
     // A line that is not measured belongs to the one above it.
     assert_eq!(at(lines(&[(1, true), (5, false)])), [2]);
-    assert!(at(lines(&[])).is_empty());
+    assert_eq!(at(lines(&[])), [2, 6]);
+    assert!(at(lines(&[(1, false)])).is_empty());
 }
 
 #[test]

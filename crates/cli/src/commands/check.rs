@@ -75,7 +75,8 @@ pub async fn on_base(
         &goal.uses.network,
         setup,
     ));
-    let verifier = CheckoutVerifier::new(sandbox, checkouts);
+    let verifier =
+        CheckoutVerifier::new(sandbox, checkouts).with_faults(Arc::new(overnight_mutants::Planter));
     let shelf = FileShelf::new(&home);
     let now = SystemClock.now();
     Ok(preflight(goal, &tree, &verifier, (&shelf, reuse), now, each).await)

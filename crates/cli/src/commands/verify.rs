@@ -81,7 +81,8 @@ pub async fn verify(args: &OneRun) -> anyhow::Result<u8> {
             &goal.uses.network,
             setup,
         )),
-    );
+    )
+    .with_faults(Arc::new(overnight_mutants::Planter));
     if !args.json {
         say!(
             "{name} at {} from a fresh clone of {}",
