@@ -47,7 +47,8 @@ pub fn read(value: &str, bytes: &[u8]) -> Result<f64, ReportError> {
     }
 }
 
-/// The files of the report: a class has its lines, and a file may have several classes.
+/// The files of the report: a class has its lines, and a file may have several classes. A line counts once, however many
+/// instances of a template it is in.
 pub fn files(value: &str, bytes: &[u8]) -> Result<BTreeMap<String, File>, ReportError> {
     let mut report = Files {
         branches: value == "branches",
@@ -60,7 +61,10 @@ pub fn files(value: &str, bytes: &[u8]) -> Result<BTreeMap<String, File>, Report
         .into_iter()
         .map(|(name, (units, lines))| {
             let found = File {
-                units,
+                units: match value {
+                    "lines" => lines.len() as u64,
+                    _ => units,
+                },
                 ran: lines.values().any(|hit| *hit),
                 lines: Some(lines),
             };
@@ -99,10 +103,9 @@ impl Visitor for Files {
                     *lines.entry(line).or_default() |= hit;
                 }
                 let conditions = conditions(element.text("condition-coverage"));
-                match (self.branches, self.methods) {
-                    (true, _) => conditions.map_or(0, |ratio| ratio.total),
-                    (false, true) => 0,
-                    (false, false) => 1,
+                match conditions {
+                    Some(ratio) if self.branches => ratio.total,
+                    Some(_) | None => 0,
                 }
             }
             _ => 0,

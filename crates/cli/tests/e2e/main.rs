@@ -7,6 +7,7 @@ mod ends;
 mod honest;
 mod kill;
 mod languages;
+mod mutation;
 mod provider;
 mod repos;
 mod world;
