@@ -190,7 +190,14 @@ fn a_test_that_fails_on_the_unchanged_code_notices_nothing() {
     }
     let from = |more: &str| {
         let test = format!("{NOTHING}\n{more}");
-        python(&test).observe(ask("python3 -m unittest"))
+        let ask = Ask::Mutation {
+            command: "python3 -m unittest".into(),
+            paths: Vec::new(),
+            sample: Some(8),
+            enough: None,
+            coverage: None,
+        };
+        python(&test).observe(ask)
     };
     // It always fails: a known failure neither blocks nor helps.
     let seen = from("    def test_known(self):\n        self.assertEqual(total([1]), 2)\n");
@@ -255,6 +262,9 @@ fn out_of_time_is_no_answer() {
     ]);
     let seen = world.observe_in("", 4, ask("sh run.sh"));
     assert_eq!(seen.obstacle, Some(Obstacle::TimedOut { limit_s: 4 }));
+    // Two runs of the tests say that forty more will not do: nobody waits for them.
+    assert!(seen.duration_ms < 3_500, "{}", seen.duration_ms);
+    assert!(said(&seen).starts_with("0 of "), "{}", said(&seen));
 }
 
 #[test]

@@ -107,10 +107,7 @@ fn file(place: &Place, read: &dyn Fn(&str) -> Option<String>) -> Option<File> {
 fn reached(place: &Place, line: u64) -> bool {
     match &place.lines {
         None => true,
-        Some(lines) => lines
-            .range(..=line)
-            .next_back()
-            .is_none_or(|(_, ran)| *ran),
+        Some(lines) => lines.range(..=line).next_back().is_none_or(|(_, ran)| *ran),
     }
 }
 

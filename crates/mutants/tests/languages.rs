@@ -392,6 +392,7 @@ fn faults_lie_where_the_tests_came_by() {
             .iter()
             .map(|f| f.line)
             .collect();
+        lines.sort_unstable();
         lines.dedup();
         lines
     };

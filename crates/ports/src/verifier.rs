@@ -79,7 +79,7 @@ pub struct Coverage {
 }
 
 impl Coverage {
-    /// The coverage that a goal's checks measure: in `dir` if there is one, else the first.
+    /// The coverage that a goal's checks measure in `dir`, or else in a folder around it.
     fn of(checks: &[&Check], dir: &str) -> Option<Coverage> {
         use overnight_core::goal::CheckKind;
         let measuring = |check: &&Check| match &check.kind {
@@ -93,9 +93,15 @@ impl Coverage {
             _ => None,
         };
         let all = || checks.iter().filter_map(measuring);
+        let around = |found: &Coverage| {
+            found.dir.is_empty()
+                || dir
+                    .strip_prefix(&found.dir)
+                    .is_some_and(|rest| rest.starts_with('/'))
+        };
         all()
             .find(|found| found.dir == dir)
-            .or_else(|| all().next())
+            .or_else(|| all().find(around))
     }
 }
 

@@ -4,7 +4,9 @@ use std::sync::LazyLock;
 
 use overnight_core::check::Observation;
 use overnight_ports::faults::Language;
-use regex::bytes::Regex;
+use regex::Regex;
+
+use crate::plain::without_escapes;
 
 fn pattern(text: &str) -> Regex {
     Regex::new(text).expect("the pattern is a constant")
@@ -15,7 +17,7 @@ static RUST: LazyLock<Regex> = LazyLock::new(|| pattern(r"(?m)^error: could not 
 /// `FAIL example.com/shop [build failed]`; `go vet` is a part of it.
 static GO: LazyLock<Regex> = LazyLock::new(|| pattern(r"\[(?:build|setup) failed\]"));
 /// tsc, ts-jest, ts-node.
-static TYPESCRIPT: LazyLock<Regex> = LazyLock::new(|| pattern(r"\berror\b.{0,16}? TS\d{4,5}\b"));
+static TYPESCRIPT: LazyLock<Regex> = LazyLock::new(|| pattern(r"\berror TS\d{4,5}\b"));
 /// Maven, Gradle, javac.
 static JAVA: LazyLock<Regex> =
     LazyLock::new(|| pattern(r"COMPILATION ERROR|Compilation failed|\.java:\d+: error: "));
@@ -29,7 +31,8 @@ pub(super) fn failed(language: Language, seen: &Observation) -> bool {
         Language::Java => &JAVA,
         Language::Python | Language::JavaScript => return false,
     };
-    seen.exit != Some(0) && says.is_match(&seen.output)
+    let output = String::from_utf8_lossy(&seen.output);
+    seen.exit != Some(0) && says.is_match(&without_escapes(&output))
 }
 
 #[cfg(test)]

@@ -94,6 +94,7 @@ pub(super) async fn observe(
         files: BTreeMap::new(),
         control: Control::default(),
         tally: Tally::default(),
+        wanted: 0,
     };
     match experiment.conduct(faults, tracked, question).await {
         Ok(about) => {
@@ -106,7 +107,14 @@ pub(super) async fn observe(
             observation.output = words::output(tally, &about);
         }
         Err(Stop::Sandbox(error)) => return Err(error),
-        Err(Stop::Obstacle(obstacle)) => observation.obstacle = Some(obstacle),
+        Err(Stop::Obstacle(obstacle)) => {
+            observation.obstacle = Some(obstacle);
+            observation.output = words::broken_off(
+                experiment.tally.ran(),
+                experiment.wanted,
+                experiment.control.took,
+            );
+        }
         Err(Stop::Nothing(why, output)) => {
             observation.values = vec![Reading::Value(0.0)];
             observation.output = output;
@@ -139,6 +147,8 @@ struct Experiment<'a> {
     files: BTreeMap<String, (Language, String)>,
     control: Control,
     tally: Tally,
+    /// How many faults are to be tried at most.
+    wanted: usize,
 }
 
 impl Experiment<'_> {
@@ -164,6 +174,7 @@ impl Experiment<'_> {
             self.first_control().await?;
             return Err(Stop::Nothing(why, Vec::new()));
         }
+        self.wanted = wanted.min(ready.len());
         for fault in &ready {
             if let Some(content) = read(&fault.path) {
                 self.files
@@ -179,6 +190,15 @@ impl Experiment<'_> {
             self.put_back(&path).await?;
         }
         self.another_control().await?;
+        // Nobody has to wait for what cannot end in time.
+        let least = tally::least(self.wanted, question.enough);
+        let needed = self
+            .control
+            .took
+            .saturating_mul(u32::try_from(least).unwrap_or(u32::MAX));
+        if needed > self.deadline.saturating_duration_since(Instant::now()) {
+            return Err(self.timed_out());
+        }
         let mut about = words::Circumstances {
             wanted: wanted.min(ready.len()),
             certain: false,

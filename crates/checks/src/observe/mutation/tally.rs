@@ -79,6 +79,16 @@ impl Tally {
     }
 }
 
+/// The fewest faults of `all` by which it can be certain that `enough` percent are reached or missed.
+pub(super) fn least(all: usize, enough: Option<f64>) -> usize {
+    let Some(enough) = enough else {
+        return all;
+    };
+    let reached = (0..=all).find(|noticed| percent(*noticed, all) >= enough);
+    let reached = reached.unwrap_or(all);
+    reached.min(all + 1 - reached.max(1))
+}
+
 fn percent(part: usize, all: usize) -> f64 {
     // Counts of faults are far below 2^53, so that nothing is lost.
     if all == 0 {
@@ -140,6 +150,11 @@ mod test {
         for line in 0..6 {
             tally.add(fault(line), Outcome::Broke);
         }
+        assert_eq!(least(10, None), 10);
+        assert_eq!(least(10, Some(60.0)), 5);
+        assert_eq!(least(10, Some(90.0)), 2);
+        assert_eq!(least(10, Some(10.0)), 1);
+        assert_eq!(least(0, Some(60.0)), 0);
         // 6 of 10 are 60 %, whatever comes.
         assert!(tally.is_certain(Some(60.0), 4));
         assert!(!tally.is_certain(Some(60.0), 5));

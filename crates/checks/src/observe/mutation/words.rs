@@ -1,6 +1,7 @@
 //! The output of a mutation check: what was tried, and the faults that nobody noticed.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use super::tally::Tally;
 
@@ -16,6 +17,19 @@ pub(super) struct Circumstances {
     pub(super) certain: bool,
     /// Which code can hold faults.
     pub(super) scope: String,
+}
+
+/// What is said where nothing can be concluded.
+pub(super) fn broken_off(ran: usize, wanted: usize, took: Duration) -> Vec<u8> {
+    if took.is_zero() {
+        return Vec::new();
+    }
+    let seconds = took.as_secs_f64();
+    let text = format!(
+        "{ran} of {wanted} faults were tried, and one run of the tests takes {seconds:.1} s: raise `timeout`, lower \
+         `sample`, or run fewer tests.\n"
+    );
+    text.into_bytes()
 }
 
 /// The whole output. The faults come last: what is shown of a long output is its end.
