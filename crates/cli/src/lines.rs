@@ -39,7 +39,7 @@ pub fn lines(event: &Event, state: &State) -> Vec<String> {
                 ),
             ]
         }
-        Fact::Prepared { base } => {
+        Fact::Prepared { base, offer } => {
             let mut text = vec![format!(
                 "base {}{} · {} files",
                 base.commit.short(),
@@ -61,6 +61,14 @@ pub fn lines(event: &Event, state: &State) -> Vec<String> {
                     .iter()
                     .map(|note| format!("note: {}", clean(note))),
             );
+            text.extend(offer.iter().map(|offer| {
+                let servers: Vec<String> = offer
+                    .servers
+                    .iter()
+                    .map(|by| format!("{} ({})", by.server, by.tools))
+                    .collect();
+                format!("tools of MCP servers: {}", clean(&servers.join(", ")))
+            }));
             text
         }
         Fact::CheckReported { report } => {
@@ -325,14 +333,15 @@ pub fn farewell(state: &State) -> Vec<String> {
     let mut text = Vec::new();
     let Some(stop) = &state.stop else { return text };
     text.push(String::new());
-    text.push(stop.sentence());
+    // It may be the model's own question.
+    text.push(plain(&stop.sentence()));
     match &state.delivered {
         Some(Delivered::Branch { name, .. }) => text.push(format!("branch  {name}")),
         Some(Delivered::Patch { folder }) => text.push(format!("patches {folder}")),
         Some(Delivered::Nothing) | None => {}
     }
     if let Some(error) = &state.delivery_error {
-        text.push(format!("not delivered: {error}"));
+        text.push(plain(&format!("not delivered: {error}")));
     }
     if let Some(report) = &state.report {
         text.push(format!("report  {report}"));

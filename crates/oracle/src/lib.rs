@@ -13,7 +13,20 @@
 //!   candidate's additions around it, or one of them has tampered with it.
 
 pub mod canary;
+mod examine;
+mod licence;
+mod lines;
+mod lockfile;
+mod makefile;
+mod manifest;
+mod place;
+mod scripts;
+mod shadow;
+mod snapshot;
 pub mod syntax;
+mod table;
+
+pub use examine::examine;
 
 use overnight_core::finding::Finding;
 use overnight_core::goal::Goal;
@@ -82,9 +95,4 @@ pub enum Content {
     Base,
     /// This text, with the mode that the candidate has there.
     Text(Vec<u8>),
-}
-
-/// TEMPORARY
-pub fn examine(_: &Comparison<'_>) -> Examined {
-    Examined::default()
 }

@@ -5,6 +5,7 @@ pub mod clock;
 pub mod faults;
 pub mod forge;
 pub mod journal;
+pub mod mcp;
 pub mod model;
 pub mod oracle;
 pub mod sandbox;

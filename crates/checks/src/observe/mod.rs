@@ -18,7 +18,8 @@ use overnight_core::ids::TreeId;
 use overnight_core::tests::TestResults;
 use overnight_ports::faults::Faults;
 use overnight_ports::sandbox::{
-    Cell, CellSpec, Command, Exit, Finished, Sandbox, SandboxError, Streams,
+    Cell, CellSpec, Command, Exit, Finished, Layer, Level, Sandbox, SandboxError, Streams,
+    WHOLE_WORKSPACE,
 };
 use overnight_ports::verifier::{Ask, Coverage, Probe, Verifier};
 
@@ -92,10 +93,30 @@ impl CheckoutVerifier {
             } => self.reach(tree, probe, coverage).await?,
             _ => Reach::Unmeasured,
         };
-        let lent = Lent::make(&self.checkouts, tree).await?;
-        let observed = self.observe_in(&lent, probe, (reach, began)).await;
-        lent.give_back().await;
+        let lent = Lent::make(&self.checkouts, tree, probe).await?;
+        if let Ask::File { path } = &probe.ask {
+            let seen = files::look(lent.checkout(), &probe.dir, path);
+            lent.give_back().await;
+            return seen;
+        }
+        let (observed, cell) = self.observe_in(&lent, probe, (reach, began)).await;
+        self.tidy(lent, cell).await;
         observed
+    }
+
+    /// Gives a checkout back when its cell is closed.
+    async fn tidy(&self, lent: Lent, cell: Option<Box<dyn Cell>>) {
+        let tidy = async move {
+            if let Some(cell) = cell {
+                cell.close().await;
+            }
+            lent.give_back().await;
+        };
+        match self.sandbox.level() {
+            // Whatever ran in the cell is dead; nobody has to wait until the kernel has taken its mounts apart.
+            Level::Full => drop(tokio::spawn(tidy)),
+            Level::None => tidy.await,
+        }
     }
 
     /// What the tests reach, by a coverage command that runs in a checkout of its own.
@@ -113,42 +134,40 @@ impl CheckoutVerifier {
             dir: coverage.dir.clone(),
             ..probe.clone()
         };
-        let lent = Lent::make(&self.checkouts, tree).await?;
-        let measured = self.files_measured(&lent, &measuring, coverage).await;
-        lent.give_back().await;
-        Ok(match measured? {
+        let lent = Lent::make(&self.checkouts, tree, &measuring).await?;
+        let cell = match self.open(lent.checkout()).await {
+            Ok(cell) => cell,
+            Err(obstacle) => {
+                lent.give_back().await;
+                return Err(obstacle);
+            }
+        };
+        let run = Run::new(cell.as_ref(), lent.checkout(), &measuring);
+        let found = run.measured_files(&coverage.command, &coverage.read).await;
+        self.tidy(lent, Some(cell)).await;
+        Ok(match found.map_err(|e| harness(&e))? {
             Ok(files) => Reach::Measured {
                 files,
                 dir: coverage.dir.clone(),
                 format: coverage.read.format,
             },
-            Err(why) => Reach::Unknown(why),
+            Err(obstacle) => Reach::Unknown(overnight_core::judge::explain(&obstacle)),
         })
     }
 
-    /// The files in the coverage command's report, or why there are none.
-    async fn files_measured(
-        &self,
-        lent: &Lent,
-        probe: &Probe,
-        coverage: &Coverage,
-    ) -> Result<Result<BTreeMap<String, values::File>, String>, Obstacle> {
-        let cell = self.open(lent.checkout()).await?;
-        let run = Run::new(cell.as_ref(), lent.checkout(), probe);
-        let read = &coverage.read;
-        let found = run.measured_files(&coverage.command, read).await;
-        cell.close().await;
-        let found = found.map_err(|e| harness(&e))?;
-        Ok(found.map_err(|obstacle| overnight_core::judge::explain(&obstacle)))
-    }
-
     async fn open(&self, checkout: &Checkout) -> Result<Box<dyn Cell>, Obstacle> {
+        let mut layers = checkout.layers.clone();
+        let whole = checkout.upper.is_some().then(|| Layer {
+            at: WHOLE_WORKSPACE.to_owned(),
+            from: checkout.dir.clone(),
+        });
+        layers.extend(whole);
         let spec = CellSpec {
-            workspace: checkout.dir.clone(),
+            workspace: checkout.upper.as_ref().unwrap_or(&checkout.dir).clone(),
             inside: checkout.inside.clone(),
             private: checkout.private.clone(),
             base_layer: checkout.base_layer.clone(),
-            layers: checkout.layers.clone(),
+            layers,
             readonly: Vec::new(),
             network: checkout.network.clone(),
             env: checkout.env.clone(),
@@ -162,17 +181,17 @@ impl CheckoutVerifier {
         lent: &Lent,
         probe: &Probe,
         (reach, began): (Reach, Instant),
-    ) -> Result<Observation, Obstacle> {
-        if let Ask::File { path } = &probe.ask {
-            return files::look(lent.checkout(), &probe.dir, path);
-        }
+    ) -> (Result<Observation, Obstacle>, Option<Box<dyn Cell>>) {
         let checkout = lent.checkout();
         // Looked at before anything runs: what is there now is the tree's.
         let tracked = match names_files(&probe.ask) {
             true => Some(list(checkout).await),
             false => None,
         };
-        let cell = self.open(checkout).await?;
+        let cell = match self.open(checkout).await {
+            Ok(cell) => cell,
+            Err(obstacle) => return (Err(obstacle), None),
+        };
         let run = Run {
             tracked: tracked.as_ref(),
             ..Run::new(cell.as_ref(), checkout, probe)
@@ -207,14 +226,21 @@ impl CheckoutVerifier {
             }
             Ask::File { .. } => Ok(Observation::default()),
         };
-        cell.close().await;
-        let mut observation = done.map_err(|e| harness(&e))?;
-        // What faulty code writes, and where, says nothing about what a build leaves behind.
-        if !matches!(probe.ask, Ask::Mutation { .. }) {
-            observation.generated = lent.generated().await;
-            observation.generated.truncate(GENERATED_MAX);
+        if self.sandbox.level() == Level::None {
+            // What has left its process group may still be writing.
+            cell.close().await;
         }
-        Ok(observation)
+        let observed = match done {
+            // What faulty code writes, and where, says nothing about what a build leaves behind.
+            Ok(observation) if matches!(probe.ask, Ask::Mutation { .. }) => Ok(observation),
+            Ok(mut observation) => {
+                observation.generated = lent.generated().await;
+                observation.generated.truncate(GENERATED_MAX);
+                Ok(observation)
+            }
+            Err(e) => Err(harness(&e)),
+        };
+        (observed, Some(cell))
     }
 
     async fn mutation(

@@ -16,6 +16,7 @@ use overnight_core::tests::TestStatus;
 use overnight_mutants::Planter;
 use overnight_ports::sandbox::{
     Background, Cell, CellSpec, Command, Exit, Finished, Level, Network, Sandbox, SandboxError,
+    Talk,
 };
 use overnight_ports::verifier::{Ask, Probe, Verifier};
 use tokio::io::AsyncWriteExt;
@@ -109,6 +110,10 @@ impl Cell for PlainCell {
         Err(SandboxError::Closed)
     }
 
+    async fn talk(&self, _: Command) -> Result<Talk, SandboxError> {
+        Err(SandboxError::Closed)
+    }
+
     async fn close(&self) {}
 }
 
@@ -131,6 +136,7 @@ impl Checkouts for Copies {
         Ok(Checkout {
             inside: "/workspace".into(),
             dir,
+            upper: None,
             private: home.join("private"),
             layers: Vec::new(),
             base_layer: None,

@@ -17,6 +17,8 @@ mod runs;
 mod show;
 mod steer;
 mod verify;
+mod watch;
+mod zoo;
 
 use std::path::PathBuf;
 
@@ -34,7 +36,7 @@ pub async fn dispatch(command: Command) -> anyhow::Result<u8> {
         Command::Draft(args) => draft::draft(args).await,
         Command::Run(args) => run::run(args).await,
         Command::Runs(args) => runs::runs(args.json),
-        Command::Show(args) => show::show(&args),
+        Command::Show(args) => show::show(&args).await,
         Command::Log(args) => log::log(&args).await,
         Command::Report(args) => report::report(&args),
         Command::Resume(args) => resume::resume(args, None).await,
@@ -47,6 +49,7 @@ pub async fn dispatch(command: Command) -> anyhow::Result<u8> {
         Command::New(args) => new::new(&args),
         Command::Config(args) => config::config(&args),
         Command::Doctor(args) => doctor::doctor(&args).await,
+        Command::Zoo(args) => zoo::zoo(args).await,
         Command::Completions(args) => completions::completions(&args),
         Command::Man(args) => man::man(&args),
     }

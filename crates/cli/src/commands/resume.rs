@@ -9,12 +9,15 @@ use overnight_engine::Engine;
 use overnight_ports::journal::{BlobSink, Journal};
 use overnight_store::RunStore;
 
-use super::run::{see_through, watcher};
+use super::run::see_through;
 use crate::args::ResumeArgs;
-use crate::assembly::{self, Parts};
+use crate::assembly::{self, Parts, hidden_files};
+use crate::follow::Follower;
 use crate::goalfile;
 use crate::home::{FileShelf, home};
 use crate::lines::farewell;
+use crate::onlooker::{Onlooker, Output};
+use crate::view::View;
 
 /// Goes on, after a word of the person if there is one.
 pub async fn resume(args: ResumeArgs, word: Option<Command>) -> anyhow::Result<u8> {
@@ -40,8 +43,9 @@ pub async fn resume(args: ResumeArgs, word: Option<Command>) -> anyhow::Result<u
         .get(&state.goal_file)
         .context("the goal file in the journal")?;
     let text = String::from_utf8(text).context("the goal file in the journal")?;
-    let goal =
-        goalfile::parse(&text).with_context(|| format!("the goal of run {}", state.run.short()))?;
+    let goal = goalfile::again(&text, &state.goal)
+        .with_context(|| format!("the goal of run {}", state.run.short()))?;
+    let hidden_files = hidden_files::reopen(&goal, &state.hidden, &dir)?;
     let model = assembly::model(&state.model)?;
     let sandbox = assembly::sandbox(state.sandbox == "none").await?;
     let started_at = state.created_at;
@@ -51,12 +55,18 @@ pub async fn resume(args: ResumeArgs, word: Option<Command>) -> anyhow::Result<u
         store: store.clone(),
         goal,
         goal_file: text,
+        hidden_files,
         repo: state.repo.clone().map(PathBuf::from),
         model,
         sandbox,
     })?;
-    let mut watcher = watcher(args.json, Some(started_at));
-    let mut engine = Engine::resume(ports, watcher.as_mut()).await?;
-    engine.command(&word.unwrap_or(Command::Resume), watcher.as_mut())?;
-    see_through(engine, watcher, &store, args.json).await
+    let output = Output::of(args.json, args.plain);
+    let mut view = View::default();
+    if output.is_view() {
+        Follower::default().advance(store.as_ref(), |event, state| view.see(event, state))?;
+    }
+    let mut onlooker = Onlooker::new(output, view, Some(started_at));
+    let mut engine = Engine::resume(ports, onlooker.watcher()).await?;
+    engine.command(&word.unwrap_or(Command::Resume), onlooker.watcher())?;
+    see_through(engine, onlooker, &store).await
 }

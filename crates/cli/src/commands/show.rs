@@ -5,12 +5,15 @@ use overnight_core::ids::Scope;
 use overnight_core::state::State;
 use overnight_ports::clock::Clock;
 
-use crate::args::OneRun;
+use crate::args::ShowArgs;
 use crate::clock::{SystemClock, length, local_time};
 use crate::lines::{clean, farewell};
 
 /// Shows it.
-pub fn show(args: &OneRun) -> anyhow::Result<u8> {
+pub async fn show(args: &ShowArgs) -> anyhow::Result<u8> {
+    if args.watch {
+        return super::watch::watch(&args.run).await;
+    }
     let (_, store) = super::look(&args.run)?;
     let state = overnight_engine::load(&store)?;
     if args.json {
@@ -23,7 +26,8 @@ pub fn show(args: &OneRun) -> anyhow::Result<u8> {
     Ok(0)
 }
 
-fn screen(state: &State, now: u64) -> Vec<String> {
+/// Where a run stands, in lines.
+pub fn screen(state: &State, now: u64) -> Vec<String> {
     let mut text = vec![
         format!("{} · {}", state.run.short(), clean(&state.goal.outcome)),
         format!(

@@ -10,6 +10,7 @@ mod place;
 mod quantity;
 mod reader;
 mod sections;
+mod servers;
 mod split;
 #[cfg(test)]
 pub(in crate::goal) mod tests;

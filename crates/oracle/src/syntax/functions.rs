@@ -1,0 +1,144 @@
+//! The functions of a file: which of them a change touches, and which of them assert for the tests that call them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Language;
+use super::assertions;
+use super::form::form;
+use super::parse::{Node, Source};
+
+/// Most functions that are read of one file.
+const FUNCTIONS_MAX: usize = 20_000;
+
+/// See [`super::functions_touched`].
+pub(super) fn touched(
+    language: Language,
+    base: Option<&[u8]>,
+    candidate: Option<&[u8]>,
+) -> Vec<String> {
+    if base == candidate {
+        return Vec::new();
+    }
+    let old = base.and_then(|bytes| Source::parse(language, bytes));
+    let new = candidate.and_then(|bytes| Source::parse(language, bytes));
+    let before = old.as_ref().map(functions).unwrap_or_default();
+    let after = new.as_ref().map(functions).unwrap_or_default();
+    let mut found = Vec::new();
+    for (key, node) in &after {
+        if before
+            .get(key)
+            .is_none_or(|other| form(*other) != form(*node))
+        {
+            found.push(format!("{} (line {})", key.0, node.line()));
+        }
+    }
+    for (key, node) in &before {
+        if !after.contains_key(key) {
+            found.push(format!("{} (line {})", key.0, node.line()));
+        }
+    }
+    found.sort();
+    found
+}
+
+/// How many calls deep a helper that asserts is found behind helpers that call it.
+const CALLS_DEPTH_MAX: usize = 3;
+
+/// The names of functions that assert something, themselves or through another function of the file.
+pub(super) fn asserting<'a>(source: &'a Source<'a>) -> BTreeSet<&'a str> {
+    let all = functions(source);
+    let mut found: BTreeSet<&str> = BTreeSet::new();
+    for node in all.values() {
+        if assertions::of(&[*node])
+            .iter()
+            .any(|asserted| !asserted.trivial())
+        {
+            found.extend(name_of(*node));
+        }
+    }
+    for _ in 0..CALLS_DEPTH_MAX {
+        let more: Vec<&str> = all
+            .values()
+            .filter(|node| called(**node).any(|name| found.contains(name)))
+            .filter_map(|node| name_of(*node))
+            .collect();
+        found.extend(more);
+    }
+    found
+}
+
+/// The last part of the name of everything that is called in a piece of code.
+pub(super) fn called<'a>(node: Node<'a>) -> impl Iterator<Item = &'a str> {
+    node.walk().filter_map(|part| {
+        let callee = match part.kind() {
+            "call" | "call_expression" => part.field_text("function"),
+            "method_invocation" => part.field_text("name"),
+            "macro_invocation" => part.field_text("macro"),
+            _ => return None,
+        };
+        callee.rsplit(['.', ':']).next()
+    })
+}
+
+/// The functions of a file by their full name and by which of that name they are. What is inside a function is part
+/// of it.
+fn functions<'a>(source: &'a Source<'a>) -> BTreeMap<(String, usize), Node<'a>> {
+    let mut found: BTreeMap<(String, usize), Node<'a>> = BTreeMap::new();
+    let mut count: BTreeMap<String, usize> = BTreeMap::new();
+    let mut walk = source.root().walk();
+    while let Some(node) = walk.next() {
+        let Some(own) = name_of(node) else { continue };
+        walk.leave_out(node);
+        let mut path: Vec<&str> = node.ancestors().filter_map(holder).collect();
+        path.reverse();
+        path.push(own);
+        let name = path.join(if source.language == Language::Rust {
+            "::"
+        } else {
+            "."
+        });
+        let number = count.entry(name.clone()).or_default();
+        if found.len() < FUNCTIONS_MAX {
+            found.insert((name, *number), node);
+        }
+        *number += 1;
+    }
+    found
+}
+
+/// The name of a function, if a node is one.
+fn name_of<'a>(node: Node<'a>) -> Option<&'a str> {
+    match node.kind() {
+        "function_item"
+        | "function_definition"
+        | "function_declaration"
+        | "generator_function_declaration"
+        | "method_definition"
+        | "method_declaration"
+        | "constructor_declaration" => Some(node.field_text("name")),
+        "variable_declarator" | "field_definition" | "public_field_definition" => {
+            let value = node.field("value")?;
+            super::javascript::function(value).then(|| {
+                node.field("name")
+                    .or_else(|| node.field("property"))
+                    .map_or("", Node::text)
+            })
+        }
+        _ => None,
+    }
+}
+
+/// The name of what holds functions.
+fn holder<'a>(node: Node<'a>) -> Option<&'a str> {
+    match node.kind() {
+        "impl_item" => Some(node.field_text("type")),
+        "mod_item"
+        | "trait_item"
+        | "class_definition"
+        | "class_declaration"
+        | "interface_declaration"
+        | "enum_declaration"
+        | "record_declaration" => Some(node.field_text("name")),
+        _ => None,
+    }
+}
