@@ -898,6 +898,21 @@ impl<'a> Examiner<'a> {
             self.note_weakened(path, language, base, candidate);
             return;
         }
+        let found = if emptied(base, candidate) {
+            // Most of the file is elsewhere now, and the tests inside it may be there as well.
+            let old = syntax::tests(language, base);
+            let mut stays = Vec::new();
+            for found in found {
+                let gone = found.kind == FindingKind::TestDeleted;
+                match old.iter().find(|test| Some(test.line) == found.line) {
+                    Some(test) if gone => self.renamed_away.push((found, test.form.clone())),
+                    _ => stays.push(found),
+                }
+            }
+            stays
+        } else {
+            found
+        };
         if !found.is_empty() {
             let content = spliced().map_or(Content::Base, Content::Text);
             self.laid.insert(path.to_owned(), content);
@@ -994,12 +1009,6 @@ impl<'a> Examiner<'a> {
 
     /// What the tests do that stand in new files with at least half of the lines of a file that is gone.
     fn forms_of_heirs(&self, changes: &[Changed], path: &str, old: &[u8]) -> HashSet<Vec<u8>> {
-        let lines = |text: &[u8]| -> HashSet<Vec<u8>> {
-            text.split(|b| *b == b'\n')
-                .map(|line| line.trim_ascii().to_vec())
-                .filter(|line| !line.is_empty())
-                .collect()
-        };
         let before = lines(old);
         let language = syntax::language(&readable(path));
         let mut forms = HashSet::new();
@@ -1013,6 +1022,7 @@ impl<'a> Examiner<'a> {
             };
             let kept = lines(&text).intersection(&before).count();
             if kept * 2 >= before.len()
+                && !before.is_empty()
                 && let Some(language) = language
             {
                 let tests = syntax::tests(language, &text);
@@ -1089,6 +1099,20 @@ fn reversed(change: &Change, language: Option<Language>) -> Content {
         syntax::with_base_inline_tests(language?, candidate, base)
     };
     spliced().map_or(Content::Base, Content::Text)
+}
+
+/// The lines of a file that hold anything.
+fn lines(text: &[u8]) -> HashSet<&[u8]> {
+    text.split(|b| *b == b'\n')
+        .map(<[u8]>::trim_ascii)
+        .filter(|line| !line.is_empty())
+        .collect()
+}
+
+/// Whether less than half of a file's lines are still there.
+fn emptied(base: &[u8], candidate: &[u8]) -> bool {
+    let before = lines(base);
+    lines(candidate).intersection(&before).count() * 2 < before.len()
 }
 
 /// Whether a file is a program's entry by its name.

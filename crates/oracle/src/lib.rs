@@ -28,6 +28,19 @@ mod table;
 
 pub use examine::examine;
 
+/// Of the files that a check's own run left behind in its checkout, those that would steer the next command there: a
+/// test may not write the configuration that a later part of the same command obeys.
+pub fn steering<'a>(generated: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
+    let steers = |path: &&str| {
+        use table::Class;
+        matches!(
+            table::class(path),
+            Some(Class::Config | Class::Startup | Class::Manifest(_) | Class::Makefile)
+        )
+    };
+    generated.into_iter().filter(steers).collect()
+}
+
 use overnight_core::finding::Finding;
 use overnight_core::goal::Goal;
 use overnight_core::repo::Changed;

@@ -57,6 +57,9 @@ impl Checkouts {
     }
 }
 
+/// How much of a file is compared to see whether it was rewritten, bytes.
+const COMPARED_BYTES_MAX: u64 = 4 * 1024 * 1024;
+
 /// The checkout.
 #[derive(Debug)]
 pub struct Pristine {
@@ -192,6 +195,49 @@ impl Pristine {
         paths.truncate(GENERATED_MAX);
         Ok(paths)
     }
+}
+
+impl Pristine {
+    /// Those of the tree's files that are `wanted` and have another content in a view whose changes lie in `upper`, or
+    /// are gone from it; sorted.
+    pub fn rewritten(
+        &self,
+        upper: &Path,
+        wanted: &dyn Fn(&str) -> bool,
+    ) -> Result<Vec<String>, WorkspaceError> {
+        let (below, above) = (Root::open(&self.dir)?, Root::open(upper)?);
+        let mut found = Vec::new();
+        for path in &self.known {
+            let name = names::quote(path);
+            if !wanted(&name) {
+                continue;
+            }
+            // What the view has of its own is a copy of the file, or the mark that it is gone (a device).
+            let Some(stat) = above.stat(path).map_err(|e| above.error(path, e))? else {
+                continue;
+            };
+            let same = matches!(stat.kind(), Kind::File(_))
+                && content(&above, path)? == content(&below, path)?;
+            if !same {
+                found.push(name);
+            }
+        }
+        found.sort();
+        Ok(found)
+    }
+}
+
+/// A file's content, up to a limit that no configuration reaches.
+fn content(root: &Root, path: &[u8]) -> Result<Option<Vec<u8>>, WorkspaceError> {
+    use std::io::Read;
+    let Some((file, _)) = root.file(path).map_err(|e| root.error(path, e))? else {
+        return Ok(None);
+    };
+    let mut content = Vec::new();
+    file.take(COMPARED_BYTES_MAX)
+        .read_to_end(&mut content)
+        .map_err(|e| root.error(path, e))?;
+    Ok(Some(content))
 }
 
 impl Drop for Pristine {

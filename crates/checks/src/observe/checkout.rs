@@ -46,6 +46,10 @@ pub trait Checkouts: Send + Sync {
     }
     /// The paths in it that are not in its tree, sorted; directories end in `/`.
     fn generated(&self, checkout: &Checkout) -> Vec<String>;
+    /// Files of its tree that steer what runs in it and were rewritten in it, where that can be told; sorted.
+    fn rewritten(&self, _checkout: &Checkout) -> Vec<String> {
+        Vec::new()
+    }
     /// Takes it back. Nobody waits until it is gone.
     fn discard(&self, checkout: &Checkout);
 }
@@ -88,12 +92,18 @@ impl Lent {
         &self.checkout
     }
 
-    pub(super) async fn generated(&self) -> Vec<String> {
+    /// What it newly holds, and which of its steering files were rewritten.
+    pub(super) async fn left(&self) -> (Vec<String>, Vec<String>) {
         let checkouts = Arc::clone(&self.checkouts);
         let checkout = self.checkout.clone();
-        tokio::task::spawn_blocking(move || checkouts.generated(&checkout))
-            .await
-            .unwrap_or_default()
+        tokio::task::spawn_blocking(move || {
+            (
+                checkouts.generated(&checkout),
+                checkouts.rewritten(&checkout),
+            )
+        })
+        .await
+        .unwrap_or_default()
     }
 
     /// Gives it back.

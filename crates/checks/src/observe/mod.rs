@@ -234,7 +234,7 @@ impl CheckoutVerifier {
             // What faulty code writes, and where, says nothing about what a build leaves behind.
             Ok(observation) if matches!(probe.ask, Ask::Mutation { .. }) => Ok(observation),
             Ok(mut observation) => {
-                observation.generated = lent.generated().await;
+                (observation.generated, observation.rewritten) = lent.left().await;
                 observation.generated.truncate(GENERATED_MAX);
                 Ok(observation)
             }

@@ -236,6 +236,17 @@ impl Checkouts for RunCheckouts {
         found.unwrap_or_default()
     }
 
+    fn rewritten(&self, checkout: &Checkout) -> Vec<String> {
+        let steers = |path: &str| !overnight_oracle::steering([path]).is_empty();
+        match lock(&self.in_use).get(&checkout.private) {
+            Some(InUse::View(pristine, upper)) => {
+                pristine.rewritten(upper, &steers).unwrap_or_default()
+            }
+            // Without a view nothing tells what was there before; the gate on the work itself still stands.
+            Some(InUse::Copy(_)) | None => Vec::new(),
+        }
+    }
+
     fn discard(&self, checkout: &Checkout) {
         lock(&self.in_use).remove(&checkout.private);
         if let Some(folder) = checkout.private.parent() {

@@ -357,6 +357,7 @@ fn regressions(
             (Some(TestStatus::Skipped), Standing::Passes) => {
                 Some(format!("`{name}` passed on the base and is skipped now"))
             }
+            (None, _) if moved(name, tests, known) => None,
             (None, Standing::Passes) => Some(format!("`{name}` passed on the base and is gone")),
             (Some(TestStatus::Skipped), _) => {
                 Some(format!("`{name}` is flaky on the base and is skipped now"))
@@ -382,11 +383,26 @@ fn evaded(tests: &TestResults, known: &Known<'_>) -> Vec<String> {
                 Some(format!("`{name}` failed on the base and is skipped now"))
             }
             // A file that could not be loaded fails under its own name, and has tests in its place once it can be.
-            None if stands_for_a_file(name) => None,
+            None if stands_for_a_file(name) || moved(name, tests, known) => None,
             None => Some(format!("`{name}` failed on the base and is gone")),
             Some(TestStatus::Passed | TestStatus::Failed) => None,
         })
         .collect()
+}
+
+/// Whether a test that is gone has a new one in its place that passes: the same groups and title in another file. That
+/// the old one may go at all is the oracle's to say.
+fn moved(name: &str, tests: &TestResults, known: &Known<'_>) -> bool {
+    let Some((_, title)) = name.split_once("::") else {
+        return false;
+    };
+    tests.tests.iter().any(|(other, status)| {
+        *status == TestStatus::Passed
+            && !known.exists(other)
+            && other
+                .split_once("::")
+                .is_some_and(|(_, other)| other == title)
+    })
 }
 
 /// Whether a name is a file's or a module's own, as runners report one that could not be loaded: `tests/a.test.js`,
@@ -499,6 +515,23 @@ mod tests {
         assert_eq!(kept(&now, &base).0, Verdict::Fail);
         now.base_again = vec![results(&[("a", Failed)])];
         assert_eq!(kept(&now, &base).0, Verdict::Pass);
+    }
+
+    #[test]
+    fn a_test_that_moved_to_another_file_is_not_gone() {
+        let base = [seen(
+            0,
+            &[("t/old.py::T::a", Passed), ("t/x.py::T::b", Passed)],
+        )];
+        let now = seen(0, &[("t/new.py::T::a", Passed), ("t/x.py::T::b", Passed)]);
+        assert_eq!(kept(&now, &base).0, Verdict::Pass);
+        // One that was there already is no new one in its place.
+        let base = [seen(
+            0,
+            &[("t/old.py::T::a", Passed), ("t/x.py::T::a", Passed)],
+        )];
+        let now = seen(0, &[("t/x.py::T::a", Passed)]);
+        assert_eq!(kept(&now, &base).0, Verdict::Fail);
     }
 
     #[test]
