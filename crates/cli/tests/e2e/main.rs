@@ -10,6 +10,7 @@ mod honest;
 mod kill;
 mod languages;
 mod mcp;
+mod mutation;
 mod packages;
 mod provider;
 mod repos;
