@@ -5,6 +5,7 @@ pub mod clock;
 pub mod forge;
 pub mod journal;
 pub mod model;
+pub mod notifier;
 pub mod oracle;
 pub mod sandbox;
 pub mod site;

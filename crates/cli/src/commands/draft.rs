@@ -2,7 +2,7 @@
 //! there. The model proposes; what is taken, and what the person is shown, is the harness's.
 
 mod base;
-mod confirm;
+pub mod confirm;
 mod desk;
 mod feedback;
 mod kept;

@@ -379,10 +379,7 @@ fn what_cannot_run_yet_is_said_plainly() {
         )),
         [error]
     );
-    assert_eq!(
-        later(&with("next:", "notify: {command: x}\nnext:")),
-        [("not-yet", Severity::Warning)]
-    );
+    assert_eq!(later(&with("next:", "notify: {command: x}\nnext:")), []);
     assert_eq!(
         later(&with("next:", "deliver: pull-request\nnext:")),
         [error]
