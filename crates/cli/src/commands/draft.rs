@@ -2,7 +2,7 @@
 //! there. The model proposes; what is taken, and what the person is shown, is the harness's.
 
 mod base;
-pub mod confirm;
+mod confirm;
 mod desk;
 mod feedback;
 mod kept;
@@ -11,6 +11,8 @@ mod seed;
 mod terminal;
 mod widening;
 mod words;
+
+pub use confirm::edit as open_editor;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -75,7 +75,7 @@ async fn in_editor(text: &str) -> anyhow::Result<String> {
     let scratch = Scratch::new(&home, "edit-")?;
     let file = scratch.path().join("goal.md");
     std::fs::write(&file, text).with_context(|| file.display().to_string())?;
-    super::draft::confirm::edit(&file).await.map_err(usage)?;
+    super::draft::open_editor(&file).await.map_err(usage)?;
     // Read and judged as any goal file is; what was written is shown if it is refused, so that nothing is lost.
     match goalfile::load(&file) {
         Ok(loaded) => Ok(loaded.text),

@@ -1,12 +1,13 @@
 //! A command line of the person's, in the person's own environment: it is theirs, and no model wrote it.
 
+use std::io::{Seek, Write};
 use std::process::Stdio;
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use overnight_ports::notifier::Message;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncReadExt;
 use tokio::process::{Child, Command};
 
 /// How long it may take.
@@ -25,7 +26,7 @@ pub async fn send(script: &str, message: &Message) -> Result<(), String> {
 pub(super) async fn run(mut command: Command, input: &[u8], key: &str) -> Result<(), String> {
     let mut child = command
         .env("OVERNIGHT_NOTIFICATION", key)
-        .stdin(Stdio::piped())
+        .stdin(held(input).map_err(|e| format!("its input could not be made: {e}"))?)
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .process_group(0)
@@ -33,7 +34,7 @@ pub(super) async fn run(mut command: Command, input: &[u8], key: &str) -> Result
         .spawn()
         .map_err(|e| format!("it could not be started: {e}"))?;
     let group = Group(child.id());
-    let done = tokio::time::timeout(COMMAND_TIMEOUT, talk(&mut child, input)).await;
+    let done = tokio::time::timeout(COMMAND_TIMEOUT, end(&mut child)).await;
     drop(group);
     match done {
         Ok(done) => done,
@@ -44,11 +45,15 @@ pub(super) async fn run(mut command: Command, input: &[u8], key: &str) -> Result
     }
 }
 
-async fn talk(child: &mut Child, input: &[u8]) -> Result<(), String> {
-    if let Some(mut stdin) = child.stdin.take() {
-        // A command may well end without reading all of it.
-        let _ = stdin.write_all(input).await;
-    }
+/// The input as a file without a name: whoever reads it has all of it, also if this process dies at this moment.
+fn held(input: &[u8]) -> std::io::Result<Stdio> {
+    let mut file = tempfile::tempfile()?;
+    file.write_all(input)?;
+    file.rewind()?;
+    Ok(file.into())
+}
+
+async fn end(child: &mut Child) -> Result<(), String> {
     let mut said = Vec::new();
     if let Some(stderr) = child.stderr.take() {
         let mut first = stderr.take(COMPLAINT_BYTES_MAX);

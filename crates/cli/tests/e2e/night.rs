@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::world::{World, facts, model, name, reach};
 
 /// How many times faster time passes.
-const SPEED: u64 = 900;
+const SPEED: u64 = 1_500;
 const HOUR_MS: u64 = 60 * 60 * 1_000;
 
 const GOAL: &str = "---\noutcome: The build is recorded.\ndone:\n  - {id: built, file: built.txt, contains: built}\nstop: {turns: 30, hours: 24, active: 20}\n---\nBuild it.\n";
@@ -16,7 +16,7 @@ const GOAL: &str = "---\noutcome: The build is recorded.\ndone:\n  - {id: built,
 /// forty minutes in the background.
 const SCRIPT: &str = r#"
 turns:
-  - fail: {kind: unavailable, times: 12}
+  - fail: {kind: unavailable, times: 14}
   - say: It is back.
     shell: "true"
   - fail: {kind: rate_limited, how: quota, retry_after_s: 18000, message: "The usage limit has been reached."}
@@ -24,7 +24,7 @@ turns:
   - fail: {kind: rate_limited, retry_after_s: 20, times: 8}
   - shell: "true"
   - fail: {kind: cut}
-  - shell: {command: "sleep 2.7; echo built > built.txt", background: true}
+  - shell: {command: "sleep 1.6; echo built > built.txt", background: true}
   - wait: {command: bg1}
   - fail: {kind: rate_limited, how: quota, retry_after_s: 18000}
   - fail: {kind: network}
@@ -110,7 +110,7 @@ fn a_night_with_one_of_everything_costs_no_call_while_it_waits() {
     );
     assert_eq!(
         facts(&journal, "model_failed").len(),
-        12 + 1 + 8 + 1 + 1 + 1
+        14 + 1 + 8 + 1 + 1 + 1
     );
     assert_eq!(server.answers_sent(), 6, "no answer was paid for twice");
 
