@@ -140,6 +140,12 @@ Examples:
   overnight doctor
   overnight doctor --online --model openai/gpt-5.5")]
     Doctor(DoctorArgs),
+    /// Plays scripted agents, honest ones and cheats, and says whether the gate holds
+    #[command(after_long_help = "\
+Examples:
+  overnight zoo
+  overnight zoo --family honest --fixture python --json")]
+    Zoo(ZooArgs),
     /// Prints what a shell needs to complete this command line
     #[command(after_long_help = "\
 Examples:
@@ -416,6 +422,31 @@ pub struct DoctorArgs {
     /// The model that a run would be started with
     #[arg(long)]
     pub model: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ZooArgs {
+    /// Only these agents
+    #[arg(value_name = "NAME")]
+    pub names: Vec<String>,
+    /// Only this family
+    #[arg(long)]
+    pub family: Option<String>,
+    /// Only fixtures of this language
+    #[arg(long, value_name = "LANGUAGE")]
+    pub fixture: Option<crate::zoo::Language>,
+    /// How many play at once
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    pub jobs: usize,
+    /// Say which agents there are, and play none
+    #[arg(long)]
+    pub list: bool,
+    /// Play in this new folder and leave everything there to look at
+    #[arg(long, value_name = "DIR")]
+    pub keep: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     pub json: bool,

@@ -40,7 +40,7 @@ pub fn lines(event: &Event, state: &State) -> Vec<String> {
                 ),
             ]
         }
-        Fact::Prepared { base } => {
+        Fact::Prepared { base, offer } => {
             let mut text = vec![format!(
                 "base {}{} · {} files",
                 base.commit.short(),
@@ -62,6 +62,14 @@ pub fn lines(event: &Event, state: &State) -> Vec<String> {
                     .iter()
                     .map(|note| format!("note: {}", clean(note))),
             );
+            text.extend(offer.iter().map(|offer| {
+                let servers: Vec<String> = offer
+                    .servers
+                    .iter()
+                    .map(|by| format!("{} ({})", by.server, by.tools))
+                    .collect();
+                format!("tools of MCP servers: {}", clean(&servers.join(", ")))
+            }));
             text
         }
         Fact::CheckReported { report } => {

@@ -17,6 +17,7 @@ mod notify;
 mod onlooker;
 mod problem;
 mod view;
+mod zoo;
 
 use std::process::ExitCode;
 

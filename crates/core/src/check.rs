@@ -108,6 +108,9 @@ pub struct Observation {
     /// in `/`. Bounded by the harness.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub generated: Vec<String>,
+    /// Files of the tree that steer what runs in it (configuration, manifests) and that the command rewrote.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rewritten: Vec<String>,
 }
 
 /// One metric's value, or why it could not be read.

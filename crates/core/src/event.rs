@@ -1,11 +1,13 @@
 //! Events: past-tense facts, the only thing that is stored. Whatever a run is, it is because of these.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::check::CheckReport;
 use crate::goal::Goal;
 use crate::goal::change::Change;
-use crate::ids::{BlobId, RunId, Scope, TreeId, UnixMs};
+use crate::ids::{BlobId, CheckId, RunId, Scope, TreeId, UnixMs};
 use crate::notification::{Channel, Occasion, Sending};
 use crate::repo::{Base, Candidate, Delivered};
 use crate::turn::{CallHead, CallResult, ModelErrorKind, Usage};
@@ -47,6 +49,9 @@ pub enum Fact {
     Prepared {
         /// What it starts from.
         base: Base,
+        /// The tools that the goal's MCP servers offer. Fixed with this for the whole run, whatever they say later.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        offer: Option<Box<Offer>>,
     },
     /// A check was run, on the base or on a candidate.
     CheckReported {
@@ -245,6 +250,9 @@ pub struct Created {
     /// How the person is told of what happens: the goal's way, else the configuration's.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notify: Vec<Channel>,
+    /// The hidden files of checks, by the hash of what they held when the run began.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub hidden: BTreeMap<CheckId, BlobId>,
     /// The version of overnight.
     pub overnight: String,
 }
@@ -291,14 +299,14 @@ pub enum Notice {
     /// The claim was checked and does not hold.
     ClaimRejected {
         /// Checks that failed or could not tell, in the goal's order.
-        open: Vec<crate::ids::CheckId>,
+        open: Vec<CheckId>,
         /// Whether the verdicts are those of an earlier checkpoint, because nothing had changed since.
         same_tree: bool,
     },
     /// A checkpoint without a claim.
     Checkpoint {
         /// Checks that are not passed.
-        open: Vec<crate::ids::CheckId>,
+        open: Vec<CheckId>,
         /// Turns since the last one.
         turns: u32,
     },
@@ -348,4 +356,22 @@ pub enum Notice {
         /// What was claimed so far and did not hold, oldest first.
         failed: Vec<String>,
     },
+}
+
+/// What the MCP servers of a goal offered when the run began.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Offer {
+    /// The tools as the model is told of them.
+    pub tools: BlobId,
+    /// How many of them each server has, in the goal's order.
+    pub servers: Vec<OfferedBy>,
+}
+
+/// One server's part of an [`Offer`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OfferedBy {
+    /// The server's name.
+    pub server: String,
+    /// Its tools.
+    pub tools: u32,
 }

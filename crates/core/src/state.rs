@@ -65,6 +65,9 @@ pub struct State {
     pub sandbox: String,
     /// The person's repository.
     pub repo: Option<String>,
+    /// The hidden files of checks, by the hash of what they held when the run began.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub hidden: BTreeMap<CheckId, BlobId>,
     /// The base, once prepared.
     pub base: Option<Base>,
     /// Where the run is.
@@ -504,6 +507,7 @@ impl State {
             price: created.price,
             sandbox: created.sandbox.clone(),
             repo: created.repo.clone(),
+            hidden: created.hidden.clone(),
             base: None,
             phase: Phase::Preparing,
             then: None,

@@ -74,7 +74,13 @@ pub(crate) async fn perform(
     let say = |fact: Fact| send(Event::run(ports.clock.now(), fact));
     match effect {
         Effect::Prepare => match ports.site.prepare(state).await {
-            Ok(base) => say(Fact::Prepared { base }),
+            Ok(base) => match ports.site.offer(state).await {
+                Ok(offer) => {
+                    let offer = offer.map(Box::new);
+                    say(Fact::Prepared { base, offer });
+                }
+                Err(why) => say(failed("the MCP servers cannot be used", &why)),
+            },
             Err(why) => say(failed("the workspace could not be made", &why)),
         },
         Effect::Baseline => baseline(state, ports, &say).await,
@@ -143,7 +149,12 @@ fn failed(what: &str, why: &str) -> Fact {
 async fn baseline(state: &State, ports: &Ports, say: &(dyn Fn(Fact) + Send + Sync)) {
     let Some(base) = &state.base else { return };
     let known = |id: &CheckId| state.checks.get(id).is_some_and(|c| c.base.is_some());
-    let key = preflight::key(&state.goal, &base.tree, &ports.verifier.environment());
+    let key = preflight::key(
+        &state.goal,
+        &state.hidden,
+        &base.tree,
+        &ports.verifier.environment(),
+    );
     let reused = preflight::reuse(&state.goal, ports.shelf.as_ref(), &key, ports.clock.now());
     let (generated, was_kept) = match reused {
         Some(kept) => {

@@ -112,6 +112,7 @@ impl Verification<'_> {
         // Commands whose tests were told apart, for the canaries.
         let mut runners: Vec<&Probe> = Vec::new();
         let mut passed = true;
+        let mut faults = Vec::new();
         for probe in &probes {
             let checks: Vec<(usize, &Check, Option<Vec<Observation>>)> = probe
                 .checks
@@ -133,6 +134,10 @@ impl Verification<'_> {
                     observation: Some(&now),
                 });
             }
+            if let Some(oracle) = self.oracle {
+                let before = checks.iter().find_map(|(_, _, base)| base.as_deref());
+                faults.extend(steered(oracle, &now, before.unwrap_or_default()));
+            }
             if now.tests.is_some() && now.duration_ms <= REPEAT_MS_MAX {
                 runners.push(probe);
             }
@@ -141,10 +146,10 @@ impl Verification<'_> {
             None => return,
             Some(Err(detail)) => unknown(&detail),
             Some(Ok(found)) => {
-                let mut faults = Vec::new();
                 // Whether the tests can still fail is asked only when nothing else speaks against the work.
                 let asked = wanted(&CheckId::from(ORACLE_CHECK));
-                if asked && passed && found.offences.is_empty() && found.canary != found.laid {
+                let clean = found.offences.is_empty() && faults.is_empty();
+                if asked && passed && clean && found.canary != found.laid {
                     for probe in runners {
                         let seen = self.verifier.observe(&found.canary, probe).await;
                         faults.extend(canary_faults(&found.mark, &seen));
@@ -235,6 +240,33 @@ impl Verification<'_> {
             now.base_again.push(again);
         }
     }
+}
+
+/// Files that steer whatever runs next, left behind by the very command that was to find something out, and not by the
+/// same command on the base.
+fn steered(oracle: &dyn Oracle, now: &Observation, base: &[Observation]) -> Vec<String> {
+    let new: Vec<String> = now
+        .generated
+        .iter()
+        .filter(|path| !base.iter().any(|run| run.generated.contains(path)))
+        .cloned()
+        .collect();
+    let rewritten = now
+        .rewritten
+        .iter()
+        .filter(|path| !base.iter().any(|run| run.rewritten.contains(path)))
+        .cloned();
+    oracle
+        .steering(&new)
+        .into_iter()
+        .chain(rewritten)
+        .map(|path| {
+            format!(
+                "`{path}` was written while `{}` ran: it steers what runs after it",
+                now.command
+            )
+        })
+        .collect()
 }
 
 /// Judges what changed: by the goal's `keep` and `use` for the check that every goal has (`check` is `None`), or by a

@@ -7,7 +7,8 @@ use std::collections::BTreeSet;
 use overnight_core::goal::Goal;
 
 use crate::Tree;
-use crate::table::{folder_of, join, name_of};
+use crate::place::Places;
+use crate::table::{Class, class, folder_of, join, name_of};
 
 /// How much of a script is read for the names of others, bytes.
 const SCRIPT_BYTES_MAX: usize = 256 * 1024;
@@ -56,6 +57,34 @@ const GOLDEN_WORDS: &[&str] = &[
     "snapshots",
     "approved",
     "want",
+];
+/// Parts of names of what runners load.
+const RUNNER_WORDS: &[&str] = &[
+    "setup",
+    "teardown",
+    "env",
+    "environment",
+    "reporter",
+    "transform",
+    "transformer",
+    "preset",
+    "resolver",
+    "runner",
+    "config",
+    "global",
+    "mock",
+    "stub",
+    "polyfill",
+    "matcher",
+    "hook",
+    "serializer",
+    "sequencer",
+    "plugin",
+    "jest",
+    "vitest",
+    "mocha",
+    "loader",
+    "register",
 ];
 /// Extensions of programs that are written by hand in languages without a compiler.
 const PROGRAMS: &[&str] = &[
@@ -110,7 +139,8 @@ pub(crate) struct Scripts {
 
 impl Scripts {
     /// Finds them.
-    pub(crate) fn find(goal: &Goal, base: &dyn Tree) -> Self {
+    pub(crate) fn find(goal: &Goal, places: &Places) -> Self {
+        let base = places.base;
         let mut found = Scripts::default();
         let mut followed = BTreeSet::new();
         for check in goal.checks() {
@@ -140,6 +170,8 @@ impl Scripts {
             found.package_scripts(&folder, base);
             found.recipes(&folder, base);
         }
+        found.configured(places);
+        found.setup_programs(base);
         let first: Vec<String> = found.files.iter().take(SCRIPTS_MAX).cloned().collect();
         for script in first {
             if let Some(text) = base.read(&script, SCRIPT_BYTES_MAX)
@@ -200,6 +232,85 @@ impl Scripts {
         }
     }
 
+    /// Files that the configuration of runners names: what they load before the tests, and what they transform, mock,
+    /// resolve and report with.
+    fn configured(&mut self, places: &Places) {
+        let mut folders: BTreeSet<String> = self.folders.clone();
+        folders.insert(String::new());
+        let mut configurations = Vec::new();
+        for path in places.base_paths() {
+            let runner = match class(path) {
+                Some(Class::Config) => true,
+                Some(Class::Manifest(_)) => folders.contains(folder_of(path)),
+                _ => false,
+            };
+            if runner {
+                configurations.push(path.clone());
+            }
+        }
+        for path in configurations.iter().take(SCRIPTS_MAX) {
+            let Some(text) = places.base.read(path, SCRIPT_BYTES_MAX) else {
+                continue;
+            };
+            let text = String::from_utf8_lossy(&text).into_owned();
+            let folder = folder_of(path);
+            let words = text
+                .split(|c: char| c.is_whitespace() || "'\"`(),;[]{}=<>|".contains(c))
+                .filter(|word| word.contains(['/', '.']) && word.len() > 2);
+            for word in words {
+                self.words += 1;
+                if self.words > WORDS_MAX {
+                    return;
+                }
+                // `<rootDir>/x` was split at its brackets.
+                let word = word
+                    .strip_prefix("rootDir/")
+                    .unwrap_or(word)
+                    .trim_start_matches('/');
+                let Some(named) = normal(&join(folder, word)) else {
+                    continue;
+                };
+                let found = [
+                    "",
+                    ".js",
+                    ".ts",
+                    ".mjs",
+                    ".cjs",
+                    ".json",
+                    "/index.js",
+                    "/index.ts",
+                ]
+                .iter()
+                .map(|end| format!("{named}{end}"))
+                .find(|named| {
+                    name_of(named).contains('.')
+                        && places.base.exists(named)
+                        && class(named).is_none()
+                        && loaded_by_runners(named)
+                });
+                if let Some(found) = found {
+                    self.files.insert(found);
+                }
+            }
+        }
+    }
+
+    /// `setup.py` decides where a command runs it, itself or through what builds the package first.
+    fn setup_programs(&mut self, base: &dyn Tree) {
+        let runs = ["tox", "nox", "pip", "pip3", "setup.py"]
+            .iter()
+            .any(|program| self.programs.contains(*program));
+        if !runs {
+            return;
+        }
+        for folder in self.folders.clone() {
+            let path = join(&folder, "setup.py");
+            if base.exists(&path) {
+                self.files.insert(path);
+            }
+        }
+    }
+
     fn package_scripts(&mut self, folder: &str, base: &dyn Tree) {
         let Some(text) = base.read(&join(folder, "package.json"), SCRIPT_BYTES_MAX) else {
             return;
@@ -226,6 +337,16 @@ impl Scripts {
         ] {
             if let Some(text) = base.read(&join(folder, name), SCRIPT_BYTES_MAX) {
                 let text = String::from_utf8_lossy(&text).into_owned();
+                for line in text.lines() {
+                    let rest = ["include ", "-include ", "sinclude "]
+                        .iter()
+                        .find_map(|directive| line.strip_prefix(directive));
+                    for word in rest.into_iter().flat_map(str::split_whitespace) {
+                        if let Some(path) = normal(&join(folder, word)).filter(|p| base.exists(p)) {
+                            self.files.insert(path);
+                        }
+                    }
+                }
                 let recipes: String = text
                     .lines()
                     .filter(|l| l.starts_with([' ', '\t']))
@@ -236,6 +357,21 @@ impl Scripts {
             }
         }
     }
+}
+
+/// Whether a file that a runner's configuration names is one that it loads, rather than one that it measures or builds.
+fn loaded_by_runners(path: &str) -> bool {
+    let words = path.split(['/', '.', '-', '_']).map(str::to_lowercase);
+    let mut program = false;
+    for word in words {
+        let stem = word.trim_end_matches('s');
+        if RUNNER_WORDS.contains(&stem) || SCRIPT_WORDS.contains(&word.as_str()) {
+            return true;
+        }
+        // `setupTests`, `globalSetup`, `fileTransform`
+        program |= RUNNER_WORDS.iter().any(|w| w.len() > 4 && word.contains(w));
+    }
+    program
 }
 
 /// Whether a file that a command names decides its result, rather than being what it is about: `sh ci/check.sh` and

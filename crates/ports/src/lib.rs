@@ -4,6 +4,7 @@
 pub mod clock;
 pub mod forge;
 pub mod journal;
+pub mod mcp;
 pub mod model;
 pub mod notifier;
 pub mod oracle;

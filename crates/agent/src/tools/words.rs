@@ -4,6 +4,7 @@ use std::sync::PoisonError;
 use std::time::Duration;
 
 use overnight_core::judge::clip;
+use overnight_core::state::Note;
 use overnight_core::turn::{Help, PlanStep, Said};
 use overnight_ports::sandbox::{Background, Exit};
 use serde::Deserialize;
@@ -67,10 +68,23 @@ pub(crate) struct NotesArgs {
     replace: bool,
 }
 
-pub(crate) fn notes(args: NotesArgs) -> Outcome {
+/// `kept` are the notes so far.
+pub(crate) fn notes(args: NotesArgs, kept: &[Note]) -> Outcome {
     let text = clip(args.text.trim(), TEXT_BYTES_MAX);
     if text.is_empty() && !args.replace {
         return Outcome::failed("`text` is empty; nothing was noted.");
+    }
+    // Weak models note the same again and again, and would push out what they noted before.
+    let same = |note: &Note| note.text == text;
+    let is_kept = if args.replace {
+        kept.len() == 1 && kept.iter().all(same)
+    } else {
+        kept.iter().any(same)
+    };
+    if is_kept {
+        return Outcome::done(
+            "That is among your notes already. Notes change no file: go on with the work itself.",
+        );
     }
     Outcome::said(
         "Noted.",
@@ -126,7 +140,7 @@ fn limit(timeout_s: Option<f64>) -> Duration {
 }
 
 /// What a background command printed and how it ended, or that it has not within the limit.
-async fn ended(name: &str, background: &dyn Background, limit: Duration) -> Outcome {
+pub(super) async fn ended(name: &str, background: &dyn Background, limit: Duration) -> Outcome {
     let exit = tokio::time::timeout(limit, background.wait()).await.ok();
     Outcome {
         ok: true,
@@ -189,6 +203,24 @@ mod tests {
             }
         }
         async fn kill(&self) {}
+    }
+
+    #[test]
+    fn the_same_note_is_kept_once() {
+        let args = |text: &str, replace| NotesArgs {
+            text: text.to_owned(),
+            replace,
+        };
+        let kept = [Note {
+            turn: 1,
+            text: "Seen.".to_owned(),
+        }];
+        let again = notes(args(" Seen. ", false), &kept);
+        assert!(again.said.is_none() && again.ok);
+        assert!(notes(args("Seen.", true), &kept).said.is_none());
+        let more = [kept[0].clone(), kept[0].clone()];
+        assert!(notes(args("Seen.", true), &more).said.is_some());
+        assert!(notes(args("Seen", false), &kept).said.is_some());
     }
 
     #[test]

@@ -15,7 +15,8 @@ use overnight_core::goal::Read;
 use overnight_core::ids::TreeId;
 use overnight_core::tests::TestResults;
 use overnight_ports::sandbox::{
-    Cell, CellSpec, Command, Exit, Finished, Sandbox, SandboxError, Streams,
+    Cell, CellSpec, Command, Exit, Finished, Layer, Level, Sandbox, SandboxError, Streams,
+    WHOLE_WORKSPACE,
 };
 use overnight_ports::verifier::{Ask, Probe, Verifier};
 
@@ -70,29 +71,54 @@ impl CheckoutVerifier {
     }
 
     async fn try_observe(&self, tree: &TreeId, probe: &Probe) -> Result<Observation, Obstacle> {
-        let lent = Lent::make(&self.checkouts, tree).await?;
-        let observed = self.observe_in(&lent, probe).await;
-        lent.give_back().await;
+        let lent = Lent::make(&self.checkouts, tree, probe).await?;
+        if let Ask::File { path } = &probe.ask {
+            let seen = files::look(lent.checkout(), &probe.dir, path);
+            lent.give_back().await;
+            return seen;
+        }
+        let (observed, cell) = self.observe_in(&lent, probe).await;
+        let tidy = async move {
+            if let Some(cell) = cell {
+                cell.close().await;
+            }
+            lent.give_back().await;
+        };
+        match self.sandbox.level() {
+            // Whatever ran in the cell is dead; nobody has to wait until the kernel has taken its mounts apart.
+            Level::Full => drop(tokio::spawn(tidy)),
+            Level::None => tidy.await,
+        }
         observed
     }
 
-    async fn observe_in(&self, lent: &Lent, probe: &Probe) -> Result<Observation, Obstacle> {
-        if let Ask::File { path } = &probe.ask {
-            return files::look(lent.checkout(), &probe.dir, path);
-        }
+    async fn observe_in(
+        &self,
+        lent: &Lent,
+        probe: &Probe,
+    ) -> (Result<Observation, Obstacle>, Option<Box<dyn Cell>>) {
         let checkout = lent.checkout();
+        let mut layers = checkout.layers.clone();
+        let whole = checkout.upper.is_some().then(|| Layer {
+            at: WHOLE_WORKSPACE.to_owned(),
+            from: checkout.dir.clone(),
+        });
+        layers.extend(whole);
         let spec = CellSpec {
-            workspace: checkout.dir.clone(),
+            workspace: checkout.upper.as_ref().unwrap_or(&checkout.dir).clone(),
             inside: checkout.inside.clone(),
             private: checkout.private.clone(),
             base_layer: checkout.base_layer.clone(),
-            layers: checkout.layers.clone(),
+            layers,
             readonly: Vec::new(),
             network: checkout.network.clone(),
             env: checkout.env.clone(),
             hidden: checkout.hidden.clone(),
         };
-        let cell = self.sandbox.open(spec).await.map_err(|e| harness(&e))?;
+        let cell = match self.sandbox.open(spec).await {
+            Ok(cell) => cell,
+            Err(e) => return (Err(harness(&e)), None),
+        };
         let run = Run {
             cell: cell.as_ref(),
             checkout,
@@ -118,11 +144,19 @@ impl CheckoutVerifier {
             }),
             Ask::File { .. } => Ok(Observation::default()),
         };
-        cell.close().await;
-        let mut observation = done.map_err(|e| harness(&e))?;
-        observation.generated = lent.generated().await;
-        observation.generated.truncate(GENERATED_MAX);
-        Ok(observation)
+        if self.sandbox.level() == Level::None {
+            // What has left its process group may still be writing.
+            cell.close().await;
+        }
+        let observed = match done {
+            Ok(mut observation) => {
+                (observation.generated, observation.rewritten) = lent.left().await;
+                observation.generated.truncate(GENERATED_MAX);
+                Ok(observation)
+            }
+            Err(e) => Err(harness(&e)),
+        };
+        (observed, Some(cell))
     }
 }
 

@@ -15,6 +15,7 @@ use overnight_core::ids::TreeId;
 use overnight_core::tests::TestStatus;
 use overnight_ports::sandbox::{
     Background, Cell, CellSpec, Command, Exit, Finished, Level, Network, Sandbox, SandboxError,
+    Talk,
 };
 use overnight_ports::verifier::{Ask, Probe, Verifier};
 use tokio::io::AsyncWriteExt;
@@ -99,6 +100,10 @@ impl Cell for PlainCell {
         Err(SandboxError::Closed)
     }
 
+    async fn talk(&self, _: Command) -> Result<Talk, SandboxError> {
+        Err(SandboxError::Closed)
+    }
+
     async fn close(&self) {}
 }
 
@@ -121,6 +126,7 @@ impl Checkouts for Copies {
         Ok(Checkout {
             inside: "/workspace".into(),
             dir,
+            upper: None,
             private: home.join("private"),
             layers: Vec::new(),
             base_layer: None,

@@ -17,16 +17,21 @@ use super::manners::guidance;
 pub(super) struct GitGround {
     repo: PathBuf,
     run_dir: PathBuf,
-    home: PathBuf,
+    unreadable: Vec<PathBuf>,
     setup: Arc<Setup>,
 }
 
 impl GitGround {
-    pub fn new(repo: PathBuf, run_dir: PathBuf, home: PathBuf, setup: Arc<Setup>) -> Self {
+    pub fn new(
+        repo: PathBuf,
+        run_dir: PathBuf,
+        unreadable: Vec<PathBuf>,
+        setup: Arc<Setup>,
+    ) -> Self {
         GitGround {
             repo,
             run_dir,
-            home,
+            unreadable,
             setup,
         }
     }
@@ -58,7 +63,7 @@ impl GitGround {
                 hosts => Network::Hosts(hosts.to_vec()),
             },
             env: Default::default(),
-            hidden: super::hidden(&self.home, &self.repo),
+            hidden: self.unreadable.clone(),
         };
         if let Some(layer) = layer {
             if fresh {

@@ -30,6 +30,9 @@ pub async fn edit(args: EditArgs) -> anyhow::Result<u8> {
         println!("nothing has changed");
         return Ok(0);
     }
+    same_hidden(&kept, &text)?;
+    // A token that is missing is said before the run takes the new version over.
+    crate::assembly::connector(&goalfile::again(&text, &state.goal)?)?;
     let command = Command::Edit { text: text.clone() };
     let facts = decide(&state, &command).map_err(|refusal| usage(refusal.to_string()))?;
     for fact in &facts {
@@ -66,6 +69,22 @@ pub async fn edit(args: EditArgs) -> anyhow::Result<u8> {
             }
         },
         Err(e) => Err(e.into()),
+    }
+}
+
+/// What is hidden was read and kept when the run began: another name would mean nothing, and that is said.
+fn same_hidden(old: &str, new: &str) -> anyhow::Result<()> {
+    let (old, new) = (goalfile::parse(old)?, goalfile::parse(new)?);
+    let renamed = new.checks().find(|check| {
+        let before = old.check(&check.id).map(|c| &c.hidden);
+        before.is_some_and(|before| *before != check.hidden)
+    });
+    match renamed {
+        Some(check) => Err(usage(format!(
+            "check `{}`: what is `hidden` cannot be changed while a run is under way: leave it, or begin a new run",
+            check.id
+        ))),
+        None => Ok(()),
     }
 }
 

@@ -19,6 +19,7 @@ mod show;
 mod steer;
 mod verify;
 mod watch;
+mod zoo;
 
 use std::path::PathBuf;
 
@@ -50,6 +51,7 @@ pub async fn dispatch(command: Command) -> anyhow::Result<u8> {
         Command::New(args) => new::new(&args),
         Command::Config(args) => config::config(&args),
         Command::Doctor(args) => doctor::doctor(&args).await,
+        Command::Zoo(args) => zoo::zoo(args).await,
         Command::Completions(args) => completions::completions(&args),
         Command::Man(args) => man::man(&args),
     }

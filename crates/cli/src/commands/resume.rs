@@ -12,7 +12,7 @@ use overnight_store::RunStore;
 
 use super::run::see_through;
 use crate::args::{ResumeArgs, TakeUpArgs};
-use crate::assembly::{self, Parts};
+use crate::assembly::{self, Parts, hidden_files};
 use crate::clock::SystemClock;
 use crate::follow::Follower;
 use crate::goalfile;
@@ -73,8 +73,9 @@ pub async fn resume(args: ResumeArgs, word: Option<Command>) -> anyhow::Result<u
         .get(&state.goal_file)
         .context("the goal file in the journal")?;
     let text = String::from_utf8(text).context("the goal file in the journal")?;
-    let goal =
-        goalfile::parse(&text).with_context(|| format!("the goal of run {}", state.run.short()))?;
+    let goal = goalfile::again(&text, &state.goal)
+        .with_context(|| format!("the goal of run {}", state.run.short()))?;
+    let hidden_files = hidden_files::reopen(&goal, &state.hidden, &dir)?;
     let model = assembly::model(&state.model)?;
     let sandbox = assembly::sandbox(state.sandbox == "none").await?;
     let started_at = state.created_at;
@@ -84,6 +85,7 @@ pub async fn resume(args: ResumeArgs, word: Option<Command>) -> anyhow::Result<u
         store: store.clone(),
         goal,
         goal_file: text,
+        hidden_files,
         repo: state.repo.clone().map(PathBuf::from),
         model,
         sandbox,

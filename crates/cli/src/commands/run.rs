@@ -17,7 +17,7 @@ use overnight_ports::sandbox::Sandbox;
 use overnight_store::RunStore;
 
 use crate::args::RunArgs;
-use crate::assembly::{self, Parts};
+use crate::assembly::{self, Parts, hidden_files};
 use crate::clock::SystemClock;
 use crate::config::choice::{self, Chosen};
 use crate::config::{self, Settings};
@@ -110,15 +110,21 @@ pub async fn start(start: Start) -> anyhow::Result<u8> {
         notify,
         output,
     } = start;
+    // A token that is missing is said before there is a run.
+    assembly::connector(&goal.goal)?;
     let home = made_home()?;
     let repo = assembly::repository(&goal.goal, &folder)?;
     if let Some(repo) = &repo {
         overnight_workspace::ready(repo).map_err(|e| usage(e.to_string()))?;
     }
     let id = uuid::Uuid::now_v7().simple().to_string();
-    let store = Arc::new(RunStore::create(
-        &overnight_store::runs_dir(&home).join(&id),
-    )?);
+    let run_dir = overnight_store::runs_dir(&home).join(&id);
+    let store = Arc::new(RunStore::create(&run_dir)?);
+    let hidden_files = hidden_files::freeze(&goal.goal, repo.as_deref(), &run_dir);
+    let hidden_files = hidden_files.inspect_err(|_| {
+        // What is refused leaves no run behind; nothing has happened in it yet.
+        let _ = std::fs::remove_dir_all(&run_dir);
+    })?;
     let created = Created {
         version: EVENT_VERSION,
         run: RunId(id),
@@ -134,6 +140,7 @@ pub async fn start(start: Start) -> anyhow::Result<u8> {
         sandbox: sandbox.describe(),
         repo: repo.as_ref().map(|r| r.display().to_string()),
         notify: goal.goal.notify.clone().unwrap_or(notify),
+        hidden: hidden_files.hashes(&goal.goal),
         overnight: env!("CARGO_PKG_VERSION").to_owned(),
     };
     let parts = Parts {
@@ -141,6 +148,7 @@ pub async fn start(start: Start) -> anyhow::Result<u8> {
         store: store.clone(),
         goal: goal.goal,
         goal_file: goal.text,
+        hidden_files,
         repo,
         model,
         sandbox,
@@ -168,10 +176,11 @@ pub async fn see_through(
         }
         // Sandbox, policy and prompt are made of the contract: all of them anew, in this same process.
         let edited = engine.state().goal_file.clone();
+        let goal = engine.state().goal.clone();
         drop(engine);
         let text = store.get(&edited).context("the edited goal file")?;
         parts.goal_file = String::from_utf8(text).context("the edited goal file")?;
-        parts.goal = goalfile::parse(&parts.goal_file).context("the edited goal")?;
+        parts.goal = goalfile::again(&parts.goal_file, &goal).context("the edited goal")?;
         engine = Engine::go_on(assembly::ports(parts.clone())?).await?;
     };
     let printed = onlooker.leave();

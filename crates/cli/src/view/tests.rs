@@ -69,6 +69,7 @@ impl Story {
             sandbox: "namespaces+landlock(7)+seccomp".into(),
             repo: Some("/home/ann/shop".into()),
             notify: Vec::new(),
+            hidden: Default::default(),
             overnight: "0.1.0".into(),
         };
         let event = Event::run(START, Fact::RunCreated(Box::new(created)));
@@ -102,7 +103,7 @@ impl Story {
             identity: "Ann <ann@example.org>".into(),
             notes: vec![],
         };
-        self.tell(2 * S, Fact::Prepared { base })
+        self.tell(2 * S, Fact::Prepared { base, offer: None })
     }
 
     fn check(&mut self, id: &str, verdict: Verdict, reason: &str, measure: Measure) -> &mut Story {

@@ -219,3 +219,24 @@ turns:
     );
     assert_eq!(world.changes_on(&done.branch()), ["M shop.py"]);
 }
+
+#[test]
+fn a_background_command_that_ends_at_once_says_so_at_once() {
+    let world = World::new(&[("todo.txt", "open\n")]);
+    let server = model(
+        r#"
+turns:
+  - shell: {command: "echo no such port; exit 3", background: true}
+  - shell: {command: "sleep 30", background: true}
+  - shell: echo done > todo.txt
+  - claim_done: Do the work
+"#,
+    );
+    let goal = "---\noutcome: The work is done.\ndone:\n  - {file: todo.txt, contains: done}\nstop: {turns: 9, hours: 1}\n---\nGo on.\n";
+    world.run(&server, goal).exits(0);
+    let failed = told(&server, 2);
+    assert!(failed.contains("no such port"), "{failed}");
+    assert!(failed.contains("`bg1` ended with exit code 3"), "{failed}");
+    let going = told(&server, 3);
+    assert!(going.contains("Started as `bg2`"), "{going}");
+}

@@ -143,8 +143,9 @@ pub fn refusal(old: &Goal, new: &Goal) -> Option<String> {
             "`{key}` cannot be changed while a run is under way: {why}. Leave it, or begin a new run"
         ));
     }
-    let hidden = |goal: &Goal| -> BTreeSet<String> {
-        goal.checks().filter_map(|c| c.hidden.clone()).collect()
+    let hidden = |goal: &Goal| -> BTreeMap<CheckId, String> {
+        let named = |check: &Check| Some((check.id.clone(), check.hidden.clone()?));
+        goal.checks().filter_map(named).collect()
     };
     (hidden(old) != hidden(new)).then(|| {
         "what is `hidden` cannot be changed while a run is under way: the agent may have read it by now. Leave it, \

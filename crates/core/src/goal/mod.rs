@@ -348,9 +348,43 @@ pub struct Use {
     pub setup: Option<String>,
     /// `openai/NAME`, `scripted/FILE` …
     pub model: Option<String>,
-    /// MCP servers, by name or with their address.
+    /// MCP servers whose tools the model gets.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub mcp: Vec<serde_json::Value>,
+    pub mcp: Vec<McpServer>,
+}
+
+/// A server of `use.mcp`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct McpServer {
+    /// Begins the names of its tools: letters, digits, `-`, `_`. Unique within the goal.
+    pub name: String,
+    /// Where it is.
+    #[serde(flatten)]
+    pub at: McpAt,
+    /// The only tools of it that the model gets, by the server's own names; `None`: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tools: Option<Vec<String>>,
+    /// Limit of one call, seconds; `None`: the agent's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_s: Option<u64>,
+}
+
+/// Where a server is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "at")]
+pub enum McpAt {
+    /// Started in the agent's cell, and talked to over its standard streams.
+    Run {
+        /// Shell command line.
+        command: String,
+    },
+    /// Reached over HTTP by the harness, never by the agent.
+    Url {
+        /// Its address; the host is named in `use.network`.
+        url: String,
+        /// The environment variable that holds its bearer token.
+        token: Option<String>,
+    },
 }
 
 /// How to choose the next action.

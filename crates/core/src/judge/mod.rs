@@ -7,7 +7,7 @@ mod per_test;
 mod text;
 
 use crate::check::{Observation, Obstacle, Verdict};
-use crate::goal::{Check, CheckKind, FileIs};
+use crate::goal::{Check, CheckKind, FileIs, Role};
 use crate::measure::Measure;
 
 pub use diff::{judge_diff, licence};
@@ -153,7 +153,7 @@ pub fn judge(
         return Judgement::cannot_tell(obstacle, &now.output);
     }
     match &check.kind {
-        CheckKind::Run { .. } => exit_code(now, base),
+        CheckKind::Run { .. } => exit_code(check.role, now, base),
         CheckKind::Tests {
             must_pass,
             proves_change,
@@ -182,12 +182,12 @@ pub fn judge(
     }
 }
 
-fn exit_code(now: &Observation, base: Option<Baseline<'_>>) -> Judgement {
+fn exit_code(role: Role, now: &Observation, base: Option<Baseline<'_>>) -> Judgement {
     match now.exit {
         Some(0) => {
             // A test runner's exit code stands for tests: those of the base must still be among them.
             let hidden = match (&now.tests, base) {
-                (Some(tests), Some(base)) => per_test::behind_exit_code(now, tests, base),
+                (Some(tests), Some(base)) => per_test::behind_exit_code(role, now, tests, base),
                 _ => None,
             };
             hidden.unwrap_or_else(|| Judgement::new(Verdict::Pass, "exit code 0"))
@@ -242,7 +242,7 @@ mod tests {
     use super::*;
     use crate::check::Reading;
     use crate::goal::globs::Globs;
-    use crate::goal::{Aim, Better, Role};
+    use crate::goal::{Aim, Better};
     use crate::ids::CheckId;
     use crate::repo::Changed;
     use crate::tests::{TestResults, TestStatus};

@@ -112,6 +112,7 @@ pub(crate) fn created(goal: Goal) -> Created {
         sandbox: "namespaces+landlock(7)+seccomp".into(),
         repo: Some("shop".into()),
         notify: vec![],
+        hidden: Default::default(),
         overnight: "0.1.0".into(),
     }
 }
@@ -170,6 +171,7 @@ impl Journal {
         match words[0] {
             "prepared" => self.add(Fact::Prepared {
                 base: base(rest.contains(&"dirty")),
+                offer: None,
             }),
             "base" => self.add(reported(Target::Base, rest)),
             "baselined" => self.add(Fact::BaselineEnded {

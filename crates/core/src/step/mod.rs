@@ -71,7 +71,7 @@ fn apply(state: &mut State, event: &Event) -> Result<(), StepError> {
     let scope = &event.scope;
     match &event.fact {
         Fact::RunCreated(_) => return Err(StepError::NotCreated),
-        Fact::Prepared { base } => {
+        Fact::Prepared { base, .. } => {
             expect(state, event, matches!(state.phase, Phase::Preparing))?;
             state.base = Some(base.clone());
             state.phase = Phase::Baselining;

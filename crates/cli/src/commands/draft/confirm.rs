@@ -81,7 +81,7 @@ async fn look_again(path: &Path, words: &str, options: &Options) -> anyhow::Resu
                 );
             };
             match on_base(&goal, &folder, sandbox, Reuse::Kept, &each).await {
-                Ok(found) => Tried::Ran(Box::new(found)),
+                Ok(ran) => Tried::Ran(Box::new(ran.found)),
                 Err(error) => Tried::Not(clean(&format!("{error:#}"))),
             }
         }

@@ -47,13 +47,6 @@ pub fn unsupported(parsed: &Parsed) -> Vec<Diagnostic> {
                 "until then: - run: COMMAND, that runs a mutation tool of yours",
             );
         }
-        if check.hidden.is_some() {
-            cannot(
-                &format!("{path}.hidden"),
-                "hidden checks".to_owned(),
-                "remove the line, and verify the branch with the hidden tests afterwards",
-            );
-        }
         if let CheckKind::Later { kind, .. } = &check.kind {
             cannot(
                 &format!("{path}.{kind}"),
@@ -67,13 +60,6 @@ pub fn unsupported(parsed: &Parsed) -> Vec<Diagnostic> {
             "deliver",
             "`deliver: pull-request`".to_owned(),
             "deliver: branch, and open the pull request from the branch",
-        );
-    }
-    if !goal.uses.mcp.is_empty() {
-        cannot(
-            "use.mcp",
-            "MCP servers (`use.mcp`)".to_owned(),
-            "remove the line; programs can be called through `shell`",
         );
     }
     for key in &parsed.later {

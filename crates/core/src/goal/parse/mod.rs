@@ -11,6 +11,7 @@ mod place;
 mod quantity;
 mod reader;
 mod sections;
+mod servers;
 mod split;
 #[cfg(test)]
 pub(in crate::goal) mod tests;
