@@ -119,6 +119,10 @@ impl Executor for BuiltIn {
         self.model.answer(&request).await
     }
 
+    async fn reachable(&self) -> bool {
+        self.model.reachable().await
+    }
+
     fn last_answer(&self, turn: u64) -> Option<BlobId> {
         self.past
             .lock()

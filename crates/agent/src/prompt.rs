@@ -128,6 +128,16 @@ pub(crate) fn words(notice: &Notice, goal: &Goal) -> String {
             "The harness was restarted. Your files are as you left them; commands in the background are gone.".into()
         }
         Notice::Answer { text } => format!("The person answers: {text}"),
+        Notice::GoalEdited { changes } => {
+            let mut text = String::from(
+                "The person has changed the contract: what stands at the top is the new version, and the only one that \
+                 counts. Commands in the background were stopped. Changed:",
+            );
+            for change in changes {
+                let _ = write!(text, "\n- {change}");
+            }
+            text
+        }
         Notice::HistoryCut => "The history was too long and has been shortened.".into(),
         Notice::FreshStart { without } => format!(
             "{without} checkpoints went by without verified progress, so you start afresh: your earlier turns are no \

@@ -78,8 +78,8 @@ Examples:
     #[command(after_long_help = "\
 Examples:
   overnight resume
-  overnight resume last --json")]
-    Resume(ResumeArgs),
+  overnight resume last --now")]
+    Resume(TakeUpArgs),
     /// Asks a run to rest; `resume` goes on
     #[command(after_long_help = "\
 Examples:
@@ -92,6 +92,12 @@ Examples:
   overnight stop
   overnight stop last && overnight report last")]
     Stop(ResumeArgs),
+    /// Gives a run a new version of its goal file, obeyed before its next model call
+    #[command(after_long_help = "\
+Examples:
+  overnight edit last
+  overnight edit last goal.md && overnight resume last")]
+    Edit(EditArgs),
     /// Raises a run's budgets; one that was out of budget can be resumed then
     #[command(after_long_help = "\
 Examples:
@@ -307,6 +313,24 @@ pub struct ResumeArgs {
 }
 
 #[derive(Debug, Args)]
+pub struct TakeUpArgs {
+    #[command(flatten)]
+    pub resume: ResumeArgs,
+    /// Do not wait any longer: a wait for a limit, an outage or a time is over
+    #[arg(long)]
+    pub now: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct EditArgs {
+    /// The run: its id, its short id, or `last`
+    #[arg(default_value = "last")]
+    pub run: String,
+    /// The new version of the goal file; default: the kept one is opened in $VISUAL or $EDITOR
+    pub file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
 pub struct BudgetArgs {
     /// The run: its id, its short id, or `last`
     #[arg(default_value = "last")]
@@ -323,6 +347,9 @@ pub struct BudgetArgs {
     /// More hours: `+2`
     #[arg(long, value_name = "+N", value_parser = more_of)]
     pub hours: Option<f64>,
+    /// More hours at work: `+2`
+    #[arg(long, value_name = "+N", value_parser = more_of)]
+    pub active: Option<f64>,
 }
 
 fn more(text: &str) -> Result<u64, String> {

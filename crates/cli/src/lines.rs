@@ -6,6 +6,7 @@ use overnight_core::check::{Target, Verdict};
 use overnight_core::event::{Event, Fact, Notice};
 use overnight_core::ids::CheckId;
 use overnight_core::judge::{clip, plain};
+use overnight_core::notification::{Outcome, Sending};
 use overnight_core::repo::Delivered;
 use overnight_core::state::{Phase, State, Treatment, Why, is_own};
 use overnight_core::stop::StopReason;
@@ -189,6 +190,14 @@ pub fn lines(event: &Event, state: &State) -> Vec<String> {
             text
         }
         Fact::Woken => Vec::new(),
+        Fact::WaitCancelled => one("a person ended the wait".into()),
+        Fact::NetworkBack => one("the model's provider can be reached again".into()),
+        Fact::GoalEdited { changes, .. } => changes
+            .iter()
+            .map(|change| format!("goal edited: {}", clean(&change.line())))
+            .collect(),
+        Fact::Notifying { .. } => Vec::new(),
+        Fact::Notified { sendings, .. } => sendings.iter().map(told).collect(),
         Fact::Restarted { interrupted } => match interrupted.len() {
             0 => one("taken up again".into()),
             n => one(format!("taken up again; {n} interrupted calls")),
@@ -210,6 +219,18 @@ pub fn lines(event: &Event, state: &State) -> Vec<String> {
         Fact::DeliveryFailed { message } => one(format!("not delivered: {}", clean(message))),
         Fact::ReportWritten { path } => one(format!("report {path}")),
         Fact::HarnessFailed { message, .. } => one(format!("failed: {}", clean(message))),
+    }
+}
+
+/// What came of telling the person.
+pub fn told(sending: &Sending) -> String {
+    match &sending.outcome {
+        Outcome::Sent => format!("notified by {}", sending.by),
+        Outcome::Failed { why } => format!("not notified by {}: {}", sending.by, clean(why)),
+        Outcome::Unknown => format!(
+            "whether you were notified by {} is not known: the process died meanwhile",
+            sending.by
+        ),
     }
 }
 
@@ -254,7 +275,10 @@ fn told_line(notice: &Notice, state: &State) -> Option<String> {
         ),
         Notice::Replan { .. } => Some("nothing progresses: the model is to try another way".into()),
         Notice::HistoryCut => Some("the history was too long for the model and is cut".into()),
-        Notice::Restarted | Notice::BackgroundStopped { .. } | Notice::Answer { .. } => None,
+        Notice::Restarted
+        | Notice::BackgroundStopped { .. }
+        | Notice::Answer { .. }
+        | Notice::GoalEdited { .. } => None,
     }
 }
 

@@ -13,6 +13,7 @@ mod goalfile;
 mod home;
 mod interrupt;
 mod lines;
+mod notify;
 mod onlooker;
 mod problem;
 mod view;

@@ -2,6 +2,7 @@
 //! same orders, so recovery needs no second path.
 
 use crate::ids::{CheckId, Scope, TreeId};
+use crate::notification::Standing;
 use crate::state::SCOPE_CHECK;
 use crate::state::{CallProgress, Lane, Phase, State, Why};
 
@@ -41,6 +42,16 @@ pub enum Effect {
     Deliver,
     /// Write the report.
     WriteReport,
+    /// Find out, without a model call, when the model's provider can be reached again.
+    Probe {
+        /// Whose turn waits for it.
+        scope: Scope,
+    },
+    /// Tell the person.
+    Notify {
+        /// Which notification.
+        number: u32,
+    },
 }
 
 /// What is to be done now. Whatever is under way and not in this list any more is to be aborted.
@@ -48,6 +59,19 @@ pub fn due(state: &State) -> Vec<Effect> {
     if state.paused {
         return Vec::new();
     }
+    let mut due = work_due(state);
+    let open = |standing: &Standing| !matches!(standing, Standing::Over { .. });
+    due.extend(
+        state
+            .notifications
+            .iter()
+            .filter(|n| open(&n.standing))
+            .map(|n| Effect::Notify { number: n.number }),
+    );
+    due
+}
+
+fn work_due(state: &State) -> Vec<Effect> {
     match &state.phase {
         Phase::Preparing => vec![Effect::Prepare],
         Phase::Baselining => vec![Effect::Baseline],
@@ -70,8 +94,10 @@ pub fn due(state: &State) -> Vec<Effect> {
 }
 
 fn work(scope: &Scope, lane: &Lane) -> Option<Effect> {
-    if lane.wait.is_some() {
-        return None;
+    if let Some(wait) = &lane.wait {
+        return wait.probing.then(|| Effect::Probe {
+            scope: scope.clone(),
+        });
     }
     let open = lane
         .calls

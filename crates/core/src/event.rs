@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::check::CheckReport;
 use crate::goal::Goal;
+use crate::goal::change::Change;
 use crate::ids::{BlobId, CheckId, RunId, Scope, TreeId, UnixMs};
+use crate::notification::{Channel, Occasion, Sending};
 use crate::repo::{Base, Candidate, Delivered};
 use crate::turn::{CallHead, CallResult, ModelErrorKind, Usage};
 
@@ -135,6 +137,10 @@ pub enum Fact {
     },
     /// A wait is over: its time has come.
     Woken,
+    /// A person ended a wait before its time.
+    WaitCancelled,
+    /// The model's provider can be reached again: found out without a model call.
+    NetworkBack,
     /// The process that worked on the run was gone and another one has taken over.
     Restarted {
         /// Calls that were under way.
@@ -167,6 +173,29 @@ pub enum Fact {
     BudgetSet {
         /// All of them, as they are from now on.
         stop: crate::goal::Stop,
+    },
+    /// A person changed the contract: a new version of the goal file.
+    GoalEdited {
+        /// The contract, as the file says it. Its `brief` is empty here.
+        goal: Box<Goal>,
+        /// The goal file, whole.
+        goal_file: BlobId,
+        /// How it differs from the version before.
+        changes: Vec<Change>,
+    },
+    /// Somebody is about to be told of something.
+    Notifying {
+        /// Which notification of this run, from 1.
+        number: u32,
+        /// What it tells of.
+        occasion: Occasion,
+    },
+    /// What came of it.
+    Notified {
+        /// Which notification.
+        number: u32,
+        /// Channel by channel.
+        sendings: Vec<Sending>,
     },
     /// The result was delivered.
     Delivered {
@@ -218,6 +247,9 @@ pub struct Created {
     pub sandbox: String,
     /// The person's repository; `None` where the goal touches none.
     pub repo: Option<String>,
+    /// How the person is told of what happens: the goal's way, else the configuration's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notify: Vec<Channel>,
     /// The hidden files of checks, by the hash of what they held when the run began.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub hidden: BTreeMap<CheckId, BlobId>,
@@ -289,7 +321,7 @@ pub enum Notice {
     },
     /// Most of a budget is used.
     BudgetLow {
-        /// Which: `tokens`, `turns`, `usd`, `hours`.
+        /// Which: `tokens`, `turns`, `usd`, `hours`, `active`.
         budget: String,
         /// How much of it, percent.
         percent: u32,
@@ -301,6 +333,11 @@ pub enum Notice {
     },
     /// The process was restarted: background commands are gone.
     Restarted,
+    /// The person changed the contract.
+    GoalEdited {
+        /// What changed, in a line each.
+        changes: Vec<String>,
+    },
     /// The person's answer to the question.
     Answer {
         /// In the person's words.

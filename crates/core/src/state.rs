@@ -7,12 +7,13 @@ use serde::Serialize;
 
 use crate::check::{CheckReport, Obstacle, Target, Verdict};
 use crate::event::{Created, Notice, Price};
-use crate::goal::{Deliver, Goal, Role};
+use crate::goal::{Deliver, Goal, Role, Stop};
 use crate::ids::{BlobId, CheckId, RunId, Scope, TreeId, UnixMs};
 use crate::measure::Measure;
+use crate::notification::{Channel, Notification};
 use crate::repo::{Base, Changed, Delivered};
 use crate::stop::StopReason;
-use crate::turn::{CallHead, PlanStep, Usage};
+use crate::turn::{CallHead, PlanStep, Usage, WAIT_TOOL};
 
 /// How much text the notes hold, bytes; the oldest give way.
 pub const NOTES_BYTES_MAX: usize = 16 * 1024;
@@ -44,8 +45,12 @@ pub struct State {
     pub created_at: UnixMs,
     /// When the last event happened.
     pub last_at: UnixMs,
-    /// The contract, without its brief.
+    /// The contract, without its brief. Its limits are the ones in force.
     pub goal: Goal,
+    /// The limits as the goal file says them: what a person raised since stands only in `goal`.
+    pub file_stop: Stop,
+    /// The outcome of the goal's first version: it names the branch, whatever is edited.
+    pub first_outcome: String,
     /// The goal file, whole.
     pub goal_file: BlobId,
     /// What the person called it.
@@ -67,6 +72,10 @@ pub struct State {
     pub base: Option<Base>,
     /// Where the run is.
     pub phase: Phase,
+    /// A checkpoint that goes on once the checks of an edited goal have been run on the base.
+    pub then: Option<Why>,
+    /// Whether an edited goal has checks that were not run on the base yet.
+    pub rebaseline: bool,
     /// Whether a person paused it.
     pub paused: bool,
     /// Why it is ending or has ended.
@@ -97,6 +106,14 @@ pub struct State {
     pub delivery_error: Option<String>,
     /// Where the last report is.
     pub report: Option<String>,
+    /// How the person is told of what happens.
+    pub notify: Vec<Channel>,
+    /// The latest notifications, oldest first; every one that is not over.
+    pub notifications: Vec<Notification>,
+    /// How many were made.
+    pub notifications_made: u32,
+    /// Whether the person was told of the present wait, or row of waits.
+    pub told_waiting: bool,
 }
 
 /// Where a run is.
@@ -155,6 +172,10 @@ pub struct Lane {
     pub failures: u32,
     /// Attempts that failed in a way that waiting does not mend.
     pub malformed: u32,
+    /// How long attempts have been failing in a row, waits for a quota not counted, milliseconds.
+    pub failing_ms: u64,
+    /// How often a quota was waited for since a person spoke.
+    pub windows: u32,
     /// Whether a request is under way.
     pub asking: bool,
     /// Waits until then, and why.
@@ -212,6 +233,55 @@ pub struct Wait {
     pub since: UnixMs,
     /// What for, for people.
     pub why: String,
+    /// What kind of wait.
+    pub kind: WaitKind,
+    /// Its time has come, and the network was gone: it is over when the provider can be reached again.
+    pub probing: bool,
+}
+
+/// What is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WaitKind {
+    /// A time that the model named.
+    Time,
+    /// The provider's rate limit.
+    RateLimit,
+    /// The account's quota.
+    Quota,
+    /// The provider fails.
+    Outage,
+    /// The provider cannot be reached.
+    Network,
+    /// A command in the background.
+    Command,
+}
+
+impl WaitKind {
+    /// In a few words, for people.
+    pub fn words(self) -> &'static str {
+        match self {
+            WaitKind::Time => "a time that the model named",
+            WaitKind::RateLimit => "the provider's rate limit",
+            WaitKind::Quota => "the account's quota",
+            WaitKind::Outage => "the provider, which fails",
+            WaitKind::Network => "the network",
+            WaitKind::Command => "a command in the background",
+        }
+    }
+}
+
+/// What a run waits for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Waiting {
+    /// What kind of wait.
+    pub kind: WaitKind,
+    /// Since when: of a row of failures, the first.
+    pub from: UnixMs,
+    /// Until when, where that is known.
+    pub until: Option<UnixMs>,
+    /// More, for people: what the provider says, the command's name.
+    pub why: String,
 }
 
 /// One call of the last answer.
@@ -223,6 +293,8 @@ pub struct CallState {
     pub progress: CallProgress,
     /// It was under way when a process died: the workspace is put back to its last snapshot before it is run again.
     pub again: bool,
+    /// When it was begun.
+    pub began_at: UnixMs,
 }
 
 /// How far a call is.
@@ -426,6 +498,8 @@ impl State {
             created_at: at,
             last_at: at,
             goal: created.goal.clone(),
+            file_stop: created.goal.stop,
+            first_outcome: created.goal.outcome.clone(),
             goal_file: created.goal_file.clone(),
             goal_name: created.goal_name.clone(),
             model: created.model.clone(),
@@ -436,6 +510,8 @@ impl State {
             hidden: created.hidden.clone(),
             base: None,
             phase: Phase::Preparing,
+            then: None,
+            rebaseline: false,
             paused: false,
             stop: None,
             lanes: BTreeMap::from([(
@@ -457,6 +533,10 @@ impl State {
             delivered: None,
             delivery_error: None,
             report: None,
+            notify: created.notify.clone(),
+            notifications: Vec::new(),
+            notifications_made: 0,
+            told_waiting: false,
         }
     }
 
@@ -464,7 +544,7 @@ impl State {
     pub fn branch(&self) -> String {
         format!(
             "overnight/{}-{}",
-            slug(&self.goal.outcome),
+            slug(&self.first_outcome),
             self.run.short()
         )
     }
@@ -485,7 +565,7 @@ impl State {
         match &self.phase {
             Phase::Preparing => "preparing",
             Phase::Baselining => "baselining",
-            Phase::Working if self.lanes.values().any(|l| l.wait.is_some()) => "waiting",
+            Phase::Working if self.waiting().is_some() => "waiting",
             Phase::Working => "working",
             Phase::Checking(_) => "checking",
             Phase::Delivering => "delivering",
@@ -525,12 +605,50 @@ impl State {
         self.repo.is_some() && self.goal.deliver != Deliver::None
     }
 
-    /// The time at which the wall-clock budget is used up if the run stays active, counted from `last_at`.
+    /// What the run waits for while it works on nothing: the first lane's wait.
+    pub fn waiting(&self) -> Option<Waiting> {
+        if self.phase != Phase::Working {
+            return None;
+        }
+        self.lanes.values().find_map(|lane| {
+            let running = |c: &&CallState| c.progress == CallProgress::Running;
+            let call = lane.calls.iter().find(running);
+            match (&lane.wait, call.filter(|c| c.head.name == WAIT_TOOL)) {
+                (Some(wait), _) => {
+                    let failing = match wait.kind {
+                        WaitKind::RateLimit | WaitKind::Outage | WaitKind::Network => {
+                            lane.failing_ms
+                        }
+                        WaitKind::Time | WaitKind::Quota | WaitKind::Command => 0,
+                    };
+                    Some(Waiting {
+                        kind: wait.kind,
+                        from: wait.since.min(self.last_at.saturating_sub(failing)),
+                        until: (!wait.probing).then_some(wait.until),
+                        why: wait.why.clone(),
+                    })
+                }
+                (None, Some(call)) => Some(Waiting {
+                    kind: WaitKind::Command,
+                    from: call.began_at,
+                    until: None,
+                    why: call.head.line.clone(),
+                }),
+                (None, None) => None,
+            }
+        })
+    }
+
+    /// The time at which a budget of time is used up if nothing else happens, counted from `last_at`.
     pub fn deadline(&self) -> UnixMs {
         const MS_PER_HOUR: f64 = 3_600_000.0;
-        let limit = (self.goal.stop.hours * MS_PER_HOUR) as u64;
+        let ms = |hours: f64| (hours * MS_PER_HOUR) as u64;
         let used = self.spent.active_ms.saturating_add(self.spent.waiting_ms);
-        self.last_at.saturating_add(limit.saturating_sub(used))
+        let left = ms(self.goal.stop.hours).saturating_sub(used);
+        let active = self.goal.stop.active.filter(|_| self.waiting().is_none());
+        let active = active.map(|hours| ms(hours).saturating_sub(self.spent.active_ms));
+        self.last_at
+            .saturating_add(active.map_or(left, |active| active.min(left)))
     }
 
     /// The next moment at which something is due without anything else happening.
@@ -538,11 +656,18 @@ impl State {
         if self.paused || self.stop.is_some() || !matches!(self.phase, Phase::Working) {
             return None;
         }
-        let waits = self
-            .lanes
-            .values()
-            .filter_map(|l| l.wait.as_ref().map(|w| w.until));
-        waits.chain([self.deadline()]).min()
+        let waits = self.lanes.values().filter_map(|lane| {
+            let wait = lane.wait.as_ref()?;
+            let patience = crate::step::OUTAGE_MS_MAX.saturating_sub(lane.failing_ms);
+            Some(match wait.probing {
+                true => self.last_at.saturating_add(patience),
+                false => wait.until,
+            })
+        });
+        let told = self.told_waiting || self.notify.is_empty();
+        let long = self.waiting().filter(|_| !told);
+        let long = long.map(|w| w.from.saturating_add(crate::notification::WAITING_MS_MIN));
+        waits.chain([self.deadline()]).chain(long).min()
     }
 }
 

@@ -17,10 +17,12 @@ use overnight_ports::clock::Clock;
 use overnight_ports::forge::{Delivery, Forge};
 use overnight_ports::journal::Journal;
 use overnight_ports::model::Answer;
+use overnight_ports::notifier::Notifier;
 use overnight_ports::oracle::Oracle;
 use overnight_ports::site::{Executor, Site};
 use overnight_ports::verifier::Verifier;
 
+use crate::notification::notify;
 use crate::preflight::{self, Shelf};
 use crate::verification::{Verification, Verified};
 
@@ -28,6 +30,11 @@ use crate::verification::{Verification, Verified};
 const TEXT_BYTES_MAX: usize = 2 * 1024;
 /// Length of a commit's subject, characters: what `git log --oneline` shows well.
 const SUBJECT_CHARS_MAX: usize = 72;
+
+/// How long after a look at the network the next one is, at first, milliseconds; doubled with every one.
+const PROBE_FIRST_MS: u64 = 5_000;
+/// The longest time between two looks, milliseconds.
+const PROBE_MAX_MS: u64 = 60_000;
 
 /// Everything that a run needs of the world.
 pub struct Ports {
@@ -45,6 +52,8 @@ pub struct Ports {
     pub oracle: Arc<dyn Oracle>,
     /// Where the result goes.
     pub forge: Arc<dyn Forge>,
+    /// How the person is told.
+    pub notifier: Arc<dyn Notifier>,
     /// Where results of earlier preflights are kept.
     pub shelf: Arc<dyn Shelf>,
     /// How the report writes a time.
@@ -93,6 +102,19 @@ pub(crate) async fn perform(
             Err(why) => say(failed("the work could not be looked at", &why)),
         },
         Effect::Verify { tree } => verify(state, ports, last, tree, &say).await,
+        Effect::Probe { scope } => {
+            until_reachable(ports).await;
+            send(Event {
+                scope: scope.clone(),
+                at: ports.clock.now(),
+                fact: Fact::NetworkBack,
+            });
+        }
+        Effect::Notify { number } => {
+            if let Some(fact) = notify(state, ports, *number).await {
+                say(fact);
+            }
+        }
         Effect::Deliver => deliver(state, ports, &say).await,
         Effect::WriteReport => match write_report(ports) {
             Ok(path) => say(Fact::ReportWritten { path }),
@@ -103,6 +125,17 @@ pub(crate) async fn perform(
                 });
             }
         },
+    }
+}
+
+/// Looks again and again, ever less often, until the model's provider can be reached. How long is enough is decided
+/// elsewhere: this is given up then.
+async fn until_reachable(ports: &Ports) {
+    let mut pause = PROBE_FIRST_MS;
+    while !ports.executor.reachable().await {
+        let next = ports.clock.now().saturating_add(pause);
+        ports.clock.sleep_until(next).await;
+        pause = (pause * 2).min(PROBE_MAX_MS);
     }
 }
 

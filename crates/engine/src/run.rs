@@ -8,8 +8,9 @@ use std::time::Duration;
 use overnight_core::effect::{Effect, due};
 use overnight_core::event::{Created, Event, Fact};
 use overnight_core::ids::{BlobId, Scope};
+use overnight_core::notification::Standing;
 use overnight_core::state::{CallProgress, Phase, State};
-use overnight_core::step::{Command, StepError, begin, decide, recover, step};
+use overnight_core::step::{Command, StepError, begin, decide, ready_for_edit, recover, step};
 use overnight_core::stop::StopReason;
 use overnight_ports::journal::{Journal, JournalError};
 use tokio::sync::mpsc;
@@ -40,6 +41,9 @@ pub enum Ended {
     Stopped(StopReason),
     /// A person paused it.
     Paused,
+    /// A person changed the contract: the ports are to be put together anew, and the run goes on with
+    /// [`Engine::go_on`].
+    Edited,
 }
 
 /// Why the loop could not go on.
@@ -54,6 +58,9 @@ pub enum EngineError {
     /// The run has no event at all.
     #[error("the run has no events: it was killed before it began; start it afresh")]
     Empty,
+    /// A blob could not be put.
+    #[error("the goal file cannot be kept: {0}")]
+    Kept(String),
     /// The workspace of an earlier process.
     #[error("the run's workspace cannot be taken up again: {0}")]
     Site(String),
@@ -71,6 +78,10 @@ pub struct Engine {
     ports: Arc<Ports>,
     candidate: Arc<LastCandidate>,
     under_way: BTreeMap<Effect, AbortHandle>,
+    /// A new version of the contract waits for what is under way: nothing begins meanwhile.
+    holding: bool,
+    /// The contract was changed: these ports are of the version before.
+    edited: bool,
     to_loop: mpsc::UnboundedSender<Message>,
     from_effects: mpsc::UnboundedReceiver<Message>,
 }
@@ -94,6 +105,14 @@ impl Engine {
 
     /// Takes up a run that a process before this one worked on.
     pub async fn resume(ports: Ports, watcher: &mut dyn Watcher) -> Result<Engine, EngineError> {
+        let mut engine = Self::go_on(ports).await?;
+        let events = recover(&engine.state, engine.ports.clock.now());
+        engine.advance(events, &[], watcher)?;
+        Ok(engine)
+    }
+
+    /// Goes on with a run that this very process has worked on until now, with ports that were put together anew.
+    pub async fn go_on(ports: Ports) -> Result<Engine, EngineError> {
         let (state, deltas) = replay(ports.journal.as_ref(), |event| ports.executor.learn(event))?;
         let may_go_on = !state.ended() || state.stop.as_ref().is_some_and(StopReason::resumable);
         if state.base.is_some() && may_go_on {
@@ -103,10 +122,7 @@ impl Engine {
                 .await
                 .map_err(EngineError::Site)?;
         }
-        let mut engine = Self::over(ports, state);
-        let events = recover(&engine.state, engine.ports.clock.now());
-        engine.advance(events, &[], watcher)?;
-        Ok(engine)
+        Ok(Self::over(ports, state))
     }
 
     fn over(ports: Ports, state: State) -> Engine {
@@ -116,6 +132,8 @@ impl Engine {
             ports: Arc::new(ports),
             candidate: Arc::default(),
             under_way: BTreeMap::new(),
+            holding: false,
+            edited: false,
             to_loop,
             from_effects,
         }
@@ -149,6 +167,15 @@ impl Engine {
                 Vec::new()
             }
         };
+        if let Command::Edit { text } = command
+            && !facts.is_empty()
+        {
+            self.ports
+                .journal
+                .put(text.as_bytes())
+                .map_err(|e| EngineError::Kept(e.to_string()))?;
+            self.edited = true;
+        }
         let events: Vec<Event> = facts
             .into_iter()
             .map(|fact| Event::run(now, fact))
@@ -171,7 +198,14 @@ impl Engine {
         let clock = self.ports.clock.clone();
         self.look_for_commands(watcher)?;
         self.start_due(watcher)?;
-        while !self.state.ended() && !self.state.paused {
+        while !self.at_rest() {
+            if self.state.ended() && !self.telling() {
+                // What could not be taken up while the run was ending is answered now.
+                self.look_for_commands(watcher)?;
+                if self.at_rest() || (self.state.ended() && !self.telling()) {
+                    break;
+                }
+            }
             let wake = self.state.wakes_at();
             tokio::select! {
                 message = self.from_effects.recv() => {
@@ -184,10 +218,14 @@ impl Engine {
                     let woken = Event::run(clock.now(), Fact::Woken);
                     self.advance(vec![woken], &[], watcher)?;
                 }
-                Some(()) = interrupt.recv() => self.command(&Command::Pause, watcher)?,
+                Some(()) = interrupt.recv() => match self.state.ended() {
+                    // The person does not want to wait until somebody was told of the end.
+                    true => break,
+                    false => self.command(&Command::Pause, watcher)?,
+                },
             }
         }
-        if self.state.paused {
+        if self.state.paused && !self.edited {
             self.come_to_rest(watcher, interrupt).await?;
         }
         for (_, handle) in std::mem::take(&mut self.under_way) {
@@ -195,9 +233,21 @@ impl Engine {
         }
         self.ports.site.close().await;
         Ok(match &self.state.stop {
+            _ if self.edited => Ended::Edited,
             Some(reason) if self.state.ended() => Ended::Stopped(reason.clone()),
             _ => Ended::Paused,
         })
+    }
+
+    /// Whether this loop is over although the run may not be.
+    fn at_rest(&self) -> bool {
+        self.state.paused || self.edited
+    }
+
+    /// Whether the person is yet to be told of something.
+    fn telling(&self) -> bool {
+        let open = |standing: &Standing| !matches!(standing, Standing::Over { .. });
+        self.state.notifications.iter().any(|n| open(&n.standing))
     }
 
     /// Lets what is under way end by itself for a while, so that no answer is lost and no call is cut.
@@ -262,9 +312,48 @@ impl Engine {
 
     fn look_for_commands(&mut self, watcher: &mut dyn Watcher) -> Result<(), EngineError> {
         for waiting in self.ports.journal.commands()? {
+            if self.edited {
+                // What comes after a new version of the contract is heard by the loop that works under it.
+                break;
+            }
+            let edit = matches!(waiting.command, Command::Edit { .. });
+            if edit && !self.ready_for_edit() {
+                if !self.holding {
+                    self.start_due(watcher)?;
+                }
+                continue;
+            }
             self.commanded(&waiting.command, &[waiting.id], watcher)?;
+            if edit && !self.edited {
+                // It was refused: what was held back begins.
+                self.holding = false;
+                self.start_due(watcher)?;
+            }
         }
         Ok(())
+    }
+
+    /// Whether the contract can be changed now: nothing is under way that would have to be paid for twice, or whose
+    /// effect would be unknown. What is under way may end; nothing else begins meanwhile.
+    fn ready_for_edit(&mut self) -> bool {
+        if !ready_for_edit(&self.state) {
+            self.holding = false;
+            return false;
+        }
+        let again = |effect: &Effect| {
+            matches!(
+                effect,
+                Effect::Baseline | Effect::Verify { .. } | Effect::Probe { .. }
+            )
+        };
+        self.holding = true;
+        if self.under_way.keys().any(|effect| !again(effect)) {
+            return false;
+        }
+        for (_, handle) in std::mem::take(&mut self.under_way) {
+            handle.abort();
+        }
+        true
     }
 
     fn start_due(&mut self, watcher: &mut dyn Watcher) -> Result<(), EngineError> {
@@ -293,7 +382,10 @@ impl Engine {
                 states.push(state.clone());
                 batch.push(event);
             }
-            let wanted = due(&state);
+            let mut wanted = due(&state);
+            if self.holding {
+                wanted.clear();
+            }
             starting.retain(|effect| wanted.contains(effect));
             for effect in wanted {
                 if self.under_way.contains_key(&effect) || starting.contains(&effect) {
@@ -415,6 +507,9 @@ fn stale(state: &State, event: &Event) -> bool {
         Fact::BaselineEnded { .. } => state.phase != Phase::Baselining,
         Fact::Delivered { .. } | Fact::DeliveryFailed { .. } => state.phase != Phase::Delivering,
         Fact::ReportWritten { .. } => state.phase != Phase::Reporting,
+        Fact::NetworkBack => {
+            !working || !lane.is_some_and(|l| l.wait.as_ref().is_some_and(|w| w.probing))
+        }
         _ => false,
     }
 }
@@ -442,13 +537,22 @@ fn begins(state: &State, effect: &Effect) -> Option<Fact> {
             turn: *turn,
             index: *index,
         }),
+        Effect::Notify { number } => {
+            let found = state.notifications.iter().find(|n| n.number == *number)?;
+            Some(Fact::Notifying {
+                number: *number,
+                occasion: found.occasion,
+            })
+        }
         _ => None,
     }
 }
 
 fn scope(effect: &Effect) -> Scope {
     match effect {
-        Effect::AskModel { scope, .. } | Effect::Call { scope, .. } => scope.clone(),
+        Effect::AskModel { scope, .. } | Effect::Call { scope, .. } | Effect::Probe { scope } => {
+            scope.clone()
+        }
         _ => Scope::Run,
     }
 }

@@ -7,6 +7,7 @@ pub mod forge;
 pub mod journal;
 pub mod mcp;
 pub mod model;
+pub mod notifier;
 pub mod oracle;
 pub mod sandbox;
 pub mod site;

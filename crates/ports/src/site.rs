@@ -48,6 +48,11 @@ pub trait Executor: Send + Sync {
     fn learn(&self, event: &Event);
     /// Asks the model for the next answer.
     async fn answer(&self, state: &State) -> Result<Answer, ModelError>;
+    /// Whether the model's provider can be reached, found out without a model call and within seconds. Who cannot tell
+    /// says yes.
+    async fn reachable(&self) -> bool {
+        true
+    }
     /// The blob of a turn's answer, if that turn is the latest.
     fn last_answer(&self, turn: u64) -> Option<BlobId>;
     /// One line for people: `shell cargo test`.

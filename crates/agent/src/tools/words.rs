@@ -18,7 +18,7 @@ const TEXT_BYTES_MAX: usize = 8 * 1024;
 /// Steps of a plan.
 const STEPS_MAX: usize = 40;
 /// How long `wait` waits for a command if the model names no limit, seconds.
-const WAIT_DEFAULT_S: f64 = 600.0;
+const WAIT_DEFAULT_S: f64 = 3600.0;
 /// The longest limit that the model may name, seconds.
 const WAIT_MAX_S: f64 = 4.0 * 3600.0;
 
@@ -226,11 +226,11 @@ mod tests {
     #[test]
     fn a_wait_has_a_limit() {
         let seconds = |given| limit(given).as_secs_f64();
-        assert_eq!(seconds(None), 600.0);
+        assert_eq!(seconds(None), WAIT_DEFAULT_S);
         assert_eq!(seconds(Some(5.0)), 5.0);
         assert_eq!(seconds(Some(1e9)), 4.0 * 3600.0);
         for odd in [0.0, -1.0, f64::NAN, f64::INFINITY] {
-            assert_eq!(seconds(Some(odd)), 600.0);
+            assert_eq!(seconds(Some(odd)), WAIT_DEFAULT_S);
         }
     }
 

@@ -34,6 +34,7 @@ pub use servers::{connector, tried as try_servers};
 pub use setup::Setup;
 
 use crate::clock::{SystemClock, local_time};
+use crate::notify::Messenger;
 use crate::problem::usage;
 
 /// The sandbox that this machine offers, or none if the person says so.
@@ -100,6 +101,7 @@ fn is_bare(dir: &Path) -> bool {
 }
 
 /// What a run is put together from.
+#[derive(Clone)]
 pub struct Parts {
     /// `$OVERNIGHT_HOME`.
     pub home: PathBuf,
@@ -171,6 +173,7 @@ pub fn ports(parts: Parts) -> anyhow::Result<Ports> {
         ),
         oracle: Arc::new(GitOracle::new(&run_dir)),
         forge: Arc::new(LocalForge::new(repo, &run_dir, goal.deliver)),
+        notifier: Arc::new(Messenger),
         shelf,
         time: local_time,
     })

@@ -66,6 +66,7 @@ pub async fn demo(args: DemoArgs) -> anyhow::Result<u8> {
         model: assembly::model(assembly::DEMO_MODEL)?,
         price: None,
         sandbox,
+        notify: Vec::new(),
         shelf: Arc::new(NoShelf),
         // The lines are the story: a screen would be gone before it is read.
         output: Output::of(args.json, true),

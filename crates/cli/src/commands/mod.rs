@@ -6,6 +6,7 @@ mod config;
 mod demo;
 mod doctor;
 mod draft;
+mod edit;
 mod lint;
 mod log;
 mod man;
@@ -39,7 +40,8 @@ pub async fn dispatch(command: Command) -> anyhow::Result<u8> {
         Command::Show(args) => show::show(&args).await,
         Command::Log(args) => log::log(&args).await,
         Command::Report(args) => report::report(&args),
-        Command::Resume(args) => resume::resume(args, None).await,
+        Command::Resume(args) => resume::take_up(args).await,
+        Command::Edit(args) => edit::edit(args).await,
         Command::Pause(args) => steer::pause(&args.run).await,
         Command::Stop(args) => steer::stop(args).await,
         Command::Budget(args) => steer::budget(args).await,

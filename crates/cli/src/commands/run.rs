@@ -8,6 +8,7 @@ use anyhow::Context;
 use overnight_core::event::{Created, EVENT_VERSION, Price};
 use overnight_core::goal::Goal;
 use overnight_core::ids::RunId;
+use overnight_core::notification::Channel;
 use overnight_engine::{Ended, Engine, Shelf};
 use overnight_ports::clock::Clock;
 use overnight_ports::journal::BlobSink;
@@ -37,6 +38,8 @@ pub struct Start {
     pub price: Option<Price>,
     pub sandbox: Arc<dyn Sandbox>,
     pub shelf: Arc<dyn Shelf>,
+    /// How the person is told where the goal does not say.
+    pub notify: Vec<Channel>,
     pub output: Output,
 }
 
@@ -89,6 +92,7 @@ pub async fn run_file(args: RunArgs) -> anyhow::Result<u8> {
         price,
         sandbox,
         shelf,
+        notify: settings.notify(),
         output: Output::of(args.json, args.plain),
     })
     .await
@@ -103,6 +107,7 @@ pub async fn start(start: Start) -> anyhow::Result<u8> {
         price,
         sandbox,
         shelf,
+        notify,
         output,
     } = start;
     // A token that is missing is said before there is a run.
@@ -134,6 +139,7 @@ pub async fn start(start: Start) -> anyhow::Result<u8> {
         price,
         sandbox: sandbox.describe(),
         repo: repo.as_ref().map(|r| r.display().to_string()),
+        notify: goal.goal.notify.clone().unwrap_or(notify),
         hidden: hidden_files.hashes(&goal.goal),
         overnight: env!("CARGO_PKG_VERSION").to_owned(),
     };
@@ -148,21 +154,35 @@ pub async fn start(start: Start) -> anyhow::Result<u8> {
         sandbox,
         shelf,
     };
-    let ports = assembly::ports(parts)?;
+    let ports = assembly::ports(parts.clone())?;
     let mut onlooker = Onlooker::new(output, View::default(), None);
     let engine = Engine::create(ports, created, onlooker.watcher())?;
-    see_through(engine, onlooker, &store).await
+    see_through(engine, onlooker, parts).await
 }
 
 /// Works until the end and says how it ended.
 pub async fn see_through(
     mut engine: Engine,
     mut onlooker: Onlooker,
-    store: &RunStore,
+    mut parts: Parts,
 ) -> anyhow::Result<u8> {
     onlooker.heed_signals();
-    let (watcher, interrupt) = onlooker.parts();
-    let ended = engine.run(watcher, interrupt).await?;
+    let store = parts.store.clone();
+    let ended = loop {
+        let (watcher, interrupt) = onlooker.parts();
+        let ended = engine.run(watcher, interrupt).await?;
+        if ended != Ended::Edited {
+            break ended;
+        }
+        // Sandbox, policy and prompt are made of the contract: all of them anew, in this same process.
+        let edited = engine.state().goal_file.clone();
+        let goal = engine.state().goal.clone();
+        drop(engine);
+        let text = store.get(&edited).context("the edited goal file")?;
+        parts.goal_file = String::from_utf8(text).context("the edited goal file")?;
+        parts.goal = goalfile::again(&parts.goal_file, &goal).context("the edited goal")?;
+        engine = Engine::go_on(assembly::ports(parts.clone())?).await?;
+    };
     let printed = onlooker.leave();
     if printed == Printed::Json {
         println!("{}", serde_json::to_string(&store.summary()?)?);
@@ -183,7 +203,7 @@ pub async fn see_through(
             }
             Ok(reason.exit_code() as u8)
         }
-        Ended::Paused => {
+        Ended::Paused | Ended::Edited => {
             if printed != Printed::Json {
                 let run = state.run.short();
                 println!("\npaused; `overnight resume {run}` goes on");

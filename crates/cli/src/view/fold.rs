@@ -89,6 +89,8 @@ pub struct Used {
     pub turns: u64,
     /// Tokens.
     pub tokens: u64,
+    /// Those of them that were not read from the provider's cache.
+    pub billed: u64,
     /// US dollars, if the price is known.
     pub usd: Option<f64>,
     /// Whether the model costs nothing because it is a script.
@@ -170,7 +172,7 @@ impl View {
         self.status = state.status();
         self.at = event.at;
         let lane = state.lanes.get(&Scope::Run);
-        self.waits_until = lane.and_then(|l| l.wait.as_ref()).map(|w| w.until);
+        self.waits_until = state.waiting().and_then(|waiting| waiting.until);
         self.time = time(state);
         self.checks = checks(state);
         self.standing = standing(state);
@@ -210,9 +212,8 @@ fn time(state: &State) -> Time {
     if state.paused || state.ended() {
         return Time::Nothing;
     }
-    let waits = state.lanes.values().any(|l| l.wait.is_some());
     match state.phase {
-        Phase::Working if waits => Time::Wait,
+        Phase::Working if state.waiting().is_some() => Time::Wait,
         _ => Time::Work,
     }
 }
@@ -365,6 +366,7 @@ fn used(state: &State) -> Used {
     Used {
         turns: state.spent.turns,
         tokens: state.spent.usage.total(),
+        billed: state.spent.usage.billed(),
         usd: state.price.map(|_| state.spent.usd),
         scripted: state.scripted,
         active_ms: state.spent.active_ms,

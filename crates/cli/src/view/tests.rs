@@ -68,6 +68,7 @@ impl Story {
             }),
             sandbox: "namespaces+landlock(7)+seccomp".into(),
             repo: Some("/home/ann/shop".into()),
+            notify: Vec::new(),
             hidden: Default::default(),
             overnight: "0.1.0".into(),
         };

@@ -3,6 +3,7 @@
 //! [`parse`](parse::parse) reads the file; [`lint`](lint::lint) judges it. The names of the keys are public: people
 //! and scripts write them.
 
+pub mod change;
 pub mod diagnostic;
 pub mod globs;
 pub mod lint;
@@ -14,6 +15,7 @@ mod yaml;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::CheckId;
+use crate::notification::Channel;
 
 /// Size limit of a goal file, bytes. There is no other cap on its length.
 pub const GOAL_BYTES_MAX: usize = 1024 * 1024;
@@ -23,6 +25,8 @@ pub const CHECK_TIMEOUT_DEFAULT_S: u64 = 30 * 60;
 pub const TURNS_DEFAULT: u64 = 500;
 /// Hours a run may take if the goal does not say.
 pub const HOURS_DEFAULT: f64 = 10.0;
+/// How often a run waits for an account's quota if the goal does not say.
+pub const WINDOWS_DEFAULT: u32 = 12;
 /// Checkpoints without progress after which a run stops if the goal does not say.
 pub const NO_PROGRESS_DEFAULT: u32 = 6;
 
@@ -53,6 +57,9 @@ pub struct Goal {
     pub categories: Vec<serde_json::Value>,
     /// Where the result goes.
     pub deliver: Deliver,
+    /// How the person is told of what happens; `None`: as the configuration says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notify: Option<Vec<Channel>>,
     /// The prose under the front matter: what a colleague would want to know before starting.
     pub brief: String,
 }
@@ -430,8 +437,25 @@ pub struct Stop {
     pub usd: Option<f64>,
     /// Wall-clock hours.
     pub hours: f64,
+    /// Hours at work, waits not counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub active: Option<f64>,
     /// Checkpoints without progress.
     pub no_progress: u32,
+    /// How often a quota that is used up is waited for.
+    #[serde(
+        default = "windows_default",
+        skip_serializing_if = "is_windows_default"
+    )]
+    pub windows: u32,
+}
+
+fn windows_default() -> u32 {
+    WINDOWS_DEFAULT
+}
+
+fn is_windows_default(windows: &u32) -> bool {
+    *windows == WINDOWS_DEFAULT
 }
 
 impl Default for Stop {
@@ -441,6 +465,8 @@ impl Default for Stop {
             tokens: None,
             usd: None,
             hours: HOURS_DEFAULT,
+            active: None,
+            windows: WINDOWS_DEFAULT,
             no_progress: NO_PROGRESS_DEFAULT,
         }
     }

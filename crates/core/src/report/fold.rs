@@ -139,6 +139,7 @@ fn assemble(state: &State, seen: Collected, overnight: String) -> Report {
             cached: usage.cached,
             output: usage.output,
             total: usage.total(),
+            billed: usage.billed(),
         },
         usd: state.price.map(|_| state.spent.usd),
         limits: state.goal.stop,

@@ -568,8 +568,9 @@ fn cost(page: &mut Page, report: &Report, times: &dyn Fn(UnixMs) -> String) {
         vec![
             "Tokens".into(),
             format!(
-                "{} ({} in, {} of them cached; {} out)",
+                "{}, of these {} billed ({} in, {} of them cached; {} out)",
                 number(t.total),
+                number(t.billed),
                 number(t.input),
                 number(t.cached),
                 number(t.output)
@@ -591,7 +592,10 @@ fn cost(page: &mut Page, report: &Report, times: &dyn Fn(UnixMs) -> String) {
                 duration(report.time.active_ms),
                 duration(report.time.waiting_ms)
             ),
-            of(Some(format!("{} h", limits.hours))),
+            of(Some(match limits.active {
+                None => format!("{} h", limits.hours),
+                Some(active) => format!("{} h, {active} h at work", limits.hours),
+            })),
         ],
         vec!["Commands".into(), number(report.commands), String::new()],
     ];

@@ -365,6 +365,8 @@ pub struct Tokens {
     pub output: u64,
     /// Input and output.
     pub total: u64,
+    /// Of these: all but what was read from the provider's cache.
+    pub billed: u64,
 }
 
 /// Time. Pauses, and times in which no process ran, count as neither work nor waiting.

@@ -4,7 +4,9 @@ use crate::check::Verdict;
 use crate::event::Notice;
 use crate::goal::Stop;
 use crate::ids::Scope;
+use crate::notification::{self, Occasion};
 use crate::state::{CallProgress, Checkpoint, Phase, State, Why};
+use crate::step::edit;
 use crate::stop::{Blocker, Completion, StopReason};
 use crate::turn::Help;
 
@@ -26,8 +28,7 @@ pub(super) fn stop(state: &mut State, reason: StopReason) {
     if ending && !matches!(reason, StopReason::Failed { .. }) {
         return hurry(state, &reason);
     }
-    let nothing_to_show =
-        matches!(state.phase, Phase::Preparing | Phase::Baselining) || state.spent.turns == 0;
+    let nothing_to_show = matches!(state.phase, Phase::Preparing) || state.spent.turns == 0;
     let checked = state.candidate.as_ref().is_some_and(|c| c.current) && state.open_checks_known();
     // The budget ran out before the claim: if everything holds, it holds.
     let reason = match (&reason, Completion::prove(state)) {
@@ -144,7 +145,10 @@ pub(super) fn ended(state: &mut State) {
     let raised =
         matches!(&state.stop, Some(StopReason::OutOfBudget { .. })) && exhausted(state).is_none();
     if (answered && asks) || raised {
-        reopen(state);
+        return reopen(state);
+    }
+    if let Some(occasion) = state.stop.as_ref().and_then(Occasion::of) {
+        notification::add(state, occasion);
     }
 }
 
@@ -159,9 +163,11 @@ pub(super) fn budget_set(state: &mut State, limits: Stop) {
     }
 }
 
-fn reopen(state: &mut State) {
+pub(super) fn reopen(state: &mut State) {
     state.stop = None;
-    state.phase = Phase::Working;
+    state.then = None;
+    state.phase = edit::onward(state);
+    state.told_waiting = false;
     state.progress.without = 0;
     // A person may have mended what lies outside the tree: what did not pass is looked at again.
     for check in state.checks.values_mut() {
@@ -175,6 +181,8 @@ fn reopen(state: &mut State) {
     }
     for lane in state.lanes.values_mut() {
         lane.failures = 0;
+        lane.failing_ms = 0;
+        lane.windows = 0;
         lane.malformed = 0;
         lane.window = crate::state::WINDOW_TURNS_MAX;
     }
@@ -190,11 +198,12 @@ pub(super) fn enforce_budgets(state: &mut State) {
         budget: budget.to_owned(),
     };
     let used = shares(state);
-    if used
+    let of_time = |budget: &str| matches!(budget, "hours" | "active");
+    if let Some((budget, _)) = used
         .iter()
-        .any(|(budget, percent)| *budget == "hours" && *percent >= 100)
+        .find(|(budget, percent)| of_time(budget) && *percent >= 100)
     {
-        return stop(state, out("hours"));
+        return stop(state, out(budget));
     }
     let about_to_ask = state
         .lanes
@@ -214,7 +223,7 @@ pub(super) fn enforce_budgets(state: &mut State) {
 }
 
 /// The first budget that is used up.
-fn exhausted(state: &State) -> Option<&'static str> {
+pub(super) fn exhausted(state: &State) -> Option<&'static str> {
     let used = shares(state);
     used.iter()
         .find(|(_, percent)| *percent >= 100)
@@ -222,7 +231,7 @@ fn exhausted(state: &State) -> Option<&'static str> {
 }
 
 /// How much of each budget is used, percent.
-fn shares(state: &State) -> [(&'static str, u64); 4] {
+fn shares(state: &State) -> [(&'static str, u64); 5] {
     const MS_PER_HOUR: f64 = 3_600_000.0;
     let limits = state.goal.stop;
     let used_ms = state.spent.active_ms.saturating_add(state.spent.waiting_ms);
@@ -237,6 +246,13 @@ fn shares(state: &State) -> [(&'static str, u64); 4] {
         (
             "hours",
             share(used_ms as f64, Some(limits.hours * MS_PER_HOUR)),
+        ),
+        (
+            "active",
+            share(
+                state.spent.active_ms as f64,
+                limits.active.map(|hours| hours * MS_PER_HOUR),
+            ),
         ),
     ]
 }

@@ -4,19 +4,24 @@
 mod baseline;
 mod checkpoint;
 mod decide;
+mod edit;
 mod ending;
 mod recover;
+#[cfg(test)]
+mod steering_tests;
 #[cfg(test)]
 mod tests;
 mod turns;
 
 pub use decide::{Command, Raise, Refusal, decide};
+pub use edit::ready as ready_for_edit;
 pub use recover::recover;
+pub use turns::{OUTAGE_MS_MAX, QUOTA_MS_MIN};
 
 use crate::effect::{Effect, due};
 use crate::event::{Created, Event, Fact};
 use crate::ids::Scope;
-use crate::state::{Order, Phase, State};
+use crate::state::{Order, Phase, State, WaitKind};
 use crate::stop::{Blocker, StopReason};
 
 /// Why an event cannot be applied: the journal is damaged, or written by a newer version.
@@ -57,6 +62,7 @@ pub fn step(mut state: State, event: &Event) -> Result<(State, Vec<Effect>), Ste
     pass_time(&mut state, event);
     apply(&mut state, event)?;
     ending::enforce_budgets(&mut state);
+    crate::notification::long_waits(&mut state);
     let effects = due(&state);
     Ok((state, effects))
 }
@@ -129,6 +135,17 @@ fn apply(state: &mut State, event: &Event) -> Result<(), StepError> {
             checkpoint::fixed(state, candidate);
         }
         Fact::Woken => turns::woken(state),
+        Fact::WaitCancelled => turns::wait_cancelled(state),
+        Fact::NetworkBack => turns::network_back(state),
+        Fact::GoalEdited {
+            goal,
+            goal_file,
+            changes,
+        } => edit::edited(state, goal, goal_file, changes),
+        Fact::Notifying { number, .. } => crate::notification::begun(state, *number),
+        Fact::Notified { number, sendings } => {
+            crate::notification::over(state, *number, sendings);
+        }
         Fact::Restarted { interrupted } => turns::restarted(state, interrupted),
         Fact::Paused => state.paused = true,
         Fact::Resumed => ending::resumed(state),
@@ -195,7 +212,17 @@ fn pass_time(state: &mut State, event: &Event) {
     if away || state.paused || state.phase == Phase::Ended {
         return;
     }
-    if state.phase == Phase::Working && state.lanes.values().any(|l| l.wait.is_some()) {
+    let working = state.phase == Phase::Working;
+    for lane in state.lanes.values_mut() {
+        let quota = lane
+            .wait
+            .as_ref()
+            .is_some_and(|w| w.kind == WaitKind::Quota);
+        if working && lane.failures > 0 && !quota {
+            lane.failing_ms = lane.failing_ms.saturating_add(elapsed);
+        }
+    }
+    if state.waiting().is_some() {
         state.spent.waiting_ms = state.spent.waiting_ms.saturating_add(elapsed);
     } else {
         state.spent.active_ms = state.spent.active_ms.saturating_add(elapsed);
@@ -216,6 +243,11 @@ pub fn name(fact: &Fact) -> &'static str {
         Fact::CallEnded { .. } => "call_ended",
         Fact::CandidateFixed { .. } => "candidate_fixed",
         Fact::Woken => "woken",
+        Fact::WaitCancelled => "wait_cancelled",
+        Fact::NetworkBack => "network_back",
+        Fact::GoalEdited { .. } => "goal_edited",
+        Fact::Notifying { .. } => "notifying",
+        Fact::Notified { .. } => "notified",
         Fact::Restarted { .. } => "restarted",
         Fact::Paused => "paused",
         Fact::Resumed => "resumed",

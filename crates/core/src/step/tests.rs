@@ -9,23 +9,25 @@ use crate::event::{Created, Event, Fact, Notice, Price};
 use crate::goal::Goal;
 use crate::ids::{CheckId, Scope};
 use crate::report::journal::{BASE, Journal, READY, START, created, goal, reported};
-use crate::state::{Phase, State};
-use crate::step::{Command, Raise, StepError, begin, decide, recover, step, wants_answer};
+use crate::state::{Phase, State, is_own};
+use crate::step::{
+    Command, Raise, StepError, begin, decide, ready_for_edit, recover, step, wants_answer,
+};
 use crate::stop::{Blocker, Completion, StopReason};
 
-fn run() -> Created {
+pub(super) fn run() -> Created {
     created(goal(&["unit", "lint"]))
 }
 
 /// A run whose goal differs from the usual one.
-fn run_with(change: impl FnOnce(&mut Goal)) -> Created {
+pub(super) fn run_with(change: impl FnOnce(&mut Goal)) -> Created {
     let mut goal = goal(&["unit", "lint"]);
     change(&mut goal);
     created(goal)
 }
 
 /// Plays the lines and tells after each of them: status, what is due, what the model is to be told.
-fn transcript(created: Created, lines: &[&str]) -> String {
+pub(super) fn transcript(created: Created, lines: &[&str]) -> String {
     let mut journal = Journal::new(created);
     let mut out = String::new();
     for line in lines {
@@ -92,6 +94,12 @@ fn effect_words(state: &State, effect: &Effect) -> String {
         }
         Effect::Deliver => "deliver".into(),
         Effect::WriteReport => "report".into(),
+        Effect::Probe { .. } => "probe".into(),
+        Effect::Notify { number } => {
+            let found = state.notifications.iter().find(|n| n.number == *number);
+            let word = found.map_or("?", |n| n.occasion.word());
+            format!("notify {number} {word}")
+        }
     }
 }
 
@@ -117,6 +125,10 @@ fn notice_words(notice: &Notice) -> String {
         Notice::BudgetLow { budget, percent } => format!("{budget} {percent} %"),
         Notice::Restarted => "restarted".into(),
         Notice::Answer { text } => format!("answer '{text}'"),
+        Notice::GoalEdited { changes } => {
+            let keys = changes.iter().filter_map(|c| c.split(": ").next());
+            format!("edited [{}]", keys.collect::<Vec<_>>().join(" "))
+        }
         Notice::HistoryCut => "history cut".into(),
         Notice::FreshStart { without } => format!("fresh start after {without}"),
         Notice::Replan { failed } => format!("replan, failed: {}", failed.join(", ")),
@@ -492,7 +504,7 @@ fn failures_that_pass_are_waited_out() {
     +1s woken                          working | ask 1, attempt 3
     turn shell                         working | ask 2
     ");
-    for kind in ["rate_limited", "unavailable", "network"] {
+    for kind in ["rate_limited", "unavailable"] {
         assert_eq!(rows(kind), rows("cut"));
     }
 }
@@ -512,7 +524,7 @@ fn a_provider_says_when_to_try_again() {
     failed unavailable after=0         waiting for 1000 ms | -
     +0s woken                          waiting for 1000 ms | -
     ask                                waiting for 0 ms | -
-    failed rate_limited after=999999999999 waiting for 86400000 ms | -
+    failed rate_limited after=999999999999 waiting for 604800000 ms | -
     ");
 }
 
@@ -1376,6 +1388,8 @@ enum Move {
     Stop,
     Crash,
     Later,
+    /// A person adds a check that passes anywhere, or takes it away again.
+    Edit,
 }
 
 /// Everything that can be the matter with a tree; only `good` is what the goal asks for.
@@ -1457,9 +1471,25 @@ impl World {
             Move::Stop if self.journal.state.stop.is_none() => self.play("stopped"),
             Move::Crash => self.play("restarted"),
             Move::Later => self.play("+5m woken"),
+            Move::Edit => self.edit(),
             _ => self.perform(next),
         }
         true
+    }
+
+    fn edit(&mut self) {
+        let there = self
+            .journal
+            .state
+            .checks
+            .contains_key(&CheckId::from("extra"));
+        if ready_for_edit(&self.journal.state) {
+            self.play(if there {
+                "edited unit lint"
+            } else {
+                "edited unit lint extra"
+            });
+        }
     }
 
     fn perform(&mut self, next: Move) {
@@ -1471,8 +1501,12 @@ impl World {
         match effect {
             Effect::Prepare => self.play("prepared"),
             Effect::Baseline => {
-                for check in ["unit", "lint", "suite"] {
-                    self.play(&format!("base {check} {}", truth(check, BASE)));
+                let state = &self.journal.state;
+                let open = state.order.iter().filter(|id| !is_own(id));
+                let open = open.filter(|id| state.checks[*id].base.is_none());
+                let open: Vec<String> = open.map(CheckId::to_string).collect();
+                for check in open {
+                    self.play(&format!("base {check} {}", truth(&check, BASE)));
                 }
                 self.play("baselined");
             }
@@ -1492,6 +1526,11 @@ impl World {
             }
             Effect::Deliver => self.play("delivered"),
             Effect::WriteReport => self.play("written"),
+            Effect::Probe { .. } => self.play("back"),
+            Effect::Notify { number } => {
+                self.play(&format!("telling {number}"));
+                self.play(&format!("told {number}"));
+            }
         }
     }
 
@@ -1511,7 +1550,9 @@ impl World {
             Move::Wait => "wait",
             Move::Silent => "",
             Move::Fail(kind) => return self.play(&format!("failed {kind}")),
-            Move::Shell | Move::Pause | Move::Stop | Move::Crash | Move::Later => "shell",
+            Move::Shell | Move::Pause | Move::Stop | Move::Crash | Move::Later | Move::Edit => {
+                "shell"
+            }
         };
         self.play(&format!("answer {calls}"));
     }
@@ -1621,7 +1662,12 @@ proptest! {
         }
         // From here on nobody interferes.
         let last = match last {
-            Move::Pause | Move::Crash | Move::Later | Move::Help | Move::Fail(_) => Move::Shell,
+            Move::Pause
+            | Move::Crash
+            | Move::Later
+            | Move::Edit
+            | Move::Help
+            | Move::Fail(_) => Move::Shell,
             last => last,
         };
         for _ in 0..STEPS_MAX {
@@ -1663,6 +1709,7 @@ fn any_move() -> impl Strategy<Value = Move> {
         Move::Stop,
         Move::Crash,
         Move::Later,
+        Move::Edit,
     ]);
     let rare: Vec<Move> = rare.chain([Move::Wait, Move::Help]).collect();
     prop_oneof![4 => prop::sample::select(model_moves()), 1 => prop::sample::select(rare)]

@@ -384,10 +384,7 @@ fn what_cannot_run_yet_is_said_plainly() {
     let error = ("not-yet", Severity::Error);
     assert_eq!(later(CLEAN), []);
     assert_eq!(later(&done("done: [npm test, {review: x}]")), [error]);
-    assert_eq!(
-        later(&with("next:", "notify: {command: x}\nnext:")),
-        [("not-yet", Severity::Warning)]
-    );
+    assert_eq!(later(&with("next:", "notify: {command: x}\nnext:")), []);
     assert_eq!(
         later(&with("next:", "deliver: pull-request\nnext:")),
         [error]

@@ -233,7 +233,9 @@ impl Reader<'_> {
                 "tokens",
                 "usd",
                 "hours",
+                "active",
                 "no_progress",
+                "windows",
                 "questions",
             ],
         );
@@ -250,6 +252,13 @@ impl Reader<'_> {
                 .get(fields, "hours")
                 .and_then(|e| self.hours(e, HOURS_MAX))
                 .unwrap_or(default.hours),
+            active: self
+                .get(fields, "active")
+                .and_then(|e| self.hours(e, HOURS_MAX)),
+            windows: self
+                .get(fields, "windows")
+                .and_then(|e| self.windows(e))
+                .unwrap_or(default.windows),
             no_progress: self
                 .get(fields, "no_progress")
                 .and_then(|e| self.small_count(e))
@@ -260,6 +269,14 @@ impl Reader<'_> {
             .map(|e| self.questions(e))
             .unwrap_or_default();
         (stop, questions)
+    }
+
+    /// Unlike the other limits it may be nothing: then no quota is waited for.
+    fn windows(&mut self, entry: &Entry) -> Option<u32> {
+        match &entry.node.value {
+            Value::Number(_, value) if *value == 0.0 => Some(0),
+            _ => self.small_count(entry),
+        }
     }
 
     fn questions(&mut self, entry: &Entry) -> Vec<String> {

@@ -512,7 +512,7 @@ fn every_key_of_use_next_stop_and_items_is_read() {
     assert_eq!(goal.questions, ["May a dependency be added?"]);
     assert_eq!(goal.deliver, Deliver::None);
     let later: Vec<&str> = parsed.later.iter().map(|l| l.key).collect();
-    assert_eq!(later, ["sources", "notify"]);
+    assert_eq!(later, ["sources"]);
     for (deliver, parsed) in [
         ("branch", Deliver::Branch),
         ("patch", Deliver::Patch),
