@@ -132,7 +132,10 @@ pub async fn preflight(
 pub fn compares(check: &Check) -> bool {
     match &check.kind {
         CheckKind::Tests { .. } => true,
-        CheckKind::Metric { target, .. } => matches!(target, Aim::NoWorse(_)),
+        // Coverage of fewer files than on the base is no better coverage.
+        CheckKind::Metric { target, read, .. } => {
+            matches!(target, Aim::NoWorse(_)) || read.format.names_files()
+        }
         CheckKind::Run { .. }
         | CheckKind::File { .. }
         | CheckKind::Diff { .. }

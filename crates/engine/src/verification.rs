@@ -6,8 +6,8 @@ use overnight_core::goal::globs::{BadGlob, Globs};
 use overnight_core::goal::{Check, CheckKind, Goal};
 use overnight_core::ids::{CheckId, TreeId};
 use overnight_core::judge::{
-    Judgement, canary_faults, judge, judge_diff, judge_oracle, licence, worth_asking_the_base,
-    worth_repeating,
+    Against, Judgement, canary_faults, judge, judge_diff, judge_oracle, licence,
+    worth_asking_the_base, worth_repeating,
 };
 use overnight_core::repo::{Candidate, Changed};
 use overnight_core::state::{ORACLE_CHECK, SCOPE_CHECK};
@@ -125,7 +125,7 @@ impl Verification<'_> {
             for (index, check, base) in &checks {
                 let judgement = match base {
                     None if preflight::compares(check) => Judgement::unknown_base(&now.output),
-                    base => judge(check, *index, &now, base.as_deref()),
+                    base => judge(check, *index, &now, self.against(base)),
                 };
                 passed &= judgement.verdict == Verdict::Pass;
                 each(Verified {
@@ -161,6 +161,14 @@ impl Verification<'_> {
         say(&CheckId::from(ORACLE_CHECK), judgement);
     }
 
+    /// What the candidate is held against by a check that found `base` on the base.
+    fn against<'a>(&'a self, base: &'a Option<Vec<Observation>>) -> Option<Against<'a>> {
+        base.as_deref().map(|base| Against {
+            base,
+            changes: &self.candidate.changes,
+        })
+    }
+
     /// Compares the candidate with the base's oracle.
     async fn examine(&self) -> Option<Result<Examined, String>> {
         let oracle = self.oracle?;
@@ -184,7 +192,7 @@ impl Verification<'_> {
         }
         let lost = |now: &Observation| {
             checks.iter().all(|(index, check, base)| {
-                judge(check, *index, now, base.as_deref()).verdict == Verdict::Fail
+                judge(check, *index, now, self.against(base)).verdict == Verdict::Fail
             })
         };
         // A claim that is lost already needs no more proof against it.

@@ -185,7 +185,7 @@ impl<'a> Examiner<'a> {
             change.base.as_deref(),
             change.candidate.as_deref(),
         );
-        let is_script = self.scripts.files.contains(name);
+        let is_script = self.scripts.files.contains(name) && !self.licence.names(name);
         let kept = self.licence.keeps(&changed.path);
         let licensed = self.licence.allows(&changed.path);
         let of_oracle = class.is_some() || is_script || kept || place != Place::Implementation;

@@ -125,6 +125,15 @@ const WRAPPERS: &[&str] = &[
     "coverage",
 ];
 
+/// Who names a file. What a script of tests names without a hint in its name is mostly what it tests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum By {
+    /// A check, a package script, a recipe.
+    Command,
+    /// A script that one of those runs.
+    Script,
+}
+
 /// What the commands of a goal lead to.
 #[derive(Debug, Default)]
 pub(crate) struct Scripts {
@@ -149,7 +158,7 @@ impl Scripts {
             };
             let folder = normal(&check.dir).unwrap_or_default();
             found.folders.insert(folder.clone());
-            found.scan(command, &folder, base);
+            found.scan(command, &folder, By::Command, base);
             // A command may go into another folder first; what it says about files is then meant from there.
             for (_, rest) in command
                 .match_indices("cd ")
@@ -162,7 +171,7 @@ impl Scripts {
                     && followed.insert(inner.clone())
                 {
                     found.folders.insert(inner.clone());
-                    found.scan(command, &inner, base);
+                    found.scan(command, &inner, By::Command, base);
                 }
             }
         }
@@ -178,15 +187,15 @@ impl Scripts {
                 && is_shell(&script, &text)
             {
                 let text = String::from_utf8_lossy(&text).into_owned();
-                found.scan(&text, "", base);
-                found.scan(&text, folder_of(&script), base);
+                found.scan(&text, "", By::Script, base);
+                found.scan(&text, folder_of(&script), By::Script, base);
             }
         }
         found
     }
 
     /// Words of a command line or of a script: programs, and files of the base.
-    fn scan(&mut self, text: &str, folder: &str, base: &dyn Tree) {
+    fn scan(&mut self, text: &str, folder: &str, by: By, base: &dyn Tree) {
         for line in text.lines() {
             let line = line.trim_start();
             if line.starts_with('#') && !line.starts_with("#!") {
@@ -209,13 +218,13 @@ impl Scripts {
                     start = WRAPPERS.contains(&program) || word.starts_with('-');
                 }
                 for part in word.split(['=', ':', ',']) {
-                    self.file(part, folder, base);
+                    self.file(part, folder, by, base);
                 }
             }
         }
     }
 
-    fn file(&mut self, word: &str, folder: &str, base: &dyn Tree) {
+    fn file(&mut self, word: &str, folder: &str, by: By, base: &dyn Tree) {
         // A word without a dot or a slash is a file only where it is run by its path.
         if word.len() < 3 || !word.contains(['.', '/']) {
             return;
@@ -227,7 +236,7 @@ impl Scripts {
             return;
         }
         let run_by_path = word.starts_with("./") || word.starts_with("../");
-        if decides(&path, run_by_path, base) {
+        if decides(&path, run_by_path, by, base) {
             self.files.insert(path);
         }
     }
@@ -322,7 +331,7 @@ impl Scripts {
             return;
         };
         for script in scripts.values().filter_map(|s| s.as_str()) {
-            self.scan(script, folder, base);
+            self.scan(script, folder, By::Command, base);
         }
     }
 
@@ -353,7 +362,7 @@ impl Scripts {
                     .map(|l| l.trim_start().trim_start_matches(['@', '-', '+']))
                     .collect::<Vec<_>>()
                     .join("\n");
-                self.scan(&recipes, folder, base);
+                self.scan(&recipes, folder, By::Command, base);
             }
         }
     }
@@ -376,7 +385,7 @@ fn loaded_by_runners(path: &str) -> bool {
 
 /// Whether a file that a command names decides its result, rather than being what it is about: `sh ci/check.sh` and
 /// `diff out.txt expected.txt` rest on their files; `node src/main.js` and `grep -q done README.md` look at the work.
-fn decides(path: &str, run_by_path: bool, base: &dyn Tree) -> bool {
+fn decides(path: &str, run_by_path: bool, by: By, base: &dyn Tree) -> bool {
     let name = name_of(path);
     let extension = name.rsplit_once('.').map_or("", |(_, e)| e);
     let words: Vec<String> = name
@@ -387,16 +396,17 @@ fn decides(path: &str, run_by_path: bool, base: &dyn Tree) -> bool {
         .collect();
     let has = |list: &[&str]| words.iter().any(|w| list.contains(&w.as_str()));
     let folders = || folder_of(path).split('/');
+    let serves = || has(SCRIPT_WORDS) || folders().any(|f| SCRIPT_FOLDERS.contains(&f));
     if SHELLS.contains(&extension) {
-        return true;
+        return by == By::Command || serves();
     }
     if PROGRAMS.contains(&extension) {
-        return has(SCRIPT_WORDS) || folders().any(|f| SCRIPT_FOLDERS.contains(&f));
+        return serves();
     }
     if has(GOLDEN_WORDS) || folders().any(|f| GOLDEN_WORDS.contains(&f)) {
         return base.read(path, crate::PARSED_BYTES_MAX).is_some();
     }
-    if extension.is_empty() || run_by_path {
+    if (extension.is_empty() || run_by_path) && (by == By::Command || serves()) {
         return base
             .read(path, SCRIPT_BYTES_MAX)
             .is_some_and(|text| text.starts_with(b"#!"));

@@ -2,6 +2,7 @@
 //! each other; the binary is the only place that puts them together.
 
 pub mod clock;
+pub mod faults;
 pub mod forge;
 pub mod journal;
 pub mod mcp;

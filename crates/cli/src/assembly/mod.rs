@@ -19,6 +19,7 @@ use overnight_checks::observe::CheckoutVerifier;
 use overnight_core::goal::{Deliver, Goal};
 use overnight_engine::{Ports, Shelf};
 use overnight_models::scripted::{Script, ScriptedModel};
+use overnight_mutants::Planter;
 use overnight_ports::model::Model;
 use overnight_ports::sandbox::Sandbox;
 use overnight_sandbox::{LinuxSandbox, OpenSandbox};
@@ -167,7 +168,9 @@ pub fn ports(parts: Parts) -> anyhow::Result<Ports> {
         journal: store.clone(),
         executor: Arc::new(BuiltIn::new(model, site.clone(), clock, goal_file)),
         site,
-        verifier: Arc::new(CheckoutVerifier::new(sandbox, checkouts)),
+        verifier: Arc::new(
+            CheckoutVerifier::new(sandbox, checkouts).with_faults(Arc::new(Planter)),
+        ),
         oracle: Arc::new(GitOracle::new(&run_dir)),
         forge: Arc::new(LocalForge::new(repo, &run_dir, goal.deliver)),
         notifier: Arc::new(Messenger),

@@ -93,7 +93,8 @@ pub async fn on_base(
     ));
     // Before the checks, which take longer: a server that does not start is known in seconds.
     let servers = assembly::try_servers(goal, &checkouts, sandbox.as_ref(), &tree).await?;
-    let verifier = CheckoutVerifier::new(sandbox, checkouts);
+    let verifier =
+        CheckoutVerifier::new(sandbox, checkouts).with_faults(Arc::new(overnight_mutants::Planter));
     let shelf = FileShelf::new(&home);
     let now = SystemClock.now();
     let found = preflight(goal, &hashes, &tree, &verifier, (&shelf, reuse), now, each).await;

@@ -84,7 +84,8 @@ pub async fn verify(args: &OneRun) -> anyhow::Result<u8> {
     let verifier = CheckoutVerifier::new(
         sandbox,
         Arc::new(RunCheckouts::new(&run_dir, setup, options)),
-    );
+    )
+    .with_faults(Arc::new(overnight_mutants::Planter));
     if !args.json {
         say!(
             "{name} at {} from a fresh clone of {}",

@@ -10,6 +10,7 @@ mod honest;
 mod kill;
 mod languages;
 mod mcp;
+mod mutation;
 mod night;
 mod packages;
 mod provider;

@@ -280,6 +280,23 @@ pub enum Format {
     Regex,
 }
 
+impl Format {
+    /// Whether a report of this format says which files were measured.
+    pub fn names_files(self) -> bool {
+        match self {
+            Format::Istanbul
+            | Format::Lcov
+            | Format::Cobertura
+            | Format::CoveragePy
+            | Format::LlvmCov
+            | Format::Jacoco
+            | Format::GoCover
+            | Format::Clover => true,
+            Format::NycText | Format::Json | Format::Regex => false,
+        }
+    }
+}
+
 /// What a metric must reach.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

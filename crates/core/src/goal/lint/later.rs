@@ -40,13 +40,6 @@ pub fn unsupported(parsed: &Parsed) -> Vec<Diagnostic> {
         );
     }
     for (path, check) in located(parsed) {
-        if let CheckKind::Mutation { .. } = &check.kind {
-            cannot(
-                &format!("{path}.mutation"),
-                "`mutation` checks".to_owned(),
-                "until then: - run: COMMAND, that runs a mutation tool of yours",
-            );
-        }
         if let CheckKind::Later { kind, .. } = &check.kind {
             cannot(
                 &format!("{path}.{kind}"),
