@@ -24,7 +24,7 @@ turns:
   - fail: {kind: rate_limited, retry_after_s: 20, times: 8}
   - shell: "true"
   - fail: {kind: cut}
-  - shell: {command: "sleep 1.6; echo built > built.txt", background: true}
+  - shell: {command: "sleep 1.9; echo built > built.txt", background: true}
   - wait: {command: bg1}
   - fail: {kind: rate_limited, how: quota, retry_after_s: 18000}
   - fail: {kind: network}
