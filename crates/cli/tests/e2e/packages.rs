@@ -327,9 +327,11 @@ fn goal(pair: &Pair) -> String {
         check["report"] = json!(report);
         kept["report"] = json!(report);
     }
+    // A release may change the examples in its documentation, which are tests as well: the goal lets it.
+    let uses = json!({"oracle": [pair.implementation]});
     // JSON is YAML, and needs no second thought about quotes.
     format!(
-        "---\noutcome: {name} does what its release {newer} does.\ndone: {done}\nkeep: {keep}\nstop: {{turns: 9, hours: 1}}\n---\nSee the tests that fail.\n",
+        "---\noutcome: {name} does what its release {newer} does.\ndone: {done}\nkeep: {keep}\nuse: {uses}\nstop: {{turns: 9, hours: 1}}\n---\nSee the tests that fail.\n",
         name = pair.name,
         newer = pair.newer,
         done = json!([check]),
