@@ -43,7 +43,7 @@ pub enum Effect {
     /// Write the report.
     WriteReport,
     /// Find out, without a model call, when the model's provider can be reached again.
-    Probe {
+    Reach {
         /// Whose turn waits for it.
         scope: Scope,
     },
@@ -95,7 +95,7 @@ fn work_due(state: &State) -> Vec<Effect> {
 
 fn work(scope: &Scope, lane: &Lane) -> Option<Effect> {
     if let Some(wait) = &lane.wait {
-        return wait.probing.then(|| Effect::Probe {
+        return wait.seeking.then(|| Effect::Reach {
             scope: scope.clone(),
         });
     }

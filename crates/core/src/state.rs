@@ -236,7 +236,7 @@ pub struct Wait {
     /// What kind of wait.
     pub kind: WaitKind,
     /// Its time has come, and the network was gone: it is over when the provider can be reached again.
-    pub probing: bool,
+    pub seeking: bool,
 }
 
 /// What is waited for.
@@ -624,7 +624,7 @@ impl State {
                     Some(Waiting {
                         kind: wait.kind,
                         from: wait.since.min(self.last_at.saturating_sub(failing)),
-                        until: (!wait.probing).then_some(wait.until),
+                        until: (!wait.seeking).then_some(wait.until),
                         why: wait.why.clone(),
                     })
                 }
@@ -659,7 +659,7 @@ impl State {
         let waits = self.lanes.values().filter_map(|lane| {
             let wait = lane.wait.as_ref()?;
             let patience = crate::step::OUTAGE_MS_MAX.saturating_sub(lane.failing_ms);
-            Some(match wait.probing {
+            Some(match wait.seeking {
                 true => self.last_at.saturating_add(patience),
                 false => wait.until,
             })

@@ -32,9 +32,9 @@ const TEXT_BYTES_MAX: usize = 2 * 1024;
 const SUBJECT_CHARS_MAX: usize = 72;
 
 /// How long after a look at the network the next one is, at first, milliseconds; doubled with every one.
-const PROBE_FIRST_MS: u64 = 5_000;
+const REACH_FIRST_MS: u64 = 5_000;
 /// The longest time between two looks, milliseconds.
-const PROBE_MAX_MS: u64 = 60_000;
+const REACH_MAX_MS: u64 = 60_000;
 
 /// Everything that a run needs of the world.
 pub struct Ports {
@@ -102,7 +102,7 @@ pub(crate) async fn perform(
             Err(why) => say(failed("the work could not be looked at", &why)),
         },
         Effect::Verify { tree } => verify(state, ports, last, tree, &say).await,
-        Effect::Probe { scope } => {
+        Effect::Reach { scope } => {
             until_reachable(ports).await;
             send(Event {
                 scope: scope.clone(),
@@ -131,11 +131,11 @@ pub(crate) async fn perform(
 /// Looks again and again, ever less often, until the model's provider can be reached. How long is enough is decided
 /// elsewhere: this is given up then.
 async fn until_reachable(ports: &Ports) {
-    let mut pause = PROBE_FIRST_MS;
+    let mut pause = REACH_FIRST_MS;
     while !ports.executor.reachable().await {
         let next = ports.clock.now().saturating_add(pause);
         ports.clock.sleep_until(next).await;
-        pause = (pause * 2).min(PROBE_MAX_MS);
+        pause = (pause * 2).min(REACH_MAX_MS);
     }
 }
 

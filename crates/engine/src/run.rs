@@ -343,7 +343,7 @@ impl Engine {
         let again = |effect: &Effect| {
             matches!(
                 effect,
-                Effect::Baseline | Effect::Verify { .. } | Effect::Probe { .. }
+                Effect::Baseline | Effect::Verify { .. } | Effect::Reach { .. }
             )
         };
         self.holding = true;
@@ -508,7 +508,7 @@ fn stale(state: &State, event: &Event) -> bool {
         Fact::Delivered { .. } | Fact::DeliveryFailed { .. } => state.phase != Phase::Delivering,
         Fact::ReportWritten { .. } => state.phase != Phase::Reporting,
         Fact::NetworkBack => {
-            !working || !lane.is_some_and(|l| l.wait.as_ref().is_some_and(|w| w.probing))
+            !working || !lane.is_some_and(|l| l.wait.as_ref().is_some_and(|w| w.seeking))
         }
         _ => false,
     }
@@ -550,7 +550,7 @@ fn begins(state: &State, effect: &Effect) -> Option<Fact> {
 
 fn scope(effect: &Effect) -> Scope {
     match effect {
-        Effect::AskModel { scope, .. } | Effect::Call { scope, .. } | Effect::Probe { scope } => {
+        Effect::AskModel { scope, .. } | Effect::Call { scope, .. } | Effect::Reach { scope } => {
             scope.clone()
         }
         _ => Scope::Run,

@@ -98,16 +98,12 @@ fn figures(view: &View, moment: &Moment) -> Vec<Figure> {
         used.turns.to_string(),
         Some(limits.turns.to_string()),
     );
-    let (mut tokens, tone) = of(
+    let tokens = of(
         used.tokens as f64,
         limits.tokens.map(|t| t as f64),
         count(used.tokens),
         limits.tokens.map(count),
     );
-    if used.billed != used.tokens {
-        tokens.push_str(&format!(", {} billed", count(used.billed)));
-    }
-    let tokens = (tokens, tone);
     let time = of(
         elapsed as f64,
         Some(limits.hours * HOUR_MS),

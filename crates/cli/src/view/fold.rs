@@ -89,8 +89,6 @@ pub struct Used {
     pub turns: u64,
     /// Tokens.
     pub tokens: u64,
-    /// Those of them that were not read from the provider's cache.
-    pub billed: u64,
     /// US dollars, if the price is known.
     pub usd: Option<f64>,
     /// Whether the model costs nothing because it is a script.
@@ -366,7 +364,6 @@ fn used(state: &State) -> Used {
     Used {
         turns: state.spent.turns,
         tokens: state.spent.usage.total(),
-        billed: state.spent.usage.billed(),
         usd: state.price.map(|_| state.spent.usd),
         scripted: state.scripted,
         active_ms: state.spent.active_ms,

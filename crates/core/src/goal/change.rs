@@ -120,16 +120,16 @@ const FIXED: [(&str, &str); 7] = [
         "a run keeps its model, and its transcript is that model's",
     ),
     (
+        "use.mcp",
+        "what the servers offer was fixed when the run began",
+    ),
+    (
         "deliver",
         "where the result goes was settled when the run began",
     ),
     ("items", "a worklist is closed when a run begins"),
     (
         "categories",
-        "they belong to the worklist, which is closed when a run begins",
-    ),
-    (
-        "use.sources",
         "they belong to the worklist, which is closed when a run begins",
     ),
 ];

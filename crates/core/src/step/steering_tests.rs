@@ -38,13 +38,13 @@ fn a_network_that_is_gone_is_looked_for_before_the_model_is_asked_again() {
     ready                              working | ask 1
     ask                                working | ask 1
     failed network                     waiting for 1000 ms | -
-    +1s woken                          waiting for 0 ms | probe
-    +1h woken                          waiting for 0 ms | probe
-    restarted                          waiting for 0 ms | probe
+    +1s woken                          waiting for 0 ms | reach
+    +1h woken                          waiting for 0 ms | reach
+    restarted                          waiting for 0 ms | reach
     back                               working | ask 1, attempt 2
     ask                                working | ask 1, attempt 2
     failed network                     waiting for 2000 ms | -
-    +2s woken                          waiting for 0 ms | probe
+    +2s woken                          waiting for 0 ms | reach
     back                               working | ask 1, attempt 3
     turn shell                         working | ask 2
     ");
@@ -52,7 +52,7 @@ fn a_network_that_is_gone_is_looked_for_before_the_model_is_asked_again() {
 
 #[test]
 fn a_provider_that_is_gone_for_half_a_day_is_the_persons_to_mend() {
-    for (failure, ends_by_probing) in [("unavailable", false), ("network", true)] {
+    for (failure, ends_by_seeking) in [("unavailable", false), ("network", true)] {
         let mut journal = Journal::played(
             run_with(|goal| goal.stop.hours = 600.0),
             &["ready", "turn shell"],
@@ -67,7 +67,7 @@ fn a_provider_that_is_gone_for_half_a_day_is_the_persons_to_mend() {
             };
             journal.now = wakes - 1_000;
             journal.play("woken").unwrap();
-            if ends_by_probing {
+            if ends_by_seeking {
                 wakes = journal.state.wakes_at().unwrap();
                 journal.now = wakes - 1_000;
                 journal.play("woken").unwrap();
@@ -77,7 +77,7 @@ fn a_provider_that_is_gone_for_half_a_day_is_the_persons_to_mend() {
         assert!(sentence.contains("not answered for 12 hours"), "{sentence}");
         assert!(journal.state.spent.waiting_ms >= OUTAGE_MS_MAX, "{failure}");
         assert!(journal.state.spent.waiting_ms < OUTAGE_MS_MAX + HOUR_MS);
-        assert_eq!(attempts == 1, ends_by_probing, "{attempts} attempts");
+        assert_eq!(attempts == 1, ends_by_seeking, "{attempts} attempts");
         assert!(attempts < 70, "{attempts} attempts");
         for line in [
             "fix t1",
@@ -587,6 +587,10 @@ fn what_cannot_be_changed_under_way_is_refused_with_the_reason() {
         (
             "use: {setup: npm ci, files: [.env]}\ndeliver: patch",
             "`deliver`",
+        ),
+        (
+            "use: {setup: npm ci, files: [.env], mcp: [{name: a, run: b}]}",
+            "`use.mcp`",
         ),
         (
             "use: {setup: npm ci, files: [.env], model: openai/other}",

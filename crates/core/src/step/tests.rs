@@ -94,7 +94,7 @@ fn effect_words(state: &State, effect: &Effect) -> String {
         }
         Effect::Deliver => "deliver".into(),
         Effect::WriteReport => "report".into(),
-        Effect::Probe { .. } => "probe".into(),
+        Effect::Reach { .. } => "reach".into(),
         Effect::Notify { number } => {
             let found = state.notifications.iter().find(|n| n.number == *number);
             let word = found.map_or("?", |n| n.occasion.word());
@@ -1526,7 +1526,7 @@ impl World {
             }
             Effect::Deliver => self.play("delivered"),
             Effect::WriteReport => self.play("written"),
-            Effect::Probe { .. } => self.play("back"),
+            Effect::Reach { .. } => self.play("back"),
             Effect::Notify { number } => {
                 self.play(&format!("telling {number}"));
                 self.play(&format!("told {number}"));

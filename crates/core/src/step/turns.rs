@@ -104,7 +104,7 @@ pub(super) fn failed(
             since: now,
             why: message.to_owned(),
             kind,
-            probing: false,
+            seeking: false,
         })
     };
     match kind {
@@ -269,7 +269,7 @@ fn hear(lane: &mut Lane, said: &Said, now: UnixMs) {
                     since: now,
                     why: "the model waits for a time".into(),
                     kind: WaitKind::Time,
-                    probing: false,
+                    seeking: false,
                 });
             }
         }
@@ -316,12 +316,12 @@ pub(super) fn woken(state: &mut State) {
     let mut given_up = None;
     for lane in state.lanes.values_mut() {
         let Some(wait) = &mut lane.wait else { continue };
-        if wait.probing && lane.failing_ms >= OUTAGE_MS_MAX {
+        if wait.seeking && lane.failing_ms >= OUTAGE_MS_MAX {
             given_up = Some((lane.failures, outage(&wait.why)));
         } else if wait.until <= now {
             // Without a network the next call would fail as the last one did: that is looked at first.
             match wait.kind {
-                WaitKind::Network => wait.probing = true,
+                WaitKind::Network => wait.seeking = true,
                 _ => lane.wait = None,
             }
         }
@@ -334,7 +334,7 @@ pub(super) fn woken(state: &mut State) {
 
 pub(super) fn network_back(state: &mut State) {
     for lane in state.lanes.values_mut() {
-        if lane.wait.as_ref().is_some_and(|wait| wait.probing) {
+        if lane.wait.as_ref().is_some_and(|wait| wait.seeking) {
             lane.wait = None;
         }
     }
