@@ -138,6 +138,31 @@ pub(crate) fn words(notice: &Notice, goal: &Goal) -> String {
             }
             text
         }
+        Notice::ClosingRefused { faults, left } => {
+            let mut text = String::from("The item is not closed:");
+            for fault in faults {
+                let _ = write!(text, "\n- {fault}");
+            }
+            let _ = write!(text, "\nIt may be refused {left} more times.");
+            text
+        }
+        Notice::SentBack { conflicts, open } => {
+            let mut text = String::from(
+                "Others' work was integrated meanwhile, and yours does not go with it. Your workspace is now theirs with \
+                 your change laid over it.",
+            );
+            if !conflicts.is_empty() {
+                let _ = write!(text, " These files hold conflict markers: {}.", list(conflicts));
+            }
+            if !open.is_empty() {
+                let _ = write!(text, " These checks do not pass on both together: {}.", list(open));
+            }
+            text
+        }
+        Notice::OnlyWords { why } => format!(
+            "The item can no longer end in a change: {why}. End it with an outcome that needs none; your changes will not \
+             be kept."
+        ),
         Notice::HistoryCut => "The history was too long and has been shortened.".into(),
         Notice::FreshStart { without } => format!(
             "{without} checkpoints went by without verified progress, so you start afresh: your earlier turns are no \

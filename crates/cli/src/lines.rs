@@ -170,6 +170,7 @@ pub fn lines(event: &Event, state: &State) -> Vec<String> {
                 Phase::Checking(c) => match c.why {
                     Why::Claim => Some("the harness checks the claim"),
                     Why::Routine => Some("checkpoint"),
+                    Why::Worklist => Some("every item is closed: the harness checks the whole"),
                     Why::Silence => Some("the model has stopped calling tools; the harness checks"),
                     Why::Ending => Some("last look before the end"),
                     Why::Stopping => None,
@@ -189,6 +190,15 @@ pub fn lines(event: &Event, state: &State) -> Vec<String> {
             text.extend(denials.iter().map(denied));
             text
         }
+        Fact::Listed { .. }
+        | Fact::SourceFailed { .. }
+        | Fact::ItemOpened(_)
+        | Fact::ClosingExamined { .. }
+        | Fact::Rebased { .. }
+        | Fact::Integrated { .. }
+        | Fact::Relisted { .. }
+        | Fact::Acting { .. }
+        | Fact::Acted { .. } => Vec::new(),
         Fact::Woken => Vec::new(),
         Fact::WaitCancelled => one("a person ended the wait".into()),
         Fact::NetworkBack => one("the model's provider can be reached again".into()),
@@ -275,6 +285,7 @@ fn told_line(notice: &Notice, state: &State) -> Option<String> {
         ),
         Notice::Replan { .. } => Some("nothing progresses: the model is to try another way".into()),
         Notice::HistoryCut => Some("the history was too long for the model and is cut".into()),
+        Notice::ClosingRefused { .. } | Notice::SentBack { .. } | Notice::OnlyWords { .. } => None,
         Notice::Restarted
         | Notice::BackgroundStopped { .. }
         | Notice::Answer { .. }

@@ -1,7 +1,7 @@
 //! Effects: orders to the shell, derived from the state and never stored. After a crash the same state gives the
 //! same orders, so recovery needs no second path.
 
-use crate::ids::{CheckId, Scope, TreeId};
+use crate::ids::{CheckId, CommitId, ItemId, Scope, TreeId};
 use crate::notification::Standing;
 use crate::state::SCOPE_CHECK;
 use crate::state::{CallProgress, Lane, Phase, State, Why};
@@ -47,6 +47,36 @@ pub enum Effect {
         /// Whose turn waits for it.
         scope: Scope,
     },
+    /// List the worklist and freeze it.
+    List,
+    /// Read the next item.
+    Open {
+        /// Its place in the list.
+        index: u32,
+    },
+    /// What is due of an item's own machine.
+    Item {
+        /// Which item.
+        item: ItemId,
+        /// What.
+        effect: Box<Effect>,
+    },
+    /// Look at the evidence of an item's closing without a change. Only inside [`Effect::Item`].
+    Examine,
+    /// Bring an item's change onto the run's branch.
+    Integrate {
+        /// Which item's.
+        item: ItemId,
+        /// What it has to follow.
+        onto: CommitId,
+    },
+    /// List once more, to see what is new.
+    Relist,
+    /// Do something to an item at its source.
+    Act {
+        /// Which act, from 1.
+        number: u32,
+    },
     /// Tell the person.
     Notify {
         /// Which notification.
@@ -75,6 +105,8 @@ fn work_due(state: &State) -> Vec<Effect> {
     match &state.phase {
         Phase::Preparing => vec![Effect::Prepare],
         Phase::Baselining => vec![Effect::Baseline],
+        Phase::Listing => vec![Effect::List],
+        Phase::Acting => Vec::new(),
         Phase::Working => state
             .lanes
             .iter()

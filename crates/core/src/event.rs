@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use crate::check::CheckReport;
 use crate::goal::Goal;
 use crate::goal::change::Change;
-use crate::ids::{BlobId, CheckId, RunId, Scope, TreeId, UnixMs};
+use crate::ids::{BlobId, CheckId, CommitId, ItemId, RunId, Scope, TreeId, UnixMs};
+use crate::item::{ItemHead, Replayed, Verb};
 use crate::notification::{Channel, Occasion, Sending};
 use crate::repo::{Base, Candidate, Delivered};
 use crate::turn::{CallHead, CallResult, ModelErrorKind, Usage};
@@ -141,6 +142,85 @@ pub enum Fact {
     WaitCancelled,
     /// The model's provider can be reached again: found out without a model call.
     NetworkBack,
+    /// The worklist was listed and frozen.
+    Listed {
+        /// It.
+        listing: crate::item::Listing,
+        /// Its source in one line.
+        source: String,
+    },
+    /// A source could not do what it was asked: list, read an item, act on one.
+    SourceFailed {
+        /// Which of its doings.
+        doing: SourceDoing,
+        /// Whether trying again is pointless without a person.
+        fatal: bool,
+        /// What, where, what next.
+        message: String,
+        /// When it said to come back, milliseconds from then.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        retry_after_ms: Option<u64>,
+    },
+    /// An item was read. Scope: the item, like that of everything that happens to it from now on.
+    ItemOpened(Box<Opened>),
+    /// The evidence of a closing without a change was looked at.
+    ClosingExamined {
+        /// What is wrong with it; empty: nothing.
+        faults: Vec<String>,
+    },
+    /// An item's change was taken onto what the others have integrated meanwhile.
+    Rebased {
+        /// The merged tree, and how it differs from its new base.
+        candidate: Candidate,
+        /// The commit that it would follow.
+        onto: CommitId,
+        /// That commit's tree.
+        onto_tree: TreeId,
+        /// Paths that conflict; their files hold conflict markers.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        conflicts: Vec<String>,
+    },
+    /// An item's change became a commit on the run's branch.
+    Integrated {
+        /// It.
+        commit: CommitId,
+        /// Its tree.
+        tree: TreeId,
+    },
+    /// The list was read once more after its items were closed.
+    Relisted {
+        /// Items that are new, the first few.
+        newcomers: Vec<ItemHead>,
+        /// How many there are.
+        total: u32,
+        /// Their list, where the goal says that they are worked on.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        listing: Option<crate::item::Listing>,
+    },
+    /// Something is about to be done to an item at its source.
+    Acting {
+        /// Which act of this run, from 1, in the order of the closings.
+        number: u32,
+        /// To which item.
+        item: ItemId,
+        /// What.
+        verb: Verb,
+        /// Its idempotency key.
+        key: String,
+    },
+    /// What came of it.
+    Acted {
+        /// Which act.
+        number: u32,
+        /// The source's own name of what was made; `None` if it could not be done.
+        receipt: Option<String>,
+        /// Whether an earlier attempt had done it.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        already: bool,
+        /// Why it could not be done.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        error: Option<String>,
+    },
     /// The process that worked on the run was gone and another one has taken over.
     Restarted {
         /// Calls that were under way.
@@ -221,6 +301,41 @@ pub enum Fact {
         /// Whether trying again is pointless without a person.
         fatal: bool,
     },
+}
+
+/// What a source was asked to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SourceDoing {
+    /// List.
+    List,
+    /// Read one item.
+    Read,
+    /// List once more at the end.
+    Relist,
+    /// Act on an item.
+    Act,
+}
+
+/// An item as it was read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Opened {
+    /// Its place in the list and its name.
+    pub head: ItemHead,
+    /// All of it: a [`crate::item::Dossier`] as JSON.
+    pub dossier: BlobId,
+    /// What tells its root cause from others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<String>,
+    /// It is not there any more: its source says so.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub gone: bool,
+    /// Its replay on the untouched base, where the goal names one and the item has an event.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_base: Option<Replayed>,
+    /// Its replay on what was integrated when it was read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_tip: Option<Replayed>,
 }
 
 /// What a run starts from.
@@ -350,6 +465,26 @@ pub enum Notice {
     FreshStart {
         /// Checkpoints without progress.
         without: u32,
+    },
+    /// The closing of the item is refused.
+    ClosingRefused {
+        /// What is wrong with it, a line each.
+        faults: Vec<String>,
+        /// How many more may be refused.
+        left: u32,
+    },
+    /// Others' work was integrated meanwhile, and the item's change does not go with it: the workspace has been put onto
+    /// it, with the change.
+    SentBack {
+        /// Paths that conflict; their files hold conflict markers.
+        conflicts: Vec<String>,
+        /// Checks that do not pass on the merged tree.
+        open: Vec<CheckId>,
+    },
+    /// The item can no longer end in a change.
+    OnlyWords {
+        /// Why.
+        why: String,
     },
     /// Nothing progresses still: the model is to plan a different approach.
     Replan {

@@ -114,6 +114,12 @@ pub struct State {
     pub notifications_made: u32,
     /// Whether the person was told of the present wait, or row of waits.
     pub told_waiting: bool,
+    /// The worklist, if the goal has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub worklist: Option<Box<crate::worklist::Worklist>>,
+    /// What it works on, if this is the small machine of one item.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub item: Option<Box<crate::worklist::ItemWork>>,
 }
 
 /// Where a run is.
@@ -124,12 +130,16 @@ pub enum Phase {
     Preparing,
     /// The checks run on the untouched base.
     Baselining,
+    /// The worklist is being listed.
+    Listing,
     /// Turns.
     Working,
     /// A checkpoint.
     Checking(Checkpoint),
-    /// The result goes where it should.
+    /// The result goes where it should. Of an item: its change waits to be integrated.
     Delivering,
+    /// What the goal says is done to the items at their source.
+    Acting,
     /// The report is being written.
     Reporting,
     /// It is over.
@@ -157,6 +167,8 @@ pub enum Why {
     Routine,
     /// The model only talks.
     Silence,
+    /// Every item of the worklist is closed.
+    Worklist,
     /// The run is ending and the last change was never checked.
     Ending,
     /// A person ended it: the candidate is fixed for delivery, nothing is run.
@@ -537,6 +549,8 @@ impl State {
             notifications: Vec::new(),
             notifications_made: 0,
             told_waiting: false,
+            worklist: None,
+            item: None,
         }
     }
 
@@ -565,10 +579,12 @@ impl State {
         match &self.phase {
             Phase::Preparing => "preparing",
             Phase::Baselining => "baselining",
+            Phase::Listing => "listing",
             Phase::Working if self.waiting().is_some() => "waiting",
             Phase::Working => "working",
             Phase::Checking(_) => "checking",
             Phase::Delivering => "delivering",
+            Phase::Acting => "acting",
             Phase::Reporting => "reporting",
             Phase::Ended => "ended",
         }

@@ -95,6 +95,8 @@ pub enum Said {
         /// Becomes the commit message if the claim is accepted.
         summary: String,
     },
+    /// `close_item`: the model's word on how its item ends.
+    Close(crate::item::Closing),
     /// `ask_for_help`.
     Help(Help),
     /// `notes`: durable, re-read every turn.

@@ -115,6 +115,13 @@ pub(crate) async fn perform(
                 say(fact);
             }
         }
+        Effect::List
+        | Effect::Open { .. }
+        | Effect::Item { .. }
+        | Effect::Examine
+        | Effect::Integrate { .. }
+        | Effect::Relist
+        | Effect::Act { .. } => {}
         Effect::Deliver => deliver(state, ports, &say).await,
         Effect::WriteReport => match write_report(ports) {
             Ok(path) => say(Fact::ReportWritten { path }),

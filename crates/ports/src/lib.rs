@@ -2,6 +2,7 @@
 //! each other; the binary is the only place that puts them together.
 
 pub mod clock;
+pub mod crew;
 pub mod faults;
 pub mod forge;
 pub mod journal;
@@ -11,5 +12,6 @@ pub mod notifier;
 pub mod oracle;
 pub mod sandbox;
 pub mod site;
+pub mod source;
 pub mod verifier;
 pub mod workspace;

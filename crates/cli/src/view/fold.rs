@@ -226,6 +226,7 @@ fn doing(state: &State) -> String {
     let text = match &state.phase {
         Phase::Preparing => "makes the workspace",
         Phase::Baselining => "runs every check on the untouched base",
+        Phase::Listing => "lists the worklist",
         Phase::Working => {
             return state
                 .lanes
@@ -237,11 +238,13 @@ fn doing(state: &State) -> String {
         Phase::Checking(checkpoint) => match checkpoint.why {
             Why::Claim => "checks the claim in a clean checkout",
             Why::Routine => "checkpoint, in a clean checkout",
+            Why::Worklist => "every item is closed: checks the whole in a clean checkout",
             Why::Silence => "the model calls no tools: checks in a clean checkout",
             Why::Ending => "last look before the end, in a clean checkout",
             Why::Stopping => "checks the diff before it is delivered",
         },
         Phase::Delivering => "delivers the result",
+        Phase::Acting => "tells the source how the items ended",
         Phase::Reporting => "writes the report",
         Phase::Ended => "",
     };

@@ -15,6 +15,7 @@ mod yaml;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::CheckId;
+use crate::item::{Outcome, Verb};
 use crate::notification::Channel;
 
 /// Size limit of a goal file, bytes. There is no other cap on its length.
@@ -65,9 +66,10 @@ pub struct Goal {
 }
 
 impl Goal {
-    /// Every check, `done` before `keep`, in the file's order.
+    /// Every check, `done` before `keep` before `items.each`, in the file's order.
     pub fn checks(&self) -> impl Iterator<Item = &Check> {
-        self.done.iter().chain(&self.keep.checks)
+        let each = self.items.iter().flat_map(|items| &items.each);
+        self.done.iter().chain(&self.keep.checks).chain(each)
     }
 
     /// The check of that name.
@@ -472,15 +474,78 @@ impl Default for Stop {
     }
 }
 
-/// Where the worklist comes from. This version parses and lints it; it cannot run it yet.
+/// Where the worklist comes from, and how its items end.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Items {
     /// `command`, `file`, `sentry`, `mail` …
     pub from: String,
-    /// Everything else that the goal says about it.
+    /// Everything that the goal says about the source itself, by its keys: `run`, `query`, `project`, `url`, `token` (the
+    /// name of an environment variable), `act` …
     pub spec: serde_json::Value,
-    /// Which outcomes an item may end in.
+    /// Which outcomes an item may end in, as the goal spells them; [`Items::allowed`] reads them.
     pub outcomes: Vec<String>,
+    /// In which order the items are taken.
+    #[serde(default)]
+    pub order: Order,
+    /// Most items; `None`: all that the query finds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
+    /// Checks that must pass for an item that changes something, before its commit is made and again when it is
+    /// integrated. Of the role `keep`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub each: Vec<Check>,
+    /// How many items are worked on at a time.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub parallel: u32,
+    /// What is done at the source to an item that ended so, after the work is delivered.
+    #[serde(default, skip_serializing_if = "std::collections::BTreeMap::is_empty")]
+    pub on: std::collections::BTreeMap<Outcome, Vec<Verb>>,
+    /// A command that is fed an item's event on standard input: it exits with 0 where the error is gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replay: Option<String>,
+    /// `new: work`: items that appear while the run works are worked on as well; else they are listed in the report.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub work_on_new: bool,
+}
+
+impl Items {
+    /// The outcomes that this version knows among the allowed ones.
+    pub fn allowed(&self) -> impl Iterator<Item = Outcome> {
+        self.outcomes.iter().filter_map(|word| Outcome::of(word))
+    }
+
+    /// Whether an item may end so.
+    pub fn allows(&self, outcome: Outcome) -> bool {
+        self.allowed().any(|allowed| allowed == outcome)
+    }
+}
+
+/// How many items may be worked on at a time.
+pub const PARALLEL_MAX: u32 = 16;
+/// Closings of one item that may be refused if the goal does not say.
+pub const ATTEMPTS_DEFAULT: u32 = 3;
+
+fn one() -> u32 {
+    1
+}
+
+fn is_one(n: &u32) -> bool {
+    *n == 1
+}
+
+/// In which order items are taken.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Order {
+    /// As the source lists them.
+    #[default]
+    Source,
+    /// By the time when they first appeared, the oldest first.
+    Oldest,
+    /// The newest first.
+    Newest,
+    /// The most urgent first, as the source ranks them.
+    Priority,
 }
 
 /// Where the result goes.

@@ -170,6 +170,15 @@ impl Collected {
             Fact::RunCreated(_)
             | Fact::Prepared { .. }
             | Fact::BaselineEnded { .. }
+            | Fact::Listed { .. }
+            | Fact::SourceFailed { .. }
+            | Fact::ItemOpened(_)
+            | Fact::ClosingExamined { .. }
+            | Fact::Rebased { .. }
+            | Fact::Integrated { .. }
+            | Fact::Relisted { .. }
+            | Fact::Acting { .. }
+            | Fact::Acted { .. }
             | Fact::TurnRequested { .. }
             | Fact::Woken
             | Fact::NetworkBack
@@ -337,7 +346,9 @@ fn close(attempt: &mut Attempt, event: &Event, after: &State) {
     attempt.result = match attempt.why {
         _ if complete => AttemptResult::Accepted,
         Why::Claim => AttemptResult::Rejected,
-        Why::Routine | Why::Silence | Why::Ending | Why::Stopping => AttemptResult::Looked,
+        Why::Routine | Why::Silence | Why::Worklist | Why::Ending | Why::Stopping => {
+            AttemptResult::Looked
+        }
     };
     attempt.tree = after.candidate.as_ref().map(|c| c.tree.clone());
     // All verdicts were known when the tree was fixed: nothing was run.

@@ -484,6 +484,7 @@ fn attempt(page: &mut Page, attempt: &Attempt) {
         (_, AttemptResult::UnderWay) => "the harness looks",
         (Why::Routine, _) => "the harness looked, many turns without a claim",
         (Why::Silence, _) => "the harness looked, the model only talked",
+        (Why::Worklist, _) => "every item was closed, and the harness looked at the whole",
         (Why::Ending, _) => "the harness looked at the end",
         (Why::Stopping, _) => "a person stopped it; only the diff was checked",
     };

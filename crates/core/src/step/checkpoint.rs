@@ -96,7 +96,7 @@ fn close_if_known(state: &mut State) {
         lane.silent = 0;
     }
     match checkpoint.why {
-        Why::Claim | Why::Silence => match Completion::prove(state) {
+        Why::Claim | Why::Silence | Why::Worklist => match Completion::prove(state) {
             Some(proof) => ending::stop(state, StopReason::Complete(proof)),
             None => go_on(state, &checkpoint, progressed, turns),
         },

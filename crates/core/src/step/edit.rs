@@ -15,10 +15,12 @@ use crate::stop::StopReason;
 /// Whether the contract can be changed at this moment. Where it cannot, it is a matter of moments, or for ever.
 pub fn ready(state: &State) -> bool {
     match &state.phase {
-        Phase::Preparing | Phase::Baselining | Phase::Working | Phase::Checking(_) => {
-            state.stop.is_none()
-        }
-        Phase::Delivering | Phase::Reporting => false,
+        Phase::Preparing
+        | Phase::Baselining
+        | Phase::Listing
+        | Phase::Working
+        | Phase::Checking(_) => state.stop.is_none(),
+        Phase::Delivering | Phase::Acting | Phase::Reporting => false,
         Phase::Ended => true,
     }
 }
@@ -174,9 +176,9 @@ pub(super) fn edited(state: &mut State, goal: &Goal, goal_file: &BlobId, changes
             state.then = Some(checkpoint.why);
             state.phase = onward(state);
         }
-        Phase::Baselining | Phase::Working => state.phase = onward(state),
+        Phase::Baselining | Phase::Listing | Phase::Working => state.phase = onward(state),
         // Not decided there: see `ready`.
-        Phase::Delivering | Phase::Reporting => {}
+        Phase::Delivering | Phase::Acting | Phase::Reporting => {}
     }
 }
 

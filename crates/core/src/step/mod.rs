@@ -134,6 +134,15 @@ fn apply(state: &mut State, event: &Event) -> Result<(), StepError> {
             state.denials = state.denials.saturating_add(denials.len() as u64);
             checkpoint::fixed(state, candidate);
         }
+        Fact::Listed { .. }
+        | Fact::SourceFailed { .. }
+        | Fact::ItemOpened(_)
+        | Fact::ClosingExamined { .. }
+        | Fact::Rebased { .. }
+        | Fact::Integrated { .. }
+        | Fact::Relisted { .. }
+        | Fact::Acting { .. }
+        | Fact::Acted { .. } => {}
         Fact::Woken => turns::woken(state),
         Fact::WaitCancelled => turns::wait_cancelled(state),
         Fact::NetworkBack => turns::network_back(state),
@@ -242,6 +251,15 @@ pub fn name(fact: &Fact) -> &'static str {
         Fact::CallStarted { .. } => "call_started",
         Fact::CallEnded { .. } => "call_ended",
         Fact::CandidateFixed { .. } => "candidate_fixed",
+        Fact::Listed { .. } => "listed",
+        Fact::SourceFailed { .. } => "source_failed",
+        Fact::ItemOpened(_) => "item_opened",
+        Fact::ClosingExamined { .. } => "closing_examined",
+        Fact::Rebased { .. } => "rebased",
+        Fact::Integrated { .. } => "integrated",
+        Fact::Relisted { .. } => "relisted",
+        Fact::Acting { .. } => "acting",
+        Fact::Acted { .. } => "acted",
         Fact::Woken => "woken",
         Fact::WaitCancelled => "wait_cancelled",
         Fact::NetworkBack => "network_back",

@@ -244,6 +244,7 @@ fn hear(lane: &mut Lane, said: &Said, now: UnixMs) {
             lane.claim = Some(summary.clone());
             lane.last_claim = Some(summary.clone());
         }
+        Said::Close(_) => {}
         Said::Help(help) => lane.help = Some(help.clone()),
         Said::Notes { text, replace } => {
             if *replace {

@@ -366,6 +366,13 @@ impl Reader<'_> {
             from: from?,
             spec,
             outcomes,
+            order: Default::default(),
+            limit: None,
+            each: Vec::new(),
+            parallel: 1,
+            on: Default::default(),
+            replay: None,
+            work_on_new: false,
         })
     }
 
