@@ -1,0 +1,73 @@
+//! The whole backlog, undisturbed.
+
+use serde_json::json;
+
+use super::{LIMIT, PLANTED, Shop, send};
+use crate::world::facts;
+
+#[test]
+fn the_fifteen_oldest_errors_of_a_real_tracker_end_as_planted() {
+    let Some(shop) = Shop::failing() else {
+        return;
+    };
+    let before = shop.world.snapshot();
+    let server = shop.model();
+    let done = shop.world.run(&server, &shop.goal("")).exits(0);
+    assert_eq!(done.summary()["stop_reason"], "complete");
+    shop.holds(&done, "undisturbed");
+    assert_eq!(shop.world.snapshot(), before);
+
+    // What the model was told where it was wrong, and where others were in its way.
+    let heard = |name: &str| -> String {
+        let id = shop.id(name);
+        let requests = server.requests();
+        let of = requests.iter().map(|request| request.body.to_string());
+        of.filter(|body| body.contains(id)).collect()
+    };
+    let split = heard("api.split_bill");
+    assert!(split.contains("test_nobody_pays_part_of_a_cent"), "{split}");
+    assert!(heard("api.reserve_stock").contains("functions"));
+    assert!(heard("api.category_depth").contains("shop/catalog.py:900"));
+    assert!(heard("api.average_rating").contains("conflict"));
+    let migration = "shop/migrations/0003_returns.sql";
+    assert!(heard("api.return_order").contains(migration));
+
+    // The journal agrees: sent back once, and nothing was done at the tracker before the branch was there.
+    let journal = shop.world.log();
+    let delivered = journal
+        .iter()
+        .position(|e| e["fact"]["fact"] == "delivered");
+    let first_act = journal.iter().position(|e| e["fact"]["fact"] == "acting");
+    assert!(delivered < first_act && delivered.is_some());
+    let acts = facts(&journal, "acting").len();
+    let (fixed, diagnosed) = counts();
+    assert_eq!(acts, 2 * fixed + diagnosed);
+    assert_eq!(facts(&journal, "acted").len(), acts);
+    assert_eq!(fixed + diagnosed, LIMIT);
+
+    // Whoever deploys the branch has a clean log: the same requests again, and nothing that was fixed comes back.
+    let service = shop.serve(&shop.checkout(&done.branch()));
+    for planted in &PLANTED {
+        let status = send(&service, planted);
+        let works = planted.outcome() == Some("fixed");
+        assert_eq!(status, if works { 200 } else { 500 }, "{}", planted.name);
+    }
+    for planted in &PLANTED {
+        let issue = shop
+            .tracker
+            .get(&format!("/issues/{}/", shop.id(planted.name)));
+        let fixed = json!(planted.outcome() == Some("fixed"));
+        assert_eq!(issue["is_resolved"], fixed, "{}", planted.name);
+    }
+}
+
+/// How many of the planted errors are to be fixed, and how many diagnosed.
+fn counts() -> (usize, usize) {
+    let of = |wanted| {
+        PLANTED
+            .iter()
+            .filter(|p| p.outcome() == Some(wanted))
+            .count()
+    };
+    (of("fixed"), of("diagnosed"))
+}
