@@ -1,6 +1,9 @@
 //! What is wrong with the shop, and what is to become of it: the truth that a run's ledger, its report, the branch and
 //! the tracker are held against.
 
+use std::fs;
+use std::path::Path;
+
 use serde_json::{Value, json};
 
 /// A request that fails, in the order in which the tracker hears of them.
@@ -430,4 +433,30 @@ pub fn turns(planted: &Planted, id: &str, evidence: &str) -> Vec<Value> {
         Claim(outcome, evidence) => close(outcome, evidence),
     };
     steps(planted.name).iter().map(turn).collect()
+}
+
+/// Does by hand what the model does at an error, merges and false claims aside.
+pub fn apply(name: &str, repo: &Path) {
+    for step in steps(name) {
+        match step {
+            Edit(edits) => {
+                for (path, old, new) in *edits {
+                    let file = repo.join(path);
+                    let text = fs::read_to_string(&file).expect("it is there");
+                    // Two of them write their imports at one place; a person would merge them.
+                    if path.ends_with("pricing.py") && old.starts_with("from fractions") {
+                        let imports = text.replacen(old, new, 1);
+                        let merged = imports
+                            .replace("from fractions import Fraction\nfrom stat", "from stat");
+                        fs::write(&file, merged).expect("written");
+                        continue;
+                    }
+                    assert_eq!(text.matches(old).count(), 1, "{name}: {path}: {old}");
+                    fs::write(&file, text.replacen(old, new, 1)).expect("written");
+                }
+            }
+            Write(path, content) => fs::write(repo.join(path), content).expect("written"),
+            Shell(_) | Close | CloseAfter(_) | Claim(..) => {}
+        }
+    }
 }
