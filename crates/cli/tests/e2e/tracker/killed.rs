@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::Shop;
+use super::{LIMIT, Shop};
 use crate::world::{facts, name, reach};
 
 /// What a process may append before it dies, one life after the other. Less than three is no progress: the first is
@@ -14,10 +14,10 @@ const LIVES_MAX: usize = 400;
 
 #[test]
 fn killed_in_every_phase_the_backlog_ends_as_planted_and_nothing_is_done_twice() {
-    let Some(shop) = Shop::failing() else {
+    let Some(shop) = Shop::failing(LIMIT) else {
         return;
     };
-    let server = shop.model();
+    let server = shop.model(&[]);
     let mut phases = BTreeSet::new();
     let mut command = shop.world.run_command(&server, &shop.goal(""));
     for life in 0..LIVES_MAX {

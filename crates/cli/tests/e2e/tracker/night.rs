@@ -9,11 +9,11 @@ use crate::world::{World, facts};
 
 #[test]
 fn the_fifteen_oldest_errors_of_a_real_tracker_end_as_planted() {
-    let Some(shop) = Shop::failing() else {
+    let Some(shop) = Shop::failing(LIMIT) else {
         return;
     };
     let before = shop.world.snapshot();
-    let server = shop.model();
+    let server = shop.model(&[]);
     let done = shop.world.run(&server, &shop.goal("")).exits(0);
     assert_eq!(done.summary()["stop_reason"], "complete");
     shop.holds(&done, "undisturbed");
