@@ -34,6 +34,42 @@ fn the_fifteen_oldest_errors_of_a_real_tracker_end_as_planted() {
     let migration = "shop/migrations/0003_returns.sql";
     assert!(heard("api.return_order").contains(migration));
 
+    // The report's counts and rows are the planted truth.
+    let report = done.report();
+    let (fixed, diagnosed) = counts();
+    let items = &report["items"];
+    assert_eq!(
+        items["outcomes"],
+        json!({"fixed": fixed, "diagnosed": diagnosed}),
+        "{items:#}"
+    );
+    assert_eq!(
+        items["acts"]["performed"],
+        2 * fixed + diagnosed,
+        "{items:#}"
+    );
+    let rows = items["rows"].as_array().expect("a list");
+    let listed = PLANTED.iter().filter(|planted| planted.listed());
+    for (row, planted) in rows.iter().zip(listed) {
+        let found = json!({
+            "id": row["id"], "outcome": row["outcome"], "refused": row["attempts"],
+            "sent back": row["sent_back"], "denied": row["denials"].as_u64() > Some(0),
+            "acts": row["acts"].as_array().map_or(0, Vec::len),
+        });
+        let (refused, sent_back) = planted::refusals(planted.name);
+        let wanted = json!({
+            "id": shop.id(planted.name), "outcome": planted.outcome(), "refused": refused,
+            "sent back": sent_back, "denied": planted.name == "api.return_order",
+            "acts": if planted.outcome() == Some("fixed") { 2 } else { 1 },
+        });
+        assert_eq!(found, wanted, "{}: {row:#}", planted.name);
+    }
+    let text = done.report_text();
+    let words = format!(
+        "15 of 15 items closed: fixed {fixed}, diagnosed {diagnosed}; every item is accounted for"
+    );
+    assert!(text.contains(&words), "{text}");
+
     // The journal agrees: sent back once, and nothing was done at the tracker before the branch was there.
     let journal = shop.world.log();
     let delivered = journal
@@ -42,7 +78,6 @@ fn the_fifteen_oldest_errors_of_a_real_tracker_end_as_planted() {
     let first_act = journal.iter().position(|e| e["fact"]["fact"] == "acting");
     assert!(delivered < first_act && delivered.is_some());
     let acts = facts(&journal, "acting").len();
-    let (fixed, diagnosed) = counts();
     assert_eq!(acts, 2 * fixed + diagnosed);
     assert_eq!(facts(&journal, "acted").len(), acts);
     assert_eq!(fixed + diagnosed, LIMIT);
