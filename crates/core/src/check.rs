@@ -70,6 +70,23 @@ pub enum Obstacle {
     },
 }
 
+impl Obstacle {
+    /// The same with its texts changed.
+    pub(crate) fn with_texts(&self, change: impl Fn(&str) -> String) -> Obstacle {
+        let mut obstacle = self.clone();
+        match &mut obstacle {
+            Obstacle::TimedOut { .. } => {}
+            Obstacle::ToolAbsent { program: text }
+            | Obstacle::ReportMissing { path: text }
+            | Obstacle::ReportUnreadable { detail: text }
+            | Obstacle::NoPerTestResults { hint: text }
+            | Obstacle::SetupFailed { detail: text }
+            | Obstacle::Harness { detail: text } => *text = change(text),
+        }
+        obstacle
+    }
+}
+
 /// What happened when one command ran once in one clean checkout.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Observation {

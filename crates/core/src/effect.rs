@@ -45,7 +45,7 @@ pub enum Effect {
 
 /// What is to be done now. Whatever is under way and not in this list any more is to be aborted.
 pub fn due(state: &State) -> Vec<Effect> {
-    if state.paused {
+    if state.paused || state.trouble.as_ref().is_some_and(|t| t.wait.is_some()) {
         return Vec::new();
     }
     match &state.phase {

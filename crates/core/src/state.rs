@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use crate::bounds::{self, held};
 use crate::check::{CheckReport, Obstacle, Target, Verdict};
 use crate::event::{Created, Notice, Price};
 use crate::goal::{Deliver, Goal, Role};
 use crate::ids::{BlobId, CheckId, RunId, Scope, TreeId, UnixMs};
+use crate::judge::EVIDENCE_BYTES_MAX;
 use crate::measure::Measure;
 use crate::repo::{Base, Changed, Delivered};
 use crate::stop::StopReason;
@@ -45,6 +47,7 @@ pub struct State {
     /// When the last event happened.
     pub last_at: UnixMs,
     /// The contract, without its brief.
+    #[serde(serialize_with = "bounds::goal_by_hash")]
     pub goal: Goal,
     /// The goal file, whole.
     pub goal_file: BlobId,
@@ -61,9 +64,14 @@ pub struct State {
     /// The person's repository.
     pub repo: Option<String>,
     /// The base, once prepared.
+    #[serde(serialize_with = "bounds::base_by_hash")]
     pub base: Option<Base>,
     /// Where the run is.
     pub phase: Phase,
+    /// Whether every check has been run on the base.
+    pub baselined: bool,
+    /// What the harness could not do, while it tries again.
+    pub trouble: Option<Trouble>,
     /// Whether a person paused it.
     pub paused: bool,
     /// Why it is ending or has ended.
@@ -81,6 +89,7 @@ pub struct State {
     /// Verified progress.
     pub progress: Progress,
     /// Untracked paths that are not delivered.
+    #[serde(serialize_with = "bounds::list_by_hash")]
     pub artefacts: Vec<String>,
     /// The person's standing orders, oldest first.
     pub orders: Vec<Order>,
@@ -162,8 +171,8 @@ pub struct Lane {
     pub silent: u32,
     /// Turns since the last checkpoint.
     pub since_checkpoint: u32,
-    /// The summary of the claim made in this turn.
-    pub claim: Option<String>,
+    /// Whether this turn claims that the work is done.
+    pub claim: bool,
     /// The last claim's summary, for the commit message.
     pub last_claim: Option<String>,
     /// The question that was asked with `ask_for_help` in this turn.
@@ -178,6 +187,24 @@ pub struct Lane {
     pub window: u32,
     /// Budgets whose warning was given.
     pub warned: Vec<String>,
+}
+
+impl Lane {
+    /// Puts a notice into the inbox, unless it says the same already. What is told again at the next occasion anyway
+    /// gives way to it where there are too many.
+    pub(crate) fn tell(&mut self, notice: Notice) {
+        if self.inbox.contains(&notice) {
+            return;
+        }
+        if self.inbox.len() >= bounds::INBOX_MAX {
+            let old = self
+                .inbox
+                .iter()
+                .position(|n| !matches!(n, Notice::Answer { .. }));
+            self.inbox.remove(old.unwrap_or(0));
+        }
+        self.inbox.push(notice);
+    }
 }
 
 /// An order that stands until it is revoked.
@@ -209,6 +236,15 @@ pub struct Wait {
     pub since: UnixMs,
     /// What for, for people.
     pub why: String,
+}
+
+/// Something that the harness itself could not do: it waits and tries again, a bounded number of times.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Trouble {
+    /// How often in a row it failed.
+    pub failures: u32,
+    /// Until the next attempt; `None` while one is under way.
+    pub wait: Option<Wait>,
 }
 
 /// One call of the last answer.
@@ -283,7 +319,17 @@ pub struct Found {
 }
 
 impl Found {
-    pub(crate) fn of(report: &CheckReport, base: &TreeId) -> Found {
+    /// What a report says, in brief: `checks` is how many share the room for texts. The base's evidence has a quarter
+    /// of it, since what is open is told from the candidate's.
+    pub(crate) fn of(report: &CheckReport, base: &TreeId, checks: usize) -> Found {
+        let room = bounds::FOUND_BYTES / checks.max(1);
+        let room = match &report.target {
+            Target::Base => room / 4,
+            Target::Candidate(_) => room * 3 / 4,
+        };
+        let reason = held(&report.reason, bounds::REASON_BYTES_MAX.min(room / 2));
+        let evidence = room.saturating_sub(bounds::json_bytes(&reason));
+        let text = |detail: &str| held(detail, bounds::REASON_BYTES_MAX.min(room / 2));
         let tree = match &report.target {
             Target::Base => base.clone(),
             Target::Candidate(tree) => tree.clone(),
@@ -291,10 +337,10 @@ impl Found {
         Found {
             tree,
             verdict: report.verdict,
-            reason: report.reason.clone(),
-            evidence: report.evidence.clone(),
+            reason,
+            evidence: held(&report.evidence, EVIDENCE_BYTES_MAX.min(evidence)),
             measure: report.measure.clone(),
-            obstacle: report.obstacle.clone(),
+            obstacle: report.obstacle.as_ref().map(|o| o.with_texts(text)),
             flaky: report.flaky,
             observation: report.receipt.observation.clone(),
             duration_ms: report.receipt.duration_ms,
@@ -342,6 +388,7 @@ pub struct CandidateState {
     /// Whether nothing has changed since.
     pub current: bool,
     /// How it differs from the base: the first paths.
+    #[serde(serialize_with = "bounds::list_by_hash")]
     pub changes: Vec<Changed>,
     /// How many paths differ.
     pub files: u64,
@@ -432,6 +479,8 @@ impl State {
             repo: created.repo.clone(),
             base: None,
             phase: Phase::Preparing,
+            baselined: false,
+            trouble: None,
             paused: false,
             stop: None,
             lanes: BTreeMap::from([(
@@ -478,6 +527,9 @@ impl State {
         if self.paused {
             return "paused";
         }
+        if self.trouble.as_ref().is_some_and(|t| t.wait.is_some()) {
+            return "waiting";
+        }
         match &self.phase {
             Phase::Preparing => "preparing",
             Phase::Baselining => "baselining",
@@ -523,22 +575,29 @@ impl State {
 
     /// The time at which the wall-clock budget is used up if the run stays active, counted from `last_at`.
     pub fn deadline(&self) -> UnixMs {
-        const MS_PER_HOUR: f64 = 3_600_000.0;
-        let limit = (self.goal.stop.hours * MS_PER_HOUR) as u64;
         let used = self.spent.active_ms.saturating_add(self.spent.waiting_ms);
-        self.last_at.saturating_add(limit.saturating_sub(used))
+        self.last_at
+            .saturating_add(self.goal.stop.limit_ms().saturating_sub(used))
+    }
+
+    /// What the run waits for now, if it waits.
+    pub fn waits(&self) -> impl Iterator<Item = &Wait> {
+        let working = self.phase == Phase::Working;
+        let lanes = self.lanes.values().filter(move |_| working);
+        self.trouble
+            .iter()
+            .filter_map(|t| t.wait.as_ref())
+            .chain(lanes.filter_map(|l| l.wait.as_ref()))
     }
 
     /// The next moment at which something is due without anything else happening.
     pub fn wakes_at(&self) -> Option<UnixMs> {
-        if self.paused || self.stop.is_some() || !matches!(self.phase, Phase::Working) {
+        if self.paused || self.ended() {
             return None;
         }
-        let waits = self
-            .lanes
-            .values()
-            .filter_map(|l| l.wait.as_ref().map(|w| w.until));
-        waits.chain([self.deadline()]).min()
+        let working = self.stop.is_none() && self.phase == Phase::Working;
+        let deadline = working.then(|| self.deadline());
+        self.waits().map(|w| w.until).chain(deadline).min()
     }
 }
 

@@ -15,13 +15,14 @@ use overnight_core::stop::StopReason;
 use overnight_core::turn::{Call, CallHead};
 use overnight_ports::clock::Clock;
 use overnight_ports::forge::{Delivery, Forge};
-use overnight_ports::journal::Journal;
+use overnight_ports::journal::{Journal, JournalError};
 use overnight_ports::model::Answer;
 use overnight_ports::oracle::Oracle;
 use overnight_ports::site::{Executor, Site};
 use overnight_ports::verifier::Verifier;
 
 use crate::preflight::{self, Shelf};
+use crate::run::{FULL_RETRY_EVERY_MS, Message};
 use crate::verification::{Verification, Verified};
 
 /// How much of an answer's text its event holds, bytes; the whole is a blob.
@@ -54,15 +55,21 @@ pub struct Ports {
 /// The candidate that was fixed last, whole: the state holds only its beginning.
 pub(crate) type LastCandidate = Mutex<Option<Candidate>>;
 
+/// How often an answer that cannot be kept is tried again before it is given up.
+const KEEP_ATTEMPTS_MAX: u32 = 60;
+
+/// Where an effect's facts go.
+type Say<'a> = &'a (dyn Fn(Message) + Send + Sync);
+
 /// Performs one effect. Facts go to `send` as they come.
 pub(crate) async fn perform(
     effect: &Effect,
     state: &State,
     ports: &Ports,
     last: &LastCandidate,
-    send: &(dyn Fn(Event) + Send + Sync),
+    send: Say<'_>,
 ) {
-    let say = |fact: Fact| send(Event::run(ports.clock.now(), fact));
+    let say = |fact: Fact| send(Message::Event(Event::run(ports.clock.now(), fact)));
     match effect {
         Effect::Prepare => match ports.site.prepare(state).await {
             Ok(base) => say(Fact::Prepared { base }),
@@ -84,19 +91,17 @@ pub(crate) async fn perform(
                     stopped: fixed.stopped,
                 });
             }
-            Err(why) => say(failed("the work could not be looked at", &why)),
+            // Files and git processes: what fails now may work in a minute.
+            Err(why) => say(Fact::HarnessFailed {
+                message: format!("the work could not be looked at: {why}"),
+                fatal: false,
+            }),
         },
         Effect::Verify { tree } => verify(state, ports, last, tree, &say).await,
         Effect::Deliver => deliver(state, ports, &say).await,
-        Effect::WriteReport => match write_report(ports) {
-            Ok(path) => say(Fact::ReportWritten { path }),
-            Err(why) => {
-                // Without a report the run has still ended; the journal can render one at any time.
-                say(Fact::ReportWritten {
-                    path: format!("(not written: {why})"),
-                });
-            }
-        },
+        Effect::WriteReport => say(Fact::ReportWritten {
+            path: report_when_there_is_room(ports, send).await,
+        }),
     }
 }
 
@@ -164,15 +169,9 @@ async fn baseline(state: &State, ports: &Ports, say: &(dyn Fn(Fact) + Send + Syn
     });
 }
 
-async fn ask(
-    state: &State,
-    ports: &Ports,
-    scope: &Scope,
-    turn: u64,
-    send: &(dyn Fn(Event) + Send + Sync),
-) {
+async fn ask(state: &State, ports: &Ports, scope: &Scope, turn: u64, send: Say<'_>) {
     let fact = match ports.executor.answer(state).await {
-        Ok(answer) => match keep(ports, &answer) {
+        Ok(answer) => match keep(ports, &answer, send).await {
             Ok(blob) => Fact::ModelAnswered {
                 turn,
                 answer: blob,
@@ -199,16 +198,37 @@ async fn ask(
             usage: e.usage,
         },
     };
-    send(Event {
+    send(Message::Event(Event {
         scope: scope.clone(),
         at: ports.clock.now(),
         fact,
-    });
+    }));
 }
 
-fn keep(ports: &Ports, answer: &Answer) -> Result<BlobId, String> {
+/// Keeps an answer: it was paid for, so a disk that is full or does not work right now is waited for.
+async fn keep(ports: &Ports, answer: &Answer, send: Say<'_>) -> Result<BlobId, String> {
     let bytes = serde_json::to_vec(answer).map_err(|e| e.to_string())?;
-    ports.journal.put(&bytes).map_err(|e| e.to_string())
+    let mut attempts = 0;
+    loop {
+        let error = match ports.journal.put(&bytes) {
+            Ok(blob) => return Ok(blob),
+            Err(error) => error,
+        };
+        let full = error.kind() == std::io::ErrorKind::StorageFull;
+        attempts += u32::from(!full);
+        if attempts >= KEEP_ATTEMPTS_MAX {
+            return Err(error.to_string());
+        }
+        wait_for_the_disk(ports, &error.to_string(), send).await;
+    }
+}
+
+async fn wait_for_the_disk(ports: &Ports, why: &str, send: Say<'_>) {
+    send(Message::Note(format!(
+        "{why}; the run waits until it can be written"
+    )));
+    let again = ports.clock.now().saturating_add(FULL_RETRY_EVERY_MS);
+    ports.clock.sleep_until(again).await;
 }
 
 async fn call(
@@ -217,7 +237,7 @@ async fn call(
     scope: &Scope,
     turn: u64,
     index: usize,
-    send: &(dyn Fn(Event) + Send + Sync),
+    send: Say<'_>,
 ) {
     let again = state
         .lanes
@@ -231,7 +251,7 @@ async fn call(
             ..Default::default()
         },
     };
-    send(Event {
+    send(Message::Event(Event {
         scope: scope.clone(),
         at: ports.clock.now(),
         fact: Fact::CallEnded {
@@ -239,7 +259,7 @@ async fn call(
             index,
             result: Box::new(result),
         },
-    });
+    }));
 }
 
 /// The call's arguments are in the answer's blob, which the executor has heard of last.
@@ -437,22 +457,42 @@ fn message(state: &State) -> String {
     )
 }
 
-fn write_report(ports: &Ports) -> Result<String, String> {
+/// Writes the report. Where it cannot be written the run has still ended; the journal can render one at any time.
+async fn report_when_there_is_room(ports: &Ports, send: Say<'_>) -> String {
+    loop {
+        match write_report(ports) {
+            Ok(path) => return path,
+            Err(Unwritten::Full(why)) => wait_for_the_disk(ports, &why, send).await,
+            Err(Unwritten::Failed(why)) => return format!("(not written: {why})"),
+        }
+    }
+}
+
+/// Why there is no report.
+enum Unwritten {
+    Full(String),
+    Failed(String),
+}
+
+impl From<JournalError> for Unwritten {
+    fn from(error: JournalError) -> Self {
+        match error {
+            JournalError::Full { .. } => Unwritten::Full(error.to_string()),
+            other => Unwritten::Failed(other.to_string()),
+        }
+    }
+}
+
+fn write_report(ports: &Ports) -> Result<String, Unwritten> {
     let mut events = Vec::new();
     ports
         .journal
-        .read(1, &mut |stored| events.push(stored.event))
-        .map_err(|e| e.to_string())?;
-    let report = Report::fold(events).map_err(|e| e.to_string())?;
-    let json = serde_json::to_vec_pretty(&report).map_err(|e| e.to_string())?;
-    ports
-        .journal
-        .publish("report.json", &json)
-        .map_err(|e| e.to_string())?;
+        .read(1, &mut |stored| events.push(stored.event))?;
+    let failed = |e: &dyn std::fmt::Display| Unwritten::Failed(e.to_string());
+    let report = Report::fold(events).map_err(|e| failed(&e))?;
+    let json = serde_json::to_vec_pretty(&report).map_err(|e| failed(&e))?;
+    ports.journal.publish("report.json", &json)?;
     let text = to_markdown(&report, &ports.time);
-    let path = ports
-        .journal
-        .publish("report.md", text.as_bytes())
-        .map_err(|e| e.to_string())?;
+    let path = ports.journal.publish("report.md", text.as_bytes())?;
     Ok(path.display().to_string())
 }

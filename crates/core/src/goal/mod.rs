@@ -383,6 +383,14 @@ pub struct Stop {
     pub no_progress: u32,
 }
 
+impl Stop {
+    /// The wall-clock limit, milliseconds.
+    pub fn limit_ms(&self) -> u64 {
+        const MS_PER_HOUR: f64 = 3_600_000.0;
+        ((self.hours * MS_PER_HOUR) as u64).max(1)
+    }
+}
+
 impl Default for Stop {
     fn default() -> Self {
         Stop {

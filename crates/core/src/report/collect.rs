@@ -73,7 +73,7 @@ fn checking(state: &State) -> Option<Why> {
 }
 
 fn wait(state: &State) -> Option<&Wait> {
-    state.lanes.values().find_map(|lane| lane.wait.as_ref())
+    state.waits().next()
 }
 
 fn turn(state: &State, scope: &Scope) -> u64 {
@@ -168,7 +168,8 @@ impl Collected {
             | Fact::Woken
             | Fact::DeliveryFailed { .. }
             | Fact::ReportWritten { .. }
-            | Fact::HarnessFailed { .. } => {}
+            | Fact::HarnessFailed { .. }
+            | Fact::ClockJumped { .. } => {}
         }
     }
 

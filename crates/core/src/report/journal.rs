@@ -7,6 +7,7 @@
 //! ask      answer CALL… [in=1 out=1]   start N      end N      failed KIND [after=MS]
 //! fix TREE [denied]                    check CHECK VERDICT …   verify [CHECK=VERDICT …] (all due, else pass)
 //! woken  restarted  paused  resumed  stopped  raised TURNS  answered TEXT  delivered  undelivered  written  broke
+//! hiccup (the harness failed, and tries again)      clock +6h|-1h (it jumped)
 //! ```
 //!
 //! A call is named for what it does: `shell`, `write`, `claim`, `help`, `notes`, `plan`, `wait`, `forbidden` (a
@@ -212,6 +213,16 @@ impl Journal {
             "broke" => self.add(Fact::HarnessFailed {
                 message: "no space left on the disk".into(),
                 fatal: true,
+            }),
+            "hiccup" => self.add(Fact::HarnessFailed {
+                message: "the repository is locked".into(),
+                fatal: false,
+            }),
+            "clock" => self.add(Fact::ClockJumped {
+                ms: match rest[0].strip_prefix('-') {
+                    Some(back) => -(milliseconds(back) as i64),
+                    None => milliseconds(rest[0].trim_start_matches('+')) as i64,
+                },
             }),
             other => panic!("no such line: {other}"),
         }

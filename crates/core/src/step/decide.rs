@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::event::Fact;
+use crate::bounds::json_bytes;
+use crate::event::{Fact, Notice};
 use crate::goal::Stop;
 use crate::state::State;
 use crate::step::wants_answer;
@@ -12,6 +13,18 @@ use crate::stop::{Blocker, StopReason};
 pub const ORDERS_MAX: usize = 20;
 /// Length of one, bytes.
 pub const ORDER_BYTES_MAX: usize = 2 * 1024;
+
+/// Length of the answers that the model has not read yet, bytes.
+pub const ANSWERS_BYTES_MAX: usize = 16 * 1024;
+
+fn waiting_answers(state: &State) -> usize {
+    let told = state.lanes.values().flat_map(|lane| &lane.inbox);
+    told.map(|notice| match notice {
+        Notice::Answer { text } => json_bytes(text),
+        _ => 0,
+    })
+    .sum()
+}
 
 /// A person's word.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -121,16 +134,23 @@ pub fn decide(state: &State, command: &Command) -> Result<Vec<Fact>, Refusal> {
             Ok(vec![Fact::Resumed])
         }
         Command::Resume if state.ended() => match &state.stop {
-            Some(StopReason::Blocked {
-                by: Blocker::Provider,
-                ..
-            }) => Ok(vec![Fact::Resumed]),
+            Some(
+                StopReason::Blocked {
+                    by: Blocker::Provider,
+                    ..
+                }
+                | StopReason::Failed { .. },
+            ) => Ok(vec![Fact::Resumed]),
             Some(StopReason::OutOfBudget { budget }) => refuse(format!(
                 "the run is out of budget ({budget}): overnight budget {run} --{budget} +N"
             )),
             _ => refuse(format!("the run has ended ({})", state.status())),
         },
         Command::Resume if state.paused => Ok(vec![Fact::Resumed]),
+        // What the harness could not do is tried at once.
+        Command::Resume if state.trouble.as_ref().is_some_and(|t| t.wait.is_some()) => {
+            Ok(vec![Fact::Resumed])
+        }
         Command::Resume => Ok(vec![]),
         Command::Stop if state.ended() => {
             refuse(format!("the run has ended already ({})", state.status()))
@@ -155,7 +175,7 @@ pub fn decide(state: &State, command: &Command) -> Result<Vec<Fact>, Refusal> {
             refuse(format!("the run has ended ({})", state.status()))
         }
         Command::Tell { text } if text.trim().is_empty() => refuse("the order is empty".into()),
-        Command::Tell { text } if text.len() > ORDER_BYTES_MAX => refuse(format!(
+        Command::Tell { text } if json_bytes(text) > ORDER_BYTES_MAX => refuse(format!(
             "the order has {} bytes, and {ORDER_BYTES_MAX} are allowed: put the details into a file and name it",
             text.len()
         )),
@@ -181,6 +201,13 @@ pub fn decide(state: &State, command: &Command) -> Result<Vec<Fact>, Refusal> {
             ),
         }),
         Command::Answer { text } if text.trim().is_empty() => refuse("the answer is empty".into()),
+        Command::Answer { text } if waiting_answers(state) + json_bytes(text) > ANSWERS_BYTES_MAX => {
+            refuse(format!(
+                "the answer has {} bytes; what the model has not read yet may have {ANSWERS_BYTES_MAX} in all: shorten \
+                 it, or wait for its next turn",
+                text.len()
+            ))
+        }
         Command::Answer { text } if !state.ended() || wants_answer(state) => {
             Ok(vec![Fact::Answered { text: text.clone() }])
         }

@@ -5,19 +5,26 @@ mod baseline;
 mod checkpoint;
 mod decide;
 mod ending;
+mod late;
 mod recover;
 #[cfg(test)]
+mod table;
+#[cfg(test)]
 mod tests;
+mod trouble;
 mod turns;
 
 pub use decide::{Command, Raise, Refusal, decide};
+pub use late::late;
 pub use recover::recover;
+pub use trouble::{HARNESS_ATTEMPTS_MAX, STOPPING_ATTEMPTS_MAX};
 
 use crate::effect::{Effect, due};
 use crate::event::{Created, Event, Fact};
 use crate::ids::Scope;
 use crate::state::{Order, Phase, State};
 use crate::stop::{Blocker, StopReason};
+use turns::backoff;
 
 /// Why an event cannot be applied: the journal is damaged, or written by a newer version.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -63,8 +70,12 @@ pub fn step(mut state: State, event: &Event) -> Result<(State, Vec<Effect>), Ste
 
 fn apply(state: &mut State, event: &Event) -> Result<(), StepError> {
     let scope = &event.scope;
+    if mends(&event.fact) {
+        state.trouble = None;
+    }
     match &event.fact {
         Fact::RunCreated(_) => return Err(StepError::NotCreated),
+        Fact::ClockJumped { ms } => trouble::clock_jumped(state, *ms),
         Fact::Prepared { base } => {
             expect(state, event, matches!(state.phase, Phase::Preparing))?;
             state.base = Some(base.clone());
@@ -128,7 +139,10 @@ fn apply(state: &mut State, event: &Event) -> Result<(), StepError> {
             state.denials = state.denials.saturating_add(denials.len() as u64);
             checkpoint::fixed(state, candidate);
         }
-        Fact::Woken => turns::woken(state),
+        Fact::Woken => {
+            turns::woken(state);
+            trouble::woken(state);
+        }
         Fact::Restarted { interrupted } => turns::restarted(state, interrupted),
         Fact::Paused => state.paused = true,
         Fact::Resumed => ending::resumed(state),
@@ -160,16 +174,28 @@ fn apply(state: &mut State, event: &Event) -> Result<(), StepError> {
                 ending::ended(state);
             }
         }
-        Fact::HarnessFailed { message, .. } => {
-            ending::stop(
-                state,
-                StopReason::Failed {
-                    why: message.clone(),
-                },
-            );
+        Fact::HarnessFailed { message, fatal } => {
+            trouble::harness_failed(state, message, *fatal);
         }
     }
     Ok(())
+}
+
+/// Whether the harness could do what was due, or a person says that it is to try.
+fn mends(fact: &Fact) -> bool {
+    matches!(
+        fact,
+        Fact::Prepared { .. }
+            | Fact::CheckReported { .. }
+            | Fact::BaselineEnded { .. }
+            | Fact::ModelAnswered { .. }
+            | Fact::CallEnded { .. }
+            | Fact::CandidateFixed { .. }
+            | Fact::Delivered { .. }
+            | Fact::DeliveryFailed { .. }
+            | Fact::Resumed
+            | Fact::StopRequested
+    )
 }
 
 fn expect(state: &State, event: &Event, fits: bool) -> Result<(), StepError> {
@@ -195,7 +221,7 @@ fn pass_time(state: &mut State, event: &Event) {
     if away || state.paused || state.phase == Phase::Ended {
         return;
     }
-    if state.phase == Phase::Working && state.lanes.values().any(|l| l.wait.is_some()) {
+    if state.waits().next().is_some() {
         state.spent.waiting_ms = state.spent.waiting_ms.saturating_add(elapsed);
     } else {
         state.spent.active_ms = state.spent.active_ms.saturating_add(elapsed);
@@ -228,6 +254,7 @@ pub fn name(fact: &Fact) -> &'static str {
         Fact::DeliveryFailed { .. } => "delivery_failed",
         Fact::ReportWritten { .. } => "report_written",
         Fact::HarnessFailed { .. } => "harness_failed",
+        Fact::ClockJumped { .. } => "clock_jumped",
     }
 }
 

@@ -579,11 +579,11 @@ fn a_context_that_overflows_is_cut_until_nothing_is_left() {
     failed context_overflow            working | ask 1, attempt 2; tells: history cut
     ask                                working | ask 1, attempt 2
     failed context_overflow            working | ask 1, attempt 3; tells: history cut
-    failed context_overflow            working | ask 1, attempt 4; tells: history cut, history cut
-    failed context_overflow            working | ask 1, attempt 5; tells: history cut, history cut, history cut
-    failed context_overflow            working | ask 1, attempt 6; tells: history cut, history cut, history cut, history cut
-    failed context_overflow            reporting | report; tells: history cut, history cut, history cut, history cut, history cut
-    written                            blocked | -; tells: history cut, history cut, history cut, history cut, history cut
+    failed context_overflow            working | ask 1, attempt 4; tells: history cut
+    failed context_overflow            working | ask 1, attempt 5; tells: history cut
+    failed context_overflow            working | ask 1, attempt 6; tells: history cut
+    failed context_overflow            reporting | report; tells: history cut
+    written                            blocked | -; tells: history cut
     Blocked: The goal alone is too long for the model's context: the provider says context_overflow
     ");
 }
