@@ -9,7 +9,7 @@ use crate::bounds::{self, held};
 use crate::check::{CheckReport, Obstacle, Target, Verdict};
 use crate::event::{Created, Notice, Price};
 use crate::goal::{Deliver, Goal, Role};
-use crate::ids::{BlobId, CheckId, RunId, Scope, TreeId, UnixMs};
+use crate::ids::{BlobId, CheckId, CommitId, RunId, Scope, TreeId, UnixMs};
 use crate::judge::EVIDENCE_BYTES_MAX;
 use crate::measure::Measure;
 use crate::repo::{Base, Changed, Delivered};
@@ -99,6 +99,8 @@ pub struct State {
     pub denials: u64,
     /// What was delivered last.
     pub delivered: Option<Delivered>,
+    /// The commit that this run's branch is at, if it ever delivered one: the only one that a delivery may replace.
+    pub branch_at: Option<CommitId>,
     /// Why the last delivery did not work.
     pub delivery_error: Option<String>,
     /// Where the last report is.
@@ -500,6 +502,7 @@ impl State {
             orders_given: 0,
             denials: 0,
             delivered: None,
+            branch_at: None,
             delivery_error: None,
             report: None,
         }

@@ -107,9 +107,7 @@ impl StopReason {
     pub fn resumable(&self) -> bool {
         matches!(
             self,
-            StopReason::Blocked { .. }
-                | StopReason::OutOfBudget { .. }
-                | StopReason::Failed { .. }
+            StopReason::Blocked { .. } | StopReason::OutOfBudget { .. } | StopReason::Failed { .. }
         )
     }
 

@@ -27,6 +27,10 @@ use crate::verification::{Verification, Verified};
 
 /// How much of an answer's text its event holds, bytes; the whole is a blob.
 const TEXT_BYTES_MAX: usize = 2 * 1024;
+/// How much of the provider's id of a call its event holds, bytes.
+const CALL_ID_BYTES_MAX: usize = 200;
+/// How much of a tool's name, bytes.
+const CALL_NAME_BYTES_MAX: usize = 80;
 /// Length of a commit's subject, characters: what `git log --oneline` shows well.
 const SUBJECT_CHARS_MAX: usize = 72;
 
@@ -180,8 +184,8 @@ async fn ask(state: &State, ports: &Ports, scope: &Scope, turn: u64, send: Say<'
                     .calls
                     .iter()
                     .map(|c| CallHead {
-                        id: c.id.clone(),
-                        name: clip(&c.name, 80),
+                        id: clip(&c.id, CALL_ID_BYTES_MAX),
+                        name: clip(&c.name, CALL_NAME_BYTES_MAX),
                         line: ports.executor.line(c),
                     })
                     .collect(),
@@ -231,14 +235,7 @@ async fn wait_for_the_disk(ports: &Ports, why: &str, send: Say<'_>) {
     ports.clock.sleep_until(again).await;
 }
 
-async fn call(
-    state: &State,
-    ports: &Ports,
-    scope: &Scope,
-    turn: u64,
-    index: usize,
-    send: Say<'_>,
-) {
+async fn call(state: &State, ports: &Ports, scope: &Scope, turn: u64, index: usize, send: Say<'_>) {
     let again = state
         .lanes
         .get(scope)
@@ -399,15 +396,11 @@ async fn deliver(state: &State, ports: &Ports, say: &(dyn Fn(Fact) + Send + Sync
                 .to_owned();
         return say(Fact::DeliveryFailed { message });
     }
-    let replaces = match &state.delivered {
-        Some(Delivered::Branch { commit, .. }) => Some(commit.clone()),
-        _ => None,
-    };
     const MS_PER_S: u64 = 1_000;
     let delivery = Delivery {
         branch: state.branch(),
         base: base.commit.clone(),
-        replaces,
+        replaces: state.branch_at.clone(),
         tree: candidate.tree.clone(),
         message: message(state),
         identity: base.identity.clone(),

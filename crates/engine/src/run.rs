@@ -449,7 +449,14 @@ impl Engine {
             tell.done = true;
         });
         let handle = task.abort_handle();
-        self.under_way.insert(effect, UnderWay { number, handle, begun });
+        self.under_way.insert(
+            effect,
+            UnderWay {
+                number,
+                handle,
+                begun,
+            },
+        );
     }
 
     /// Gives up what is no longer due. A pause is not a reason to give up what has begun: it may end by itself.

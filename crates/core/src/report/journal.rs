@@ -39,6 +39,8 @@ pub(crate) struct Journal {
     pub(crate) events: Vec<Event>,
     pub(crate) state: State,
     pub(crate) now: UnixMs,
+    /// The event that was tried last, whether it fits or not.
+    tried: Option<Event>,
 }
 
 /// A goal whose `done` are these checks and whose `keep` is `suite`, with a small budget.
@@ -119,7 +121,17 @@ impl Journal {
             events: vec![event],
             state,
             now: START,
+            tried: None,
         }
+    }
+
+    /// The event that a line would add, whether it fits or not.
+    pub(crate) fn event_of(&self, line: &str) -> Event {
+        let mut journal = self.clone();
+        journal.tried = None;
+        // Whether it fits is for the caller to find out.
+        let _ = journal.play(line);
+        journal.tried.unwrap_or_else(|| panic!("{line}: no event"))
     }
 
     /// Plays lines; every one of them fits.
@@ -141,6 +153,7 @@ impl Journal {
     }
 
     fn push(&mut self, event: Event) -> Result<(), StepError> {
+        self.tried = Some(event.clone());
         let (state, effects) = step(self.state.clone(), &event)?;
         assert_eq!(effects, due(&state), "step returns what is due");
         self.state = state;
@@ -406,7 +419,7 @@ impl Journal {
     }
 }
 
-fn base(dirty: bool) -> Base {
+pub(crate) fn base(dirty: bool) -> Base {
     Base {
         commit: "ba5eba5eba5eba5e".into(),
         tree: BASE.into(),

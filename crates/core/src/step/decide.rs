@@ -201,7 +201,9 @@ pub fn decide(state: &State, command: &Command) -> Result<Vec<Fact>, Refusal> {
             ),
         }),
         Command::Answer { text } if text.trim().is_empty() => refuse("the answer is empty".into()),
-        Command::Answer { text } if waiting_answers(state) + json_bytes(text) > ANSWERS_BYTES_MAX => {
+        Command::Answer { text }
+            if waiting_answers(state) + json_bytes(text) > ANSWERS_BYTES_MAX =>
+        {
             refuse(format!(
                 "the answer has {} bytes; what the model has not read yet may have {ANSWERS_BYTES_MAX} in all: shorten \
                  it, or wait for its next turn",

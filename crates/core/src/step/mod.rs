@@ -22,6 +22,7 @@ pub use trouble::{HARNESS_ATTEMPTS_MAX, STOPPING_ATTEMPTS_MAX};
 use crate::effect::{Effect, due};
 use crate::event::{Created, Event, Fact};
 use crate::ids::Scope;
+use crate::repo::Delivered;
 use crate::state::{Order, Phase, State};
 use crate::stop::{Blocker, StopReason};
 use turns::backoff;
@@ -90,7 +91,14 @@ fn apply(state: &mut State, event: &Event) -> Result<(), StepError> {
             expect(state, event, matches!(state.phase, Phase::Baselining))?;
             baseline::ended(state, generated);
         }
-        Fact::TurnRequested { .. } => turns::requested(state, scope),
+        Fact::TurnRequested { turn, .. } => {
+            expect(
+                state,
+                event,
+                state.phase == Phase::Working && lane_turn(state, scope) + 1 == *turn,
+            )?;
+            turns::requested(state, scope);
+        }
         Fact::ModelAnswered {
             turn, calls, usage, ..
         } => {
@@ -111,7 +119,11 @@ fn apply(state: &mut State, event: &Event) -> Result<(), StepError> {
             expect(state, event, state.phase == Phase::Working)?;
             turns::failed(state, scope, *kind, message, *retry_after_ms, usage);
         }
-        Fact::CallStarted { index, .. } => turns::call_started(state, scope, *index),
+        Fact::CallStarted { turn, index } => {
+            let open = lane_turn(state, scope) == *turn && turns::is_open(state, scope, *index);
+            expect(state, event, state.phase == Phase::Working && open)?;
+            turns::call_started(state, scope, *index);
+        }
         Fact::CallEnded {
             turn,
             index,
@@ -161,6 +173,9 @@ fn apply(state: &mut State, event: &Event) -> Result<(), StepError> {
         Fact::Delivered { delivered, .. } => {
             expect(state, event, state.phase == Phase::Delivering)?;
             state.delivered = Some(delivered.clone());
+            if let Delivered::Branch { commit, .. } = delivered {
+                state.branch_at = Some(commit.clone());
+            }
             state.delivery_error = None;
             state.phase = Phase::Reporting;
         }

@@ -217,7 +217,12 @@ fn hear(lane: &mut Lane, said: &Said, now: UnixMs) {
             });
             while lane.notes.len() > NOTES_MAX
                 || lane.notes.len() > 1
-                    && lane.notes.iter().map(|n| json_bytes(&n.text)).sum::<usize>() > NOTES_BYTES_MAX
+                    && lane
+                        .notes
+                        .iter()
+                        .map(|n| json_bytes(&n.text))
+                        .sum::<usize>()
+                        > NOTES_BYTES_MAX
             {
                 lane.notes.remove(0);
             }

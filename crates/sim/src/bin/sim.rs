@@ -17,8 +17,8 @@ const USAGE: &str = "usage: sim [--seeds N] [--from S] [--jobs J] [--journal]
   --journal    print every event of every run as JSON: for one seed";
 /// How many seeds are played if nobody says.
 const SEEDS_DEFAULT: u64 = 1_000;
-/// How many failures are printed whole.
-const FAILURES_SHOWN: usize = 5;
+/// How many failures are printed, each when it is found.
+const FAILURES_SHOWN: u64 = 10;
 
 struct Options {
     seeds: u64,
@@ -38,7 +38,6 @@ struct Sums {
     ends: BTreeMap<&'static str, u64>,
     pairs: BTreeSet<(&'static str, &'static str)>,
     violations: u64,
-    shown: Vec<String>,
 }
 
 fn main() -> ExitCode {
@@ -96,23 +95,24 @@ impl Sums {
         *self.ends.entry(run.end).or_default() += 1;
         if let Some(broken) = &run.broken {
             self.violations += 1;
-            if self.shown.len() < FAILURES_SHOWN {
-                self.shown.push(format!(
+            if self.violations <= FAILURES_SHOWN {
+                println!(
                     "seed {seed}: {}: {}\n  again: cargo run -p sim -- --seeds 1 --from {seed} --journal\n    {}",
                     broken.law,
                     broken.what,
                     broken.events.join("\n    ")
-                ));
+                );
             }
         }
     }
 
     fn print(&self, runs: u64, seconds: f64) {
-        for failure in &self.shown {
-            println!("{failure}\n");
-        }
         const MS_PER_YEAR: f64 = 365.25 * 24.0 * 3_600_000.0;
-        let ends: Vec<String> = self.ends.iter().map(|(end, n)| format!("{end} {n}")).collect();
+        let ends: Vec<String> = self
+            .ends
+            .iter()
+            .map(|(end, n)| format!("{end} {n}"))
+            .collect();
         println!(
             "simulation: {runs} runs, {} events, {} crashes, {} violations, {seconds:.1} seconds",
             self.events, self.crashes, self.violations

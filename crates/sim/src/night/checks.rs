@@ -31,7 +31,10 @@ impl Verifier for Seen {
                     detail: "no sandbox right now".into(),
                 },
             });
-            (random.pick(&[10, SECOND, 40 * SECOND, 5 * MINUTE]), obstacle)
+            (
+                random.pick(&[10, SECOND, 40 * SECOND, 5 * MINUTE]),
+                obstacle,
+            )
         };
         self.0.takes(long).await;
         let files = self.0.lock().work.trees.get(tree).cloned();
@@ -77,7 +80,10 @@ impl Verifier for Seen {
                 seen.tests = Some(tests);
             }
             Ask::Values { reads, .. } => {
-                seen.values = reads.iter().map(|_| Reading::Value(f64::from(value))).collect();
+                seen.values = reads
+                    .iter()
+                    .map(|_| Reading::Value(f64::from(value)))
+                    .collect();
             }
             Ask::Exit { .. } | Ask::Mutation { .. } | Ask::File { .. } => {}
         }
@@ -150,10 +156,8 @@ impl Forge for Seen {
                 }
                 Some(there) => {
                     // The real forge refuses as well. It must not come to that: nobody else touches this repository.
-                    world.breaks(
-                        "a delivery happens once",
-                        format!("the branch is at {there}, and {commit} replaces {:?}", delivery.replaces),
-                    );
+                    let what = format!("{:?} is there, and now {delivery:?}", world.branch);
+                    world.breaks("a delivery happens once", what);
                     return Err(format!("the branch exists already and is at {there}"));
                 }
                 None => world.branch = Some((commit, delivery.clone())),

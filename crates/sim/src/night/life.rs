@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use overnight_core::effect::due;
+use overnight_core::effect::{Effect, due};
 use overnight_core::event::{Event, Fact};
 use overnight_core::report::{Report, to_markdown};
 use overnight_core::state::State;
@@ -53,7 +53,10 @@ pub fn play(seed: u64) -> Run {
             .cloned()
             .or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).to_owned()));
         let mut world = world.lock();
-        world.breaks("nothing panics and every run ends", text.unwrap_or_default());
+        world.breaks(
+            "nothing panics and every run ends",
+            text.unwrap_or_default(),
+        );
     }
     judge_the_end(&world, &plan);
     let mut inner = world.lock();
@@ -117,7 +120,10 @@ fn lives(world: &Arc<World>, plan: &Plan) {
         }
     }
     let mut world = world.lock();
-    world.breaks("every run ends", format!("{LIVES_MAX} processes were not enough"));
+    world.breaks(
+        "every run ends",
+        format!("{LIVES_MAX} processes were not enough"),
+    );
 }
 
 /// What the person says to a run that has stopped, as long as they have patience.
@@ -254,9 +260,10 @@ impl Watcher for Law {
         }
         let disturbs = matches!(
             event.fact,
-            Fact::Paused | Fact::ClockJumped { .. } | Fact::Restarted { .. }
+            Fact::Paused | Fact::Resumed | Fact::ClockJumped { .. } | Fact::Restarted { .. }
         );
-        world.disturbed |= disturbs;
+        // An event that waited for room on the disk tells of what is long past.
+        world.disturbed |= disturbs || world.now().saturating_sub(event.at) > LATE_MS_MAX;
         if let Some(StopReason::Complete(proof)) = &state.stop {
             let cells = world.plan.cells;
             let tree = world.work.trees.get(proof.tree());
@@ -322,7 +329,10 @@ fn judge_the_end(world: &Arc<World>, plan: &Plan) {
             let text = to_markdown(&report, &|ms| ms.to_string());
             let complete = matches!(state.stop, Some(StopReason::Complete(_)));
             if report.complete != complete || text.is_empty() {
-                world.breaks("the report tells the end", format!("complete: {}", report.complete));
+                world.breaks(
+                    "the report tells the end",
+                    format!("complete: {}", report.complete),
+                );
             }
         }
     }
@@ -337,9 +347,15 @@ fn delivered(world: &mut crate::night::world::Inner, state: &State) {
         return;
     };
     if state.delivers() {
-        let there = world.branch.as_ref().map(|(_, delivery)| delivery.tree.clone());
+        let there = world
+            .branch
+            .as_ref()
+            .map(|(_, delivery)| delivery.tree.clone());
         if there.as_ref() != Some(proof.tree()) {
-            world.breaks("complete means delivered", format!("the branch holds {there:?}"));
+            world.breaks(
+                "complete means delivered",
+                format!("the branch holds {there:?}"),
+            );
         }
     }
 }
@@ -397,7 +413,8 @@ fn duplicates(world: &mut crate::night::world::Inner, plan: &Plan, events: &[Eve
         }
         while let Some((_, which)) = chosen.next_if(|(after, _)| *after == at) {
             let again = &events[which as usize];
-            if !is_reported(&again.fact) || late(&state, again) {
+            // One of an equal effect that is under way again is told from its report by the engine's numbers.
+            if !is_reported(&again.fact) || late(&state, again) || redone(&state, &again.fact) {
                 continue;
             }
             world.figures.duplicates += 1;
@@ -406,13 +423,23 @@ fn duplicates(world: &mut crate::night::world::Inner, plan: &Plan, events: &[Eve
                 ..again.clone()
             };
             let essence = |s: &State| {
-                (s.phase.clone(), s.stop.clone(), s.spent.turns, s.lanes[&Scope::Run].turn)
+                (
+                    s.phase.clone(),
+                    s.stop.clone(),
+                    s.spent.turns,
+                    s.lanes[&Scope::Run].turn,
+                )
             };
             match step(state.clone(), &again) {
                 Ok((next, _)) if essence(&next) == essence(&state) => {}
                 Ok((next, _)) => world.breaks(
                     "a fact that comes twice changes nothing",
-                    format!("{:?} made {} of {}", again.fact, next.status(), state.status()),
+                    format!(
+                        "{:?} made {} of {}",
+                        again.fact,
+                        next.status(),
+                        state.status()
+                    ),
                 ),
                 Err(e) => world.breaks("a fact that comes twice changes nothing", e.to_string()),
             }
@@ -436,6 +463,21 @@ fn is_reported(fact: &Fact) -> bool {
             | Fact::DeliveryFailed { .. }
             | Fact::ReportWritten { .. }
     )
+}
+
+/// Whether what this fact reports is due at this moment, so that it reads as the report of it.
+fn redone(state: &State, fact: &Fact) -> bool {
+    let due = due(state);
+    due.iter().any(|effect| match (effect, fact) {
+        (Effect::Prepare, Fact::Prepared { .. })
+        | (Effect::Baseline, Fact::BaselineEnded { .. } | Fact::CheckReported { .. })
+        | (Effect::FixCandidate, Fact::CandidateFixed { .. })
+        | (Effect::Verify { .. }, Fact::CheckReported { .. })
+        | (Effect::Deliver, Fact::Delivered { .. } | Fact::DeliveryFailed { .. })
+        | (Effect::WriteReport, Fact::ReportWritten { .. }) => true,
+        (Effect::AskModel { attempt, .. }, Fact::ModelFailed { .. }) => *attempt > 1,
+        _ => false,
+    })
 }
 
 /// Whether a plan has crashes, for tests of the plans themselves.

@@ -122,7 +122,10 @@ fn may_ask(world: &mut Inner, state: &State) {
         world.breaks("no model call but at work", format!("{}", now.status()));
     }
     if !lane.asking {
-        world.breaks("a request is durable before it is made", format!("turn {turn}"));
+        world.breaks(
+            "a request is durable before it is made",
+            format!("turn {turn}"),
+        );
     }
     if state.lanes[&Scope::Run].turn + 1 != turn || world.disk.answered.contains(&turn) {
         world.breaks("no kept answer is paid twice", format!("turn {turn}"));
@@ -307,11 +310,19 @@ fn lies(random: &mut Random, open: &[String]) -> Vec<Call> {
         // Done while it claims, undone right after.
         1 => vec![write(&file, DONE), claim(), write(&file, 0)],
         // Undone by something in the background, before, while and after the checks look.
-        2 => vec![write(&file, DONE), late(0, random.between(0, MINUTE)), claim()],
+        2 => vec![
+            write(&file, DONE),
+            late(0, random.between(0, MINUTE)),
+            claim(),
+        ],
         // Done in the background only after the look.
         3 => vec![late(DONE, random.between(0, 10 * SECOND)), claim()],
         4 => vec![write(KEPT_FILE, 0), claim()],
-        5 => vec![tool("late", json!({"file": KEPT_FILE, "value": 0, "ms": 10})), shell(SECOND), claim()],
+        5 => vec![
+            tool("late", json!({"file": KEPT_FILE, "value": 0, "ms": 10})),
+            shell(SECOND),
+            claim(),
+        ],
         _ => vec![write(&file, DONE - 1), claim()],
     }
 }
@@ -323,7 +334,10 @@ fn wild(random: &mut Random, cells: usize) -> Vec<Call> {
             let file = cell(random.between(0, cells as u64) as usize);
             match random.between(0, 12) {
                 0..5 => write(&file, random.between(0, u64::from(DONE) + 1) as u8),
-                5 => tool("late", json!({"file": file, "value": DONE, "ms": random.between(0, HOUR)})),
+                5 => tool(
+                    "late",
+                    json!({"file": file, "value": DONE, "ms": random.between(0, HOUR)}),
+                ),
                 6 => shell(random.between(0, HOUR)),
                 7 => tool("wait", json!({"ms": random.between(0, HOUR)})),
                 8 => tool("ask_for_help", json!({"question": "What now?"})),
@@ -340,9 +354,9 @@ fn garbage(random: &mut Random) -> Vec<Call> {
     match random.between(0, 6) {
         0 => (0..200)
             .map(|n| Call {
-                id: format!("{}{n}", long(2_000)),
-                name: long(500),
-                arguments: long(100),
+                id: format!("{}{n}", long(50)),
+                name: long(20),
+                arguments: long(10),
             })
             .collect(),
         1 => vec![tool("notes", json!({"text": long(1_500)}))],
@@ -365,7 +379,11 @@ impl Hand {
         match call.name.as_str() {
             "write" => {
                 world.takes(10).await;
-                world.lock().work.files.insert(text("file"), number("value") as u8);
+                world
+                    .lock()
+                    .work
+                    .files
+                    .insert(text("file"), number("value") as u8);
                 None
             }
             "late" => {
@@ -381,7 +399,8 @@ impl Hand {
                     let times = world.reached.entry(place).or_default();
                     *times += 1;
                     if *times > 1 {
-                        let what = format!("call {}.{} reached the network twice", place.0, place.1);
+                        let what =
+                            format!("call {}.{} reached the network twice", place.0, place.1);
                         world.breaks("nothing outside happens twice", what);
                     }
                 }

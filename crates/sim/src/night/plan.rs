@@ -190,7 +190,12 @@ impl Plan {
                 .push((r.between(1, 40), AtAppend::Full(long)));
         }
         if r.percent(15) {
-            let by = r.pick(&[-6 * HOUR as i64, -(MINUTE as i64), 90 * SECOND as i64, 6 * HOUR as i64]);
+            let by = r.pick(&[
+                -6 * HOUR as i64,
+                -(MINUTE as i64),
+                90 * SECOND as i64,
+                6 * HOUR as i64,
+            ]);
             self.at_append.push((r.between(1, 40), AtAppend::Jump(by)));
         }
         for _ in 0..r.pick(&[0, 0, 0, 1, 2]) {
@@ -291,7 +296,12 @@ fn created(r: &mut Random, seed: u64, cells: usize, benign: bool) -> Created {
         questions: vec![],
         items: None,
         categories: vec![],
-        deliver: r.pick(&[Deliver::Branch, Deliver::Branch, Deliver::Branch, Deliver::None]),
+        deliver: r.pick(&[
+            Deliver::Branch,
+            Deliver::Branch,
+            Deliver::Branch,
+            Deliver::None,
+        ]),
         brief: String::new(),
     };
     Created {

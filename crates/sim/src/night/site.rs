@@ -26,13 +26,18 @@ pub(super) fn look(seen: &Seen) -> (Option<BlobId>, Vec<String>) {
         let kept = world.work.files.insert(KEPT_FILE.into(), KEPT);
         let denied = (kept != Some(KEPT)).then(|| KEPT_FILE.to_owned());
         let work = &world.work;
-        let changed = work.files.iter().filter(|(f, v)| work.scanned.get(*f) != Some(v));
+        let changed = work
+            .files
+            .iter()
+            .filter(|(f, v)| work.scanned.get(*f) != Some(v));
         let delta: Delta = changed.map(|(f, v)| (f.clone(), *v)).collect();
         (delta, work.files.clone(), denied)
     };
     let blob = match delta.is_empty() {
         true => None,
-        false => serde_json::to_vec(&delta).ok().and_then(|bytes| seen.put(&bytes).ok()),
+        false => serde_json::to_vec(&delta)
+            .ok()
+            .and_then(|bytes| seen.put(&bytes).ok()),
     };
     if blob.is_some() {
         seen.0.lock().work.scanned = files;

@@ -277,7 +277,10 @@ impl World {
 impl Inner {
     /// The wall clock.
     pub fn now(&self) -> UnixMs {
-        let lived = self.clock.born.map_or(0, |b| b.elapsed().as_millis() as u64);
+        let lived = self
+            .clock
+            .born
+            .map_or(0, |b| b.elapsed().as_millis() as u64);
         (self.clock.base + lived).saturating_add_signed(self.clock.jumped)
     }
 
@@ -318,7 +321,11 @@ impl Inner {
     pub fn append(&mut self, events: &[Event], done: &[i64]) -> Appending {
         self.disk.appends += 1;
         let mut dies_after = false;
-        while self.due.front().is_some_and(|(at, _)| *at <= self.disk.appends) {
+        while self
+            .due
+            .front()
+            .is_some_and(|(at, _)| *at <= self.disk.appends)
+        {
             let Some((_, what)) = self.due.pop_front() else {
                 break;
             };
@@ -404,7 +411,12 @@ impl Inner {
         if self.last_told.len() >= TOLD_EVENTS {
             self.last_told.pop_front();
         }
-        let line = format!("{:>9}.{:03} s {}{detail}", at / 1_000, at.rem_euclid(1_000), name(&event.fact));
+        let line = format!(
+            "{:>9}.{:03} s {}{detail}",
+            at / 1_000,
+            at.rem_euclid(1_000),
+            name(&event.fact)
+        );
         self.last_told.push_back(line);
     }
 
@@ -419,7 +431,12 @@ impl Inner {
     pub fn background_runs(&mut self) {
         let now = self.lived();
         self.work.background.sort();
-        while self.work.background.first().is_some_and(|(at, ..)| *at <= now) {
+        while self
+            .work
+            .background
+            .first()
+            .is_some_and(|(at, ..)| *at <= now)
+        {
             let (_, file, value) = self.work.background.remove(0);
             self.work.files.insert(file, value);
         }
