@@ -1,6 +1,7 @@
 //! Performing effects: each does one thing to the world and sends the facts that come of it.
 
-use std::sync::{Arc, Mutex};
+use std::io::ErrorKind;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use overnight_core::check::{Observation, Receipt, Target, Verdict};
 use overnight_core::effect::{Effect, to_verify};
@@ -21,7 +22,7 @@ use overnight_ports::oracle::Oracle;
 use overnight_ports::site::{Executor, Site};
 use overnight_ports::verifier::Verifier;
 
-use crate::preflight::{self, Shelf};
+use crate::preflight::{self, Preflight, Shelf};
 use crate::run::{FULL_RETRY_EVERY_MS, Message};
 use crate::verification::{Verification, Verified};
 
@@ -79,14 +80,12 @@ pub(crate) async fn perform(
             Ok(base) => say(Fact::Prepared { base }),
             Err(why) => say(failed("the workspace could not be made", &why)),
         },
-        Effect::Baseline => baseline(state, ports, &say).await,
+        Effect::Baseline => baseline(state, ports, send).await,
         Effect::AskModel { scope, turn, .. } => ask(state, ports, scope, *turn, send).await,
         Effect::Call { scope, turn, index } => call(state, ports, scope, *turn, *index, send).await,
         Effect::FixCandidate => match ports.site.fix(state).await {
             Ok(fixed) => {
-                *last
-                    .lock()
-                    .unwrap_or_else(std::sync::PoisonError::into_inner) =
+                *last.lock().unwrap_or_else(PoisonError::into_inner) =
                     Some(fixed.candidate.clone());
                 say(Fact::CandidateFixed {
                     candidate: fixed.candidate,
@@ -116,45 +115,55 @@ fn failed(what: &str, why: &str) -> Fact {
     }
 }
 
-async fn baseline(state: &State, ports: &Ports, say: &(dyn Fn(Fact) + Send + Sync)) {
+async fn baseline(state: &State, ports: &Ports, send: Say<'_>) {
+    let say = |fact: Fact| send(Message::Event(Event::run(ports.clock.now(), fact)));
     let Some(base) = &state.base else { return };
     let known = |id: &CheckId| state.checks.get(id).is_some_and(|c| c.base.is_some());
+    let tell = |part: &Preflight| {
+        for report in part.reports.iter().filter(|r| !known(&r.check)) {
+            say(Fact::CheckReported {
+                report: Box::new(report.clone()),
+            });
+        }
+    };
     let key = preflight::key(&state.goal, &base.tree, &ports.verifier.environment());
     let reused = preflight::reuse(&state.goal, ports.shelf.as_ref(), &key, ports.clock.now());
-    let (generated, was_kept) = match reused {
+    let was_kept = reused.is_some();
+    let found = match reused {
         Some(kept) => {
-            kept.put_blobs(ports.journal.as_ref());
-            for report in kept.reports.into_iter().filter(|r| !known(&r.check)) {
-                say(Fact::CheckReported {
-                    report: Box::new(report),
-                });
-            }
-            (kept.generated, true)
+            put_blobs(&kept, ports, send).await;
+            tell(&kept);
+            kept
         }
         None => {
+            // Results that cannot be written now are told when they can.
+            let held = Mutex::new(Vec::new());
             let found = preflight::run(
                 &state.goal,
                 &base.tree,
                 ports.verifier.as_ref(),
                 &known,
-                &|found: &preflight::Preflight| {
-                    found.put_blobs(ports.journal.as_ref());
-                    for report in &found.reports {
-                        say(Fact::CheckReported {
-                            report: Box::new(report.clone()),
-                        });
-                    }
+                &|part: &Preflight| match part.put_blobs(ports.journal.as_ref()) {
+                    Ok(()) => tell(part),
+                    Err(_) => held
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .push(part.clone()),
                 },
             )
             .await;
+            for part in held.into_inner().unwrap_or_else(PoisonError::into_inner) {
+                put_blobs(&part, ports, send).await;
+                tell(&part);
+            }
             if state.checks.values().all(|c| c.base.is_none()) {
                 preflight::keep(ports.shelf.as_ref(), &key, &found, ports.clock.now());
             }
-            (found.generated, false)
+            found
         }
     };
+    let mut generated = found.generated;
     // What was found before a restart counts as well.
-    let mut generated = generated;
     for observation in state
         .checks
         .keys()
@@ -218,10 +227,23 @@ async fn keep(ports: &Ports, answer: &Answer, send: Say<'_>) -> Result<BlobId, S
             Ok(blob) => return Ok(blob),
             Err(error) => error,
         };
-        let full = error.kind() == std::io::ErrorKind::StorageFull;
+        let full = error.kind() == ErrorKind::StorageFull;
         attempts += u32::from(!full);
         if attempts >= KEEP_ATTEMPTS_MAX {
             return Err(error.to_string());
+        }
+        wait_for_the_disk(ports, &error.to_string(), send).await;
+    }
+}
+
+/// Puts what a preflight's receipts name into the journal; a disk that does not take it is waited for. What cannot be
+/// written at all is lost, and a check that needs it cannot be told.
+async fn put_blobs(part: &Preflight, ports: &Ports, send: Say<'_>) {
+    let mut attempts = 0;
+    while let Err(error) = part.put_blobs(ports.journal.as_ref()) {
+        attempts += u32::from(error.kind() != ErrorKind::StorageFull);
+        if attempts >= KEEP_ATTEMPTS_MAX {
+            return;
         }
         wait_for_the_disk(ports, &error.to_string(), send).await;
     }
@@ -330,10 +352,7 @@ fn whole_candidate(
     last: &LastCandidate,
     tree: &TreeId,
 ) -> Result<Candidate, String> {
-    let held = last
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner)
-        .clone();
+    let held = last.lock().unwrap_or_else(PoisonError::into_inner).clone();
     if let Some(candidate) = held.filter(|c| &c.tree == tree) {
         return Ok(candidate);
     }

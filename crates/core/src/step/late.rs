@@ -13,7 +13,10 @@ pub fn late(state: &State, event: &Event) -> bool {
         lane.and_then(|l| l.calls.get(index))
             .is_some_and(|c| c.progress != CallProgress::Ended)
     };
+    // While the harness waits to try again, nothing is under way that could report.
+    let resting = state.trouble.as_ref().is_some_and(|t| t.wait.is_some());
     match &event.fact {
+        fact if resting && reports(fact) => true,
         Fact::ModelAnswered { turn: t, .. } | Fact::ModelFailed { turn: t, .. } => {
             !asking || turn + 1 != *t
         }
@@ -33,4 +36,21 @@ pub fn late(state: &State, event: &Event) -> bool {
         Fact::ReportWritten { .. } => state.phase != Phase::Reporting,
         _ => false,
     }
+}
+
+/// Whether a fact is what an effect has come to.
+pub fn reports(fact: &Fact) -> bool {
+    matches!(
+        fact,
+        Fact::Prepared { .. }
+            | Fact::CheckReported { .. }
+            | Fact::BaselineEnded { .. }
+            | Fact::ModelAnswered { .. }
+            | Fact::ModelFailed { .. }
+            | Fact::CallEnded { .. }
+            | Fact::CandidateFixed { .. }
+            | Fact::Delivered { .. }
+            | Fact::DeliveryFailed { .. }
+            | Fact::ReportWritten { .. }
+    )
 }

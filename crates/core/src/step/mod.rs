@@ -15,7 +15,7 @@ mod trouble;
 mod turns;
 
 pub use decide::{Command, Raise, Refusal, decide};
-pub use late::late;
+pub use late::{late, reports};
 pub use recover::recover;
 pub use trouble::{HARNESS_ATTEMPTS_MAX, STOPPING_ATTEMPTS_MAX};
 

@@ -11,8 +11,9 @@ use overnight_ports::forge::{Delivery, Forge};
 use overnight_ports::oracle::{Examined, Oracle};
 use overnight_ports::verifier::{Ask, Probe, Verifier};
 
-use crate::night::plan::{DONE, KEPT, KEPT_FILE, MINUTE, SECOND};
+use crate::night::plan::{DONE, KEPT, KEPT_FILE, MINUTE, SECOND, Sabotage};
 use crate::night::ports::Seen;
+use crate::night::world::{Inner, base_files, tree_of};
 
 #[async_trait]
 impl Verifier for Seen {
@@ -55,6 +56,11 @@ impl Verifier for Seen {
         };
         let value = files.get(&command).copied().unwrap_or(0);
         let wanted = if command == KEPT_FILE { KEPT } else { DONE };
+        let candidate = *tree != tree_of(&base_files(self.0.lock().plan.cells));
+        let value = match self.0.lock().plan.sabotage {
+            Some(Sabotage::LyingChecks) if candidate => wanted,
+            _ => value,
+        };
         let mut seen = Observation {
             exit: Some(i32::from(value != wanted)),
             duration_ms: long,
@@ -126,7 +132,10 @@ impl Oracle for Seen {
 }
 
 /// The commit that a delivery makes: the same for the same delivery.
-fn commit(delivery: &Delivery) -> CommitId {
+fn commit(delivery: &Delivery, world: &mut Inner) -> CommitId {
+    if world.plan.sabotage == Some(Sabotage::ForgetfulForge) {
+        return CommitId(world.random.next().to_string());
+    }
     let text = serde_json::to_vec(&Delivery {
         // What it replaces is no part of a commit.
         replaces: None,
@@ -140,19 +149,19 @@ fn commit(delivery: &Delivery) -> CommitId {
 impl Forge for Seen {
     async fn deliver(&self, delivery: &Delivery) -> Result<Delivered, String> {
         self.0.deed().await;
-        {
+        let commit = {
             let mut world = self.0.lock();
             let now = world.disk.state.as_ref();
             let due = now.is_some_and(|s| !s.paused && s.phase == Phase::Delivering);
             if !due {
                 world.breaks("nothing is delivered but when it is due", "");
             }
-            let commit = commit(delivery);
+            let commit = commit(delivery, &mut world);
             let there = world.branch.as_ref().map(|(commit, _)| commit.clone());
             match there {
                 Some(there) if there == commit => {}
                 Some(there) if delivery.replaces.as_ref() == Some(&there) => {
-                    world.branch = Some((commit, delivery.clone()));
+                    world.branch = Some((commit.clone(), delivery.clone()));
                 }
                 Some(there) => {
                     // The real forge refuses as well. It must not come to that: nobody else touches this repository.
@@ -160,14 +169,15 @@ impl Forge for Seen {
                     world.breaks("a delivery happens once", what);
                     return Err(format!("the branch exists already and is at {there}"));
                 }
-                None => world.branch = Some((commit, delivery.clone())),
+                None => world.branch = Some((commit.clone(), delivery.clone())),
             }
-        }
+            commit
+        };
         self.0.deed().await;
         self.0.takes(SECOND).await;
         Ok(Delivered::Branch {
             name: delivery.branch.clone(),
-            commit: commit(delivery),
+            commit,
         })
     }
 }

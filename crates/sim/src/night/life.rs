@@ -7,7 +7,7 @@ use overnight_core::effect::{Effect, due};
 use overnight_core::event::{Event, Fact};
 use overnight_core::report::{Report, to_markdown};
 use overnight_core::state::State;
-use overnight_core::step::{Command, Raise, begin, late, step};
+use overnight_core::step::{Command, Raise, begin, late, reports, step};
 use overnight_core::stop::{Blocker, StopReason};
 use overnight_core::{bounds::STATE_BYTES_MAX, ids::Scope};
 use overnight_engine::{Ended, Engine, EngineError, Ports, Watcher, load};
@@ -44,7 +44,11 @@ pub struct Run {
 
 /// Plays the run of a seed, from its creation to its end.
 pub fn play(seed: u64) -> Run {
-    let plan = Plan::new(seed);
+    play_plan(Plan::new(seed))
+}
+
+/// Plays the run of a plan.
+pub fn play_plan(plan: Plan) -> Run {
     let world = World::new(plan.clone());
     let played = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| lives(&world, &plan)));
     if let Err(panic) = played {
@@ -176,6 +180,7 @@ fn live(world: &Arc<World>, plan: &Plan, word: Option<Command>) -> Death {
         let mut watcher = Law {
             world: world.clone(),
             wait: None,
+            from: 0,
         };
         let work = async {
             let fresh = world.lock().disk.state.is_none();
@@ -239,6 +244,7 @@ fn same_state(world: &World, live: &State, ended: &Result<Ended, EngineError>) {
 struct Law {
     world: Arc<World>,
     wait: Option<u64>,
+    from: u64,
 }
 
 impl Watcher for Law {
@@ -248,7 +254,7 @@ impl Watcher for Law {
             panic!("{EVENTS_MAX} events");
         }
         if let (Fact::Woken, Some(until)) = (&event.fact, self.wait) {
-            let late = event.at.saturating_sub(until);
+            let late = event.at.saturating_sub(until.max(self.from));
             if late > LATE_MS_MAX && !world.disturbed {
                 world.breaks("a waiting run wakes at its time", format!("{late} ms late"));
             }
@@ -256,7 +262,9 @@ impl Watcher for Law {
         let wait = state.wakes_at().filter(|_| state.waits().next().is_some());
         if wait != self.wait {
             world.disturbed = false;
+            // One that was over before the run came to rest ends at once.
             self.wait = wait;
+            self.from = event.at;
         }
         let disturbs = matches!(
             event.fact,
@@ -413,11 +421,15 @@ fn duplicates(world: &mut crate::night::world::Inner, plan: &Plan, events: &[Eve
         }
         while let Some((_, which)) = chosen.next_if(|(after, _)| *after == at) {
             let again = &events[which as usize];
-            // One of an equal effect that is under way again is told from its report by the engine's numbers.
-            if !is_reported(&again.fact) || late(&state, again) || redone(&state, &again.fact) {
+            // A person's command is taken off the queue with its fact, and what the engine itself writes is written
+            // once. A report of an equal effect that is under way again is told from its report by the engine's numbers.
+            if !reports(&again.fact) || redone(&state, &again.fact) {
                 continue;
             }
             world.figures.duplicates += 1;
+            if late(&state, again) {
+                continue;
+            }
             let again = Event {
                 at: state.last_at,
                 ..again.clone()
@@ -426,7 +438,7 @@ fn duplicates(world: &mut crate::night::world::Inner, plan: &Plan, events: &[Eve
                 (
                     s.phase.clone(),
                     s.stop.clone(),
-                    s.spent.turns,
+                    s.spent.usage,
                     s.lanes[&Scope::Run].turn,
                 )
             };
@@ -447,24 +459,6 @@ fn duplicates(world: &mut crate::night::world::Inner, plan: &Plan, events: &[Eve
     }
 }
 
-/// Whether a fact is the report of an effect, which may come twice. A person's command is taken off the queue with its
-/// fact, and what the engine itself writes is written once.
-fn is_reported(fact: &Fact) -> bool {
-    matches!(
-        fact,
-        Fact::Prepared { .. }
-            | Fact::CheckReported { .. }
-            | Fact::BaselineEnded { .. }
-            | Fact::ModelAnswered { .. }
-            | Fact::ModelFailed { .. }
-            | Fact::CallEnded { .. }
-            | Fact::CandidateFixed { .. }
-            | Fact::Delivered { .. }
-            | Fact::DeliveryFailed { .. }
-            | Fact::ReportWritten { .. }
-    )
-}
-
 /// Whether what this fact reports is due at this moment, so that it reads as the report of it.
 fn redone(state: &State, fact: &Fact) -> bool {
     let due = due(state);
@@ -474,8 +468,8 @@ fn redone(state: &State, fact: &Fact) -> bool {
         | (Effect::FixCandidate, Fact::CandidateFixed { .. })
         | (Effect::Verify { .. }, Fact::CheckReported { .. })
         | (Effect::Deliver, Fact::Delivered { .. } | Fact::DeliveryFailed { .. })
-        | (Effect::WriteReport, Fact::ReportWritten { .. }) => true,
-        (Effect::AskModel { attempt, .. }, Fact::ModelFailed { .. }) => *attempt > 1,
+        | (Effect::WriteReport, Fact::ReportWritten { .. })
+        | (Effect::AskModel { .. }, Fact::ModelFailed { .. }) => true,
         _ => false,
     })
 }

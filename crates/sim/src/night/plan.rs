@@ -106,6 +106,19 @@ pub enum Bad {
     Throttled,
 }
 
+/// A world that is wrong on purpose, so that a test can see that the laws notice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sabotage {
+    /// Every check passes, whatever the files say.
+    LyingChecks,
+    /// The same delivery makes another commit each time.
+    ForgetfulForge,
+    /// Sleep lasts ten minutes longer than asked.
+    LateClock,
+    /// A restart brings back other files than were there.
+    LostFiles,
+}
+
 /// Everything that is decided before the run begins.
 #[derive(Debug, Clone)]
 pub struct Plan {
@@ -137,6 +150,8 @@ pub struct Plan {
     pub look_every_ms: u64,
     /// Whether nothing is planned that can keep an eager model from completing in exactly the turns it needs.
     pub benign: bool,
+    /// What is wrong with the world itself; nothing, but in tests of the laws.
+    pub sabotage: Option<Sabotage>,
 }
 
 impl Plan {
@@ -165,6 +180,7 @@ impl Plan {
             patience: r.between(0, 4),
             look_every_ms: r.pick(&[5 * SECOND, 20 * SECOND, MINUTE, MINUTE]),
             benign,
+            sabotage: None,
         };
         plan.crashes(r);
         plan.troubles(r);

@@ -12,6 +12,7 @@ use overnight_engine::Shelf;
 use overnight_ports::clock::Clock;
 use overnight_ports::journal::{BlobSink, Journal, JournalError, Stored, Summary, Waiting};
 
+use crate::night::plan::{MINUTE, Sabotage};
 use crate::night::world::{Appending, World};
 
 /// How long one sleep lasts at most: a clock that jumps is noticed after this, as the real one does.
@@ -27,6 +28,10 @@ impl Clock for Seen {
     }
 
     async fn sleep_until(&self, until: UnixMs) {
+        let until = match self.0.lock().plan.sabotage {
+            Some(Sabotage::LateClock) => until + 10 * MINUTE,
+            _ => until,
+        };
         loop {
             let left = until.saturating_sub(self.0.now());
             if left == 0 {

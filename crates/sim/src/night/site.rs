@@ -10,7 +10,7 @@ use overnight_core::turn::Denial;
 use overnight_ports::journal::BlobSink;
 use overnight_ports::site::{Fixed, Site};
 
-use crate::night::plan::{KEPT, KEPT_FILE, SECOND};
+use crate::night::plan::{KEPT, KEPT_FILE, SECOND, Sabotage};
 use crate::night::ports::Seen;
 use crate::night::world::{Files, base_files, tree_of};
 
@@ -74,7 +74,11 @@ impl Site for Seen {
             let delta: Delta = serde_json::from_slice(&bytes).map_err(|e| e.to_string())?;
             scanned.extend(delta);
         }
-        self.0.lock().work.scanned = scanned;
+        let mut world = self.0.lock();
+        if world.plan.sabotage == Some(Sabotage::LostFiles) {
+            world.work.files = base_files(world.plan.cells);
+        }
+        world.work.scanned = scanned;
         Ok(())
     }
 
