@@ -2,7 +2,9 @@
 # Makes the journals of one version of overnight, to be kept as fixtures: scripted runs of every end, and two that are
 # not over. Needs a debug build, since only that can be told to die at an append.
 #
-# usage: bench/make-journals.sh OVERNIGHT_BINARY OUT_DIR
+# usage: [LICENCE=] bench/make-journals.sh OVERNIGHT_BINARY OUT_DIR
+#   LICENCE is the goal's line that lets the work change sum.sh, a script that a check starts: version 1 has neither an
+#   oracle nor the key, and its journals are made with an empty one.
 #   OUT_DIR gets one NAME.db for each run, and for those that are not over NAME.tar.gz: the run's folder and the repository.
 set -euo pipefail
 
@@ -26,6 +28,7 @@ done:
 keep:
   paths: ["tests/**"]
   checks: ["sh tests/says.sh"]
+${LICENCE-use: {oracle: [sum.sh]\}}
 stop: {turns: ${turns:-20}, hours: 1}
 ---
 The sum is off by one.

@@ -6,6 +6,7 @@ use overnight_core::ids::{BlobId, UnixMs};
 use overnight_core::state::State;
 use overnight_ports::journal::BlobSink;
 
+use crate::servers::OfferedTool;
 use crate::transcript::Transcript;
 use crate::worksite::Ready;
 
@@ -16,6 +17,8 @@ pub(crate) struct Context<'a> {
     pub blobs: &'a dyn BlobSink,
     pub now: UnixMs,
     pub past: &'a Mutex<Transcript>,
+    /// The tools of the goal's servers.
+    pub offered: &'a [OfferedTool],
 }
 
 impl Context<'_> {

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use async_trait::async_trait;
-use overnight_core::event::Event;
+use overnight_core::event::{Event, Fact};
 use overnight_core::ids::{BlobId, Scope};
 use overnight_core::judge::clip;
 use overnight_core::state::{State, WINDOW_TURNS_MAX};
@@ -16,6 +16,7 @@ use overnight_ports::site::Executor;
 use crate::context::Context;
 use crate::policy::WHAT_BYTES_MAX;
 use crate::prompt;
+use crate::servers::OfferedTool;
 use crate::tools;
 use crate::transcript::Transcript;
 use crate::worksite::{Worksite, bounded};
@@ -30,6 +31,8 @@ pub struct BuiltIn {
     clock: Arc<dyn Clock>,
     goal_file: String,
     past: Mutex<Transcript>,
+    /// The tools of the goal's servers, as they were when the run began.
+    offered: Mutex<Arc<Vec<OfferedTool>>>,
 }
 
 impl BuiltIn {
@@ -47,13 +50,26 @@ impl BuiltIn {
             clock,
             goal_file,
             past,
+            offered: Mutex::default(),
         }
+    }
+
+    fn offered(&self) -> Arc<Vec<OfferedTool>> {
+        self.offered
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     fn request(&self, state: &State) -> Result<Request, String> {
         let ready = self.site.ready()?;
         let root = ready.inside().display().to_string();
         let turn = state.lanes.get(&Scope::Run).map_or(0, |l| l.turn) + 1;
+        let offered = self.offered();
+        let mut guidance = ready.guidance.clone();
+        if !offered.is_empty() {
+            guidance.push_str(prompt::SERVERS);
+        }
         let past = self.past.lock().unwrap_or_else(PoisonError::into_inner);
         let name = self.model.name();
         Ok(Request {
@@ -62,9 +78,9 @@ impl BuiltIn {
                 .map_or(name, |(_, model)| model)
                 .to_owned(),
             instructions: prompt::INSTRUCTIONS.to_owned(),
-            tools: tools::specs(state),
+            tools: tools::specs(state, &offered),
             entries: prompt::entries(
-                &prompt::contract(&self.goal_file, &root, &ready.guidance),
+                &prompt::contract(&self.goal_file, &root, &guidance),
                 &past,
                 state,
             ),
@@ -78,6 +94,15 @@ impl BuiltIn {
 impl Executor for BuiltIn {
     fn learn(&self, event: &Event) {
         let blobs = self.site.blobs().clone();
+        if let Fact::Prepared {
+            offer: Some(offer), ..
+        } = &event.fact
+        {
+            // A blob that cannot be read leaves the run without these tools, and calls to them say so.
+            let bytes = blobs.get(&offer.tools).unwrap_or_default();
+            let tools: Vec<OfferedTool> = serde_json::from_slice(&bytes).unwrap_or_default();
+            *self.offered.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(tools);
+        }
         self.past
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -92,6 +117,10 @@ impl Executor for BuiltIn {
             usage: Default::default(),
         })?;
         self.model.answer(&request).await
+    }
+
+    async fn reachable(&self) -> bool {
+        self.model.reachable().await
     }
 
     fn last_answer(&self, turn: u64) -> Option<BlobId> {
@@ -117,12 +146,14 @@ impl Executor for BuiltIn {
             ));
         }
         let blobs = self.site.blobs().clone();
+        let offered = self.offered();
         let cx = Context {
             state,
             ready,
             blobs: blobs.as_ref(),
             now: self.clock.now(),
             past: &self.past,
+            offered: &offered,
         };
         let outcome = tools::perform(call, &cx).await;
         let turn = state.lanes.get(&Scope::Run).map_or(0, |l| l.turn);
@@ -130,8 +161,9 @@ impl Executor for BuiltIn {
             blobs.put(whole).ok()
         });
         // Tools that cannot have touched a file spare the look, unless something else may have.
-        let looks =
-            matches!(call.name.as_str(), "shell" | "write" | "edit" | "wait") || ready.busy();
+        let looks = matches!(call.name.as_str(), "shell" | "write" | "edit" | "wait")
+            || offered.iter().any(|tool| tool.spec.name == call.name)
+            || ready.busy();
         if looks {
             match ready.traces(&state.artefacts).await {
                 Ok(traces) => {

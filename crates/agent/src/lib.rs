@@ -6,10 +6,14 @@ pub mod drafting;
 mod executor;
 mod policy;
 mod prompt;
+mod servers;
 mod shown;
+mod told;
 mod tools;
 mod transcript;
+mod trial;
 mod worksite;
 
 pub use executor::BuiltIn;
+pub use trial::{Tried, try_servers};
 pub use worksite::{Ground, Prepared, Worksite};

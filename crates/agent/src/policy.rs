@@ -61,7 +61,7 @@ impl Policy {
     pub fn tool(&self, name: &str) -> Result<(), Denial> {
         const ALWAYS: [&str; 4] = ["claim_done", "ask_for_help", "notes", "plan"];
         match &self.tools {
-            Some(tools) if !ALWAYS.contains(&name) && !tools.iter().any(|t| t == name) => {
+            Some(tools) if !ALWAYS.contains(&name) && !tools.iter().any(|t| names(t, name)) => {
                 Err(Denial {
                     rule: "use.tools".into(),
                     what: name.to_owned(),
@@ -101,6 +101,14 @@ impl Policy {
     }
 }
 
+/// Whether an entry of `use.tools` names a tool: by its name, or as one of a server's (`docs__*`).
+fn names(entry: &str, tool: &str) -> bool {
+    entry == tool
+        || entry
+            .strip_suffix('*')
+            .is_some_and(|server| server.ends_with("__") && tool.starts_with(server))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -111,6 +119,20 @@ mod tests {
             keep: Globs::default(),
             commands: Some(commands.iter().map(|s| s.to_string()).collect()),
             tools: None,
+        }
+    }
+
+    #[test]
+    fn the_tools_of_a_server_are_named_one_by_one_or_all_at_once() {
+        let p = Policy {
+            tools: Some(vec!["shell".into(), "docs__*".into(), "db__query".into()]),
+            ..Policy::keeping(Globs::default())
+        };
+        for fine in ["shell", "notes", "docs__find", "db__query"] {
+            assert_eq!(p.tool(fine), Ok(()), "{fine}");
+        }
+        for bad in ["read", "db__drop", "docs", "docs2__find", "db__query2"] {
+            assert!(p.tool(bad).is_err(), "{bad}");
         }
     }
 

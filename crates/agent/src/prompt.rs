@@ -3,17 +3,19 @@
 
 use std::fmt::Write;
 
-use overnight_core::check::Verdict;
 use overnight_core::event::Notice;
-use overnight_core::goal::{Check, CheckKind};
+use overnight_core::goal::{Check, CheckKind, Goal};
 use overnight_core::ids::Scope;
 use overnight_core::judge::clip;
-use overnight_core::state::{CheckState, State, is_own};
+use overnight_core::state::State;
 use overnight_ports::model::Entry;
 
+use crate::told;
 use crate::transcript::Transcript;
 
 pub(crate) const INSTRUCTIONS: &str = include_str!("../prompts/instructions.md");
+/// What is said of the tools of servers, if there are any.
+pub(crate) const SERVERS: &str = include_str!("../prompts/servers.md");
 /// How much evidence the current view holds, bytes, shared among the open checks.
 const EVIDENCE_BYTES_MAX: usize = 8 * 1024;
 
@@ -37,7 +39,11 @@ pub(crate) fn entries(contract: &str, past: &Transcript, state: &State) -> Vec<E
         entries.push(Entry::User { text });
     }
     for turn in &past.turns {
-        let told: Vec<String> = turn.told.iter().map(words).collect();
+        let told: Vec<String> = turn
+            .told
+            .iter()
+            .map(|notice| words(notice, &state.goal))
+            .collect();
         if !told.is_empty() {
             entries.push(Entry::User {
                 text: told.join("\n"),
@@ -81,23 +87,30 @@ fn earlier(past: &Transcript) -> Option<String> {
 }
 
 /// A notice in words.
-pub(crate) fn words(notice: &Notice) -> String {
+pub(crate) fn words(notice: &Notice, goal: &Goal) -> String {
     match notice {
         Notice::ClaimRejected { open, same_tree } => {
             let again = if *same_tree { " Nothing has changed since these checks were last run." } else { "" };
-            format!(
-                "Your claim was checked and does not hold: {} not passed. The evidence is below.{again}",
-                list(open)
-            )
+            match told::heard(goal, open).as_slice() {
+                [] => format!("Your claim was checked and does not hold: {}.{again}", told::UNTOLD),
+                heard => format!(
+                    "Your claim was checked and does not hold: {} not passed. The evidence is below.{again}",
+                    list(heard)
+                ),
+            }
         }
         Notice::Checkpoint { open, .. } if open.is_empty() => {
             "Checkpoint: every check passes on your files as they are. If the contract's prose is met as well, call \
              `claim_done`."
                 .into()
         }
-        Notice::Checkpoint { open, .. } => {
-            format!("Checkpoint: the harness ran the checks on your files. Not passed: {}.", list(open))
-        }
+        Notice::Checkpoint { open, .. } => match told::heard(goal, open).as_slice() {
+            [] => format!("Checkpoint: the harness ran the checks on your files: {}.", told::UNTOLD),
+            heard => format!(
+                "Checkpoint: the harness ran the checks on your files. Not passed: {}.",
+                list(heard)
+            ),
+        },
         Notice::Silent => "You called no tool. This is not the end: go on with what is open below, or call \
                            `claim_done` if nothing is, or `ask_for_help` if only a person can go on."
             .into(),
@@ -115,6 +128,16 @@ pub(crate) fn words(notice: &Notice) -> String {
             "The harness was restarted. Your files are as you left them; commands in the background are gone.".into()
         }
         Notice::Answer { text } => format!("The person answers: {text}"),
+        Notice::GoalEdited { changes } => {
+            let mut text = String::from(
+                "The person has changed the contract: what stands at the top is the new version, and the only one that \
+                 counts. Commands in the background were stopped. Changed:",
+            );
+            for change in changes {
+                let _ = write!(text, "\n- {change}");
+            }
+            text
+        }
         Notice::HistoryCut => "The history was too long and has been shortened.".into(),
         Notice::FreshStart { without } => format!(
             "{without} checkpoints went by without verified progress, so you start afresh: your earlier turns are no \
@@ -147,30 +170,20 @@ fn list<T: std::fmt::Display>(ids: &[T]) -> String {
 /// The harness's current view: what is open and why, what is passed, notes, plan, budget.
 pub(crate) fn view(state: &State) -> String {
     let mut text = String::from("The harness's view now\n");
-    // The check on the diff is news only once it has something to say.
-    let open: Vec<_> = state
-        .open_checks()
-        .filter(|(id, known)| !is_own(id) || known.latest.is_some())
-        .collect();
-    let share = EVIDENCE_BYTES_MAX / open.len().max(1);
-    for (id, known) in &open {
-        let what = state.goal.check(id).map_or_else(String::new, describe);
-        let _ = writeln!(text, "- open `{id}`{what}: {}", standing(known, state));
-        let found = known.latest.as_ref().or(known.base.as_ref());
-        if let Some(found) = found.filter(|f| f.verdict != Verdict::Pass && !f.evidence.is_empty())
-        {
-            for line in clip(&found.evidence, share).lines() {
-                let _ = writeln!(text, "    {line}");
-            }
+    let told = told::told(state);
+    let share = EVIDENCE_BYTES_MAX / told.open.len().max(1);
+    for open in &told.open {
+        let what = state.goal.check(open.id).map_or_else(String::new, describe);
+        let _ = writeln!(text, "- open `{}`{what}: {}", open.id, open.standing);
+        for line in clip(open.evidence, share).lines() {
+            let _ = writeln!(text, "    {line}");
         }
     }
-    let passed: Vec<&str> = state
-        .order
-        .iter()
-        .filter(|id| !is_own(id) && !open.iter().any(|(o, _)| o == id))
-        .map(|id| id.as_str())
-        .collect();
-    if !passed.is_empty() {
+    if told.untold {
+        let _ = writeln!(text, "- open: {}", told::UNTOLD);
+    }
+    if !told.passed.is_empty() {
+        let passed: Vec<&str> = told.passed.iter().map(|id| id.as_str()).collect();
         let _ = writeln!(
             text,
             "- passed on your files as last checked: {}",
@@ -230,21 +243,5 @@ fn describe(check: &Check) -> String {
     match &check.kind {
         CheckKind::File { path, .. } => format!(" (file `{path}`)"),
         kind => format!(" ({})", kind.key()),
-    }
-}
-
-fn standing(known: &CheckState, state: &State) -> String {
-    let current = state.candidate.as_ref().map(|c| &c.tree);
-    match (&known.latest, &known.base) {
-        (Some(found), _) if Some(&found.tree) == current => {
-            format!("{}: {}", found.verdict.word(), found.reason)
-        }
-        (Some(found), _) => format!(
-            "{} when last checked: {}",
-            found.verdict.word(),
-            found.reason
-        ),
-        (None, Some(base)) => format!("{} on the base: {}", base.verdict.word(), base.reason),
-        (None, None) => "not checked yet".into(),
     }
 }

@@ -5,18 +5,22 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
+use overnight_core::event::{Offer, OfferedBy};
+use overnight_core::goal::McpServer;
 use overnight_core::ids::BlobId;
 use overnight_core::judge::clip;
 use overnight_core::repo::Base;
 use overnight_core::state::State;
 use overnight_core::turn::Denial;
 use overnight_ports::journal::BlobSink;
+use overnight_ports::mcp::Connector;
 use overnight_ports::sandbox::{Background, Cell, CellSpec, Sandbox};
 use overnight_ports::site::{Fixed, Site};
 use overnight_ports::workspace::{Change, Delta, Workspace};
 use tokio::sync::OnceCell;
 
 use crate::policy::{Policy, WHAT_BYTES_MAX};
+use crate::servers::{Cells, Servers, offer};
 
 /// How many background commands one run may have at a time.
 pub(crate) const BACKGROUND_MAX: usize = 16;
@@ -50,6 +54,7 @@ pub struct Worksite {
     ground: Arc<dyn Ground>,
     sandbox: Arc<dyn Sandbox>,
     blobs: Arc<dyn BlobSink>,
+    connector: Option<Arc<dyn Connector>>,
     ready: OnceCell<Ready>,
 }
 
@@ -59,6 +64,8 @@ pub(crate) struct Ready {
     pub guidance: String,
     spec: CellSpec,
     pub policy: Policy,
+    /// The goal's MCP servers.
+    pub servers: Servers,
     cell: tokio::sync::Mutex<Option<Arc<dyn Cell>>>,
     pub background: Mutex<BTreeMap<String, Arc<dyn Background>>>,
     denied_hosts: Mutex<Vec<String>>,
@@ -110,7 +117,16 @@ impl Worksite {
             ground,
             sandbox,
             blobs,
+            connector: None,
             ready: OnceCell::new(),
+        }
+    }
+
+    /// With a client for the goal's MCP servers.
+    pub fn with_servers(self, connector: Arc<dyn Connector>) -> Self {
+        Worksite {
+            connector: Some(connector),
+            ..self
         }
     }
 
@@ -132,6 +148,7 @@ impl Worksite {
             spec: prepared.cell,
             guidance: prepared.guidance,
             policy,
+            servers: Servers::new(self.connector.clone(), &state.goal.uses.mcp),
             cell: tokio::sync::Mutex::new(None),
             background: Mutex::new(BTreeMap::new()),
             denied_hosts: Mutex::default(),
@@ -153,6 +170,30 @@ impl Site for Worksite {
         let base = prepared.workspace.base().clone();
         self.settle(state, prepared).await?;
         Ok(base)
+    }
+
+    async fn offer(&self, state: &State) -> Result<Option<Offer>, String> {
+        if state.goal.uses.mcp.is_empty() {
+            return Ok(None);
+        }
+        let ready = self.ready()?;
+        let tools = match ready.servers.tools(ready).await {
+            Ok(found) => offer(found, &ready.policy),
+            Err(why) => Err(why),
+        };
+        // What starting them left behind is nobody's work.
+        ready.restore().await?;
+        let tools = tools?;
+        let bytes = serde_json::to_vec(&tools).map_err(|e| e.to_string())?;
+        let put = self.blobs.put(&bytes);
+        let by = |server: &McpServer| OfferedBy {
+            server: server.name.clone(),
+            tools: tools.iter().filter(|t| t.server == server.name).count() as u32,
+        };
+        Ok(Some(Offer {
+            tools: put.map_err(|e| format!("the list of tools cannot be kept: {e}"))?,
+            servers: state.goal.uses.mcp.iter().map(by).collect(),
+        }))
     }
 
     async fn reopen(&self, state: &State, deltas: &[BlobId]) -> Result<(), String> {
@@ -232,7 +273,8 @@ impl Ready {
     }
 
     /// Ends what runs in the background, with its cell: a command in the foreground leaves nothing alive, so without
-    /// one there is nothing to end. Their names.
+    /// one there is nothing to end. Their names; servers are not among them, because they are started again when they
+    /// are needed.
     pub async fn stop_background(&self) -> Vec<String> {
         let alive: Vec<String> = self
             .background
@@ -242,7 +284,7 @@ impl Ready {
             .filter(|(_, command)| command.exit().is_none())
             .map(|(name, _)| name.clone())
             .collect();
-        if !alive.is_empty() {
+        if !alive.is_empty() || !self.servers.alive_inside().is_empty() {
             self.close_cell().await;
         }
         alive
@@ -254,6 +296,7 @@ impl Ready {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clear();
+        self.servers.forget_inside();
         if let Some(cell) = self.cell.lock().await.take() {
             cell.close().await;
         }
@@ -283,13 +326,15 @@ impl Ready {
             .collect()
     }
 
-    /// Whether commands run in the background, which may change files at any time.
+    /// Whether commands or servers run in the background, which may change files at any time.
     pub fn busy(&self) -> bool {
-        self.background
+        let commands = self
+            .background
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .values()
-            .any(|b| b.exit().is_none())
+            .any(|b| b.exit().is_none());
+        commands || !self.servers.alive_inside().is_empty()
     }
 
     /// Puts the workspace back to its last snapshot.
@@ -335,7 +380,10 @@ impl Ready {
                 break;
             }
             if round == REVERTS_MAX {
+                let servers = self.servers.alive_inside();
                 look.stopped = self.stop_background().await;
+                look.stopped
+                    .extend(servers.iter().map(|name| format!("the server {name}")));
                 self.close_cell().await;
             }
             look.denied.extend(wrong.iter().cloned());
@@ -436,6 +484,17 @@ pub(crate) fn within(path: &str, root: &Path) -> Option<String> {
         }
     }
     Some(parts.join("/"))
+}
+
+#[async_trait]
+impl Cells for Ready {
+    async fn cell(&self) -> Result<Arc<dyn Cell>, String> {
+        Ready::cell(self).await
+    }
+
+    async fn forget_cell(&self) {
+        self.close_cell().await;
+    }
 }
 
 /// Two deltas in a row as one.
@@ -587,6 +646,7 @@ mod tests {
                 hidden: Vec::new(),
             },
             policy: Policy::keeping(keep),
+            servers: Servers::new(None, &[]),
             cell: tokio::sync::Mutex::new(None),
             background: Mutex::new(BTreeMap::from([("bg1".into(), Arc::new(Endless) as _)])),
             denied_hosts: Mutex::default(),

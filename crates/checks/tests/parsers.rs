@@ -635,6 +635,22 @@ fn tap_plans_and_directives() {
     assert_eq!(read("1..0 # SKIP nothing\n"), Ok(vec![]));
 }
 
+#[test]
+fn the_tests_of_tape_are_what_its_comments_name() {
+    // As tape 5.9 prints it: two tests of one name, and one with a comment of its own.
+    let text = "TAP version 13\n# adds\nok 1 should be strictly equal\nok 2 two\n# adds\nok 3 should be strictly equal\n\
+                # a # b\nnot ok 4 should be strictly equal\n  ---\n    operator: equal\n    # adds\n  ...\nok 5 should be truthy\n\n\
+                1..5\n# tests 5\n# pass  4\n# fail  1\n\n";
+    let results = Format::Tap.parse(text.as_bytes()).expect("read");
+    assert_eq!(table(&results), ["+ #2::adds", "- a # b", "+ adds"]);
+    // The name means all that bear it: none of them can be left out unnoticed.
+    assert_eq!(results.named("adds").count(), 2);
+    // Others' comments are no tests: they come and go.
+    let other = "1..2\nnot ok 1 - a\n# Failed test 'a'\nok 2 - b\n# tests 2\n";
+    let results = Format::Tap.parse(other.as_bytes()).expect("read");
+    assert_eq!(table(&results), ["- a", "+ b"]);
+}
+
 #[track_caller]
 fn value(format: Value, name: &str, what: &str) -> f64 {
     values::read(format, what, &fixture(name)).unwrap_or_else(|e| panic!("{name} {what}: {e}"))

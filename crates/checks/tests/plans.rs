@@ -66,31 +66,31 @@ fn each_runner_gets_its_reporter() {
     for (command, wanted) in [
         (
             "pytest -q -x -n 4",
-            r#"pytest -q -x -n 4 -o junit_family=xunit1 "--junitxml=<junit>""#,
+            r#"pytest -q -x -n 4 -o junit_family=xunit1 --maxfail=0 "--junitxml=<junit>""#,
         ),
         (
             "A=1 uv run pytest -- t",
-            r#"A=1 uv run pytest -o junit_family=xunit1 "--junitxml=<junit>" -- t"#,
+            r#"A=1 uv run pytest -o junit_family=xunit1 --maxfail=0 "--junitxml=<junit>" -- t"#,
         ),
         (
-            "python3 -W error -m unittest -q",
+            "python3 -W error -m unittest -q -f",
             r#"python3 -W error "$OVERNIGHT_EVIDENCE/unittest_runner.py" -q"#,
         ),
         (
-            "npx jest --ci --outputFile x a",
-            r#"npx jest --json "--outputFile=<jest>" --ci a"#,
+            "npx jest --ci --bail 1 --outputFile x a",
+            r#"npx jest --no-bail --json "--outputFile=<jest>" --ci a"#,
         ),
         (
             "vitest",
-            r#"vitest --reporter=default --reporter=json "--outputFile.json=<jest>""#,
+            r#"vitest --reporter=default --bail=0 --reporter=json "--outputFile.json=<jest>""#,
         ),
         (
-            "vitest run --reporter dot",
-            r#"vitest run --reporter dot --reporter=json "--outputFile.json=<jest>""#,
+            "vitest run --bail 3 --reporter dot",
+            r#"vitest run --reporter dot --bail=0 --reporter=json "--outputFile.json=<jest>""#,
         ),
         (
-            "mocha -R dot spec",
-            r#"mocha --reporter json --reporter-option "output=<mocha>" spec"#,
+            "mocha -R dot -b spec",
+            r#"mocha --no-bail --reporter json --reporter-option "output=<mocha>" spec"#,
         ),
         (
             "node --test --test-reporter=tap x",
@@ -99,20 +99,25 @@ fn each_runner_gets_its_reporter() {
         ),
         (
             "A=1 cargo test -qv --lib -- --format terse -q x > log",
-            "{ _overnight=\"<libtest>\"; A=1 cargo test -v --lib -- x >\"$_overnight\" 2>&1 && _status=0 || _status=$?; \
+            "{ _overnight=\"<libtest>\"; A=1 cargo test --no-fail-fast -v --lib -- x >\"$_overnight\" 2>&1 && _status=0 || _status=$?; \
              cat \"$_overnight\"; (exit \"$_status\"); } >log",
         ),
         (
-            "! go test ./...",
+            "cargo t --no-run --no-fail-fast",
+            "{ _overnight=\"<libtest>\"; cargo t --no-run --no-fail-fast >\"$_overnight\" 2>&1 && _status=0 || _status=$?; \
+             cat \"$_overnight\"; (exit \"$_status\"); }",
+        ),
+        (
+            "! go test -failfast ./...",
             "! { _overnight=\"<go>\"; go test -json ./... >\"$_overnight\" && _status=0 || _status=$?; (exit \"$_status\"); }",
         ),
         (
             "cd a && pytest || (npm ci; exit 1)",
-            "cd a && pytest -o junit_family=xunit1 \"--junitxml=<junit>\" || (npm ci; exit 1)",
+            "cd a && pytest -o junit_family=xunit1 --maxfail=0 \"--junitxml=<junit>\" || (npm ci; exit 1)",
         ),
         (
             "bash -ec 'pytest $X'",
-            "bash -ec 'pytest $X -o junit_family=xunit1 \"--junitxml=<junit>\"'",
+            "bash -ec 'pytest $X -o junit_family=xunit1 --maxfail=0 \"--junitxml=<junit>\"'",
         ),
     ] {
         assert_eq!(short(command), wanted, "{command}");
@@ -175,7 +180,7 @@ fn package_scripts_are_followed_and_left_where_they_are() {
     assert!(
         planned("npm test")
             .shown
-            .contains("# `jest --ci` runs as: jest --json"),
+            .contains("# `jest --ci` runs as: jest --no-bail --json"),
         "{}",
         planned("npm test").shown
     );
@@ -275,12 +280,12 @@ fn the_shim_changes_the_lines_that_it_knows_and_no_others() {
         "[-eu][-o][pipefail][-c][it's *]"
     );
     assert_eq!(run(&["-c", "mochas"]), "[-c][mochas]");
-    assert!(run(&["-c", "mocha"]).starts_with("[-c][mocha --reporter json "));
-    assert!(run(&["-c", "mocha -R 'x y'"]).contains("[mocha --reporter json "));
+    assert!(run(&["-c", "mocha"]).starts_with("[-c][mocha --no-bail --reporter json "));
+    assert!(run(&["-c", "mocha -R 'x y'"]).contains("[mocha --no-bail --reporter json "));
     // What the package manager appends goes where the arguments are.
     let appended = run(&["-c", "cargo test -q --test \"a b\""]);
     assert!(
-        appended.contains("cargo test -q --test \"a b\" >\"$_overnight\""),
+        appended.contains("cargo test --no-fail-fast -q --test \"a b\" >\"$_overnight\""),
         "{appended}"
     );
 }

@@ -216,6 +216,130 @@ fn cargo_test_however_it_is_started() {
     );
 }
 
+/// Tests of two binaries, the first of which fails.
+const RUST_FAILING: [(&str, &str); 3] = [
+    RUST[0],
+    (
+        "src/lib.rs",
+        "#[cfg(test)]\nmod tests {\n    #[test] fn adds() { assert_eq!(1, 2); }\n}\n",
+    ),
+    ("tests/it.rs", "#[test] fn works() {}\n"),
+];
+
+#[test]
+fn cargo_goes_on_behind_a_binary_that_fails() {
+    if !have("cargo --version") {
+        return;
+    }
+    let world = World::new(&RUST_FAILING);
+    let wanted = [
+        "- shop (src/lib.rs)::tests::adds",
+        "+ it (tests/it.rs)::works",
+    ];
+    for command in ["cargo test", "cargo test --no-fail-fast"] {
+        expect(&world, command, &wanted);
+    }
+    if have("cargo nextest --version") {
+        let wanted = ["- shop::tests::adds", "+ shop::it::works"];
+        for command in [
+            "cargo nextest run -j 1",
+            "cargo nextest run -j 1 --max-fail 1",
+            "cargo nextest run -j 1 --fail-fast",
+        ] {
+            expect(&world, command, &wanted);
+        }
+    }
+}
+
+#[test]
+fn python_goes_on_behind_a_test_that_fails() {
+    if !have("python3 -m unittest -h") {
+        return;
+    }
+    let text = "import unittest\n\n\nclass Cart(unittest.TestCase):\n    def test_a(self):\n        self.fail()\n\n    \
+                def test_b(self):\n        pass\n";
+    let world = World::new(&[
+        ("test_cart.py", text),
+        ("pytest.ini", "[pytest]\naddopts = --maxfail=1\n"),
+    ]);
+    let wanted = [
+        "- test_cart.py::Cart::test_a",
+        "+ test_cart.py::Cart::test_b",
+    ];
+    expect(&world, "python3 -m unittest -f", &wanted);
+    if let Some(bin) = tools("py/bin") {
+        let path = format!("PATH={}:$PATH; export PATH; ", bin.display());
+        for command in ["pytest", "pytest -x"] {
+            expect(&world, &format!("{path}{command}"), &wanted);
+        }
+    }
+}
+
+#[test]
+fn javascript_goes_on_behind_a_test_that_fails() {
+    let package = (
+        "package.json",
+        r#"{"name": "x", "scripts": {"test": "jest -i --bail"}, "jest": {"bail": 1}}"#,
+    );
+    if let Some(world) = javascript(
+        "jest",
+        &[
+            package,
+            (
+                "a.test.js",
+                "test('fails', () => { expect(1).toBe(2); });\n",
+            ),
+            ("b.test.js", "test('works', () => {});\n"),
+        ],
+    ) {
+        for command in [
+            "npx jest -i",
+            "npx jest -i -b",
+            "npx jest --bail 1 -i",
+            "npm test",
+        ] {
+            expect(
+                &world,
+                command,
+                &["- a.test.js::fails", "+ b.test.js::works"],
+            );
+        }
+    }
+    if let Some(world) = javascript(
+        "vitest",
+        &[(
+            "src/a.test.mjs",
+            "import { test, expect } from 'vitest';\ntest('fails', () => { expect(1).toBe(2); });\ntest('works', () => {});\n",
+        )],
+    ) {
+        for command in ["npx vitest run --bail 1", "npx vitest run --bail=1"] {
+            expect(
+                &world,
+                command,
+                &["- src/a.test.mjs::fails", "+ src/a.test.mjs::works"],
+            );
+        }
+    }
+    if let Some(world) = javascript(
+        "mocha",
+        &[
+            (
+                "test/a.js",
+                "it('fails', () => { throw new Error('no'); });\nit('works', () => {});\n",
+            ),
+            (".mocharc.json", r#"{"bail": true}"#),
+        ],
+    ) {
+        for command in ["npx mocha", "npx mocha --bail", "npx mocha -b test/a.js"] {
+            expect(
+                &world,
+                command,
+                &["- test/a.js::fails", "+ test/a.js::works"],
+            );
+        }
+    }
+}
+
 #[test]
 fn nextest() {
     if !have("cargo nextest --version") {
@@ -406,6 +530,21 @@ fn go_test() {
     );
     let seen = world.tests(&format!("{go}go test ./..."));
     assert!(String::from_utf8_lossy(&seen.output).contains("bad luck"));
+    let world = World::new(&[
+        ("go.mod", "module example.com/shop\n\ngo 1.19\n"),
+        (
+            "cart_test.go",
+            "package shop\n\nimport \"testing\"\n\nfunc TestBad(t *testing.T) { t.Fatal() }\nfunc TestGood(t *testing.T) {}\n",
+        ),
+    ]);
+    expect(
+        &world,
+        &format!("{go}go test -failfast ./..."),
+        &[
+            "- example.com/shop::TestBad",
+            "+ example.com/shop::TestGood",
+        ],
+    );
 }
 
 #[test]

@@ -60,8 +60,8 @@ Examples:
     #[command(after_long_help = "\
 Examples:
   overnight show
-  overnight show last --json")]
-    Show(OneRun),
+  overnight show last --watch")]
+    Show(ShowArgs),
     /// Prints a run's events
     #[command(after_long_help = "\
 Examples:
@@ -78,8 +78,8 @@ Examples:
     #[command(after_long_help = "\
 Examples:
   overnight resume
-  overnight resume last --json")]
-    Resume(ResumeArgs),
+  overnight resume last --now")]
+    Resume(TakeUpArgs),
     /// Asks a run to rest; `resume` goes on
     #[command(after_long_help = "\
 Examples:
@@ -92,6 +92,12 @@ Examples:
   overnight stop
   overnight stop last && overnight report last")]
     Stop(ResumeArgs),
+    /// Gives a run a new version of its goal file, obeyed before its next model call
+    #[command(after_long_help = "\
+Examples:
+  overnight edit last
+  overnight edit last goal.md && overnight resume last")]
+    Edit(EditArgs),
     /// Raises a run's budgets; one that was out of budget can be resumed then
     #[command(after_long_help = "\
 Examples:
@@ -134,6 +140,12 @@ Examples:
   overnight doctor
   overnight doctor --online --model openai/gpt-5.5")]
     Doctor(DoctorArgs),
+    /// Plays scripted agents, honest ones and cheats, and says whether the gate holds
+    #[command(after_long_help = "\
+Examples:
+  overnight zoo
+  overnight zoo --family honest --fixture python --json")]
+    Zoo(ZooArgs),
     /// Prints what a shell needs to complete this command line
     #[command(after_long_help = "\
 Examples:
@@ -230,6 +242,9 @@ pub struct RunArgs {
     /// Ask nothing
     #[arg(long, short)]
     pub yes: bool,
+    /// Print lines also on a terminal, instead of the live view
+    #[arg(long)]
+    pub plain: bool,
     /// Print events as JSON lines, the run last
     #[arg(long)]
     pub json: bool,
@@ -256,6 +271,19 @@ pub struct OneRun {
 }
 
 #[derive(Debug, Args)]
+pub struct ShowArgs {
+    /// The run: its id, its short id, or `last`
+    #[arg(default_value = "last")]
+    pub run: String,
+    /// Stay and show what happens: on a terminal as a live view, elsewhere as lines
+    #[arg(long, short, conflicts_with = "json")]
+    pub watch: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
 pub struct LogArgs {
     /// The run: its id, its short id, or `last`
     #[arg(default_value = "last")]
@@ -273,12 +301,33 @@ pub struct ResumeArgs {
     /// The run: its id, its short id, or `last`
     #[arg(default_value = "last")]
     pub run: String,
+    /// Print lines also on a terminal, instead of the live view
+    #[arg(long)]
+    pub plain: bool,
     /// Print events as JSON lines, the run last
     #[arg(long)]
     pub json: bool,
     /// Ask nothing
     #[arg(long, short)]
     pub yes: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct TakeUpArgs {
+    #[command(flatten)]
+    pub resume: ResumeArgs,
+    /// Do not wait any longer: a wait for a limit, an outage or a time is over
+    #[arg(long)]
+    pub now: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct EditArgs {
+    /// The run: its id, its short id, or `last`
+    #[arg(default_value = "last")]
+    pub run: String,
+    /// The new version of the goal file; default: the kept one is opened in $VISUAL or $EDITOR
+    pub file: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -298,6 +347,9 @@ pub struct BudgetArgs {
     /// More hours: `+2`
     #[arg(long, value_name = "+N", value_parser = more_of)]
     pub hours: Option<f64>,
+    /// More hours at work: `+2`
+    #[arg(long, value_name = "+N", value_parser = more_of)]
+    pub active: Option<f64>,
 }
 
 fn more(text: &str) -> Result<u64, String> {
@@ -370,6 +422,31 @@ pub struct DoctorArgs {
     /// The model that a run would be started with
     #[arg(long)]
     pub model: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ZooArgs {
+    /// Only these agents
+    #[arg(value_name = "NAME")]
+    pub names: Vec<String>,
+    /// Only this family
+    #[arg(long)]
+    pub family: Option<String>,
+    /// Only fixtures of this language
+    #[arg(long, value_name = "LANGUAGE")]
+    pub fixture: Option<crate::zoo::Language>,
+    /// How many play at once
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    pub jobs: usize,
+    /// Say which agents there are, and play none
+    #[arg(long)]
+    pub list: bool,
+    /// Play in this new folder and leave everything there to look at
+    #[arg(long, value_name = "DIR")]
+    pub keep: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     pub json: bool,

@@ -15,9 +15,12 @@ pub struct SystemClock;
 #[async_trait]
 impl Clock for SystemClock {
     fn now(&self) -> u64 {
-        SystemTime::now()
+        let real = SystemTime::now()
             .duration_since(UNIX_EPOCH)
-            .map_or(0, |d| d.as_millis() as u64)
+            .map_or(0, |d| d.as_millis() as u64);
+        #[cfg(debug_assertions)]
+        let real = fast::passed(real);
+        real
     }
 
     async fn sleep_until(&self, until: u64) {
@@ -26,8 +29,45 @@ impl Clock for SystemClock {
             if left == 0 {
                 return;
             }
+            #[cfg(debug_assertions)]
+            let left = fast::slept(left);
             tokio::time::sleep(Duration::from_millis(left).min(NAP)).await;
         }
+    }
+}
+
+/// A clock that runs faster, in builds with debug assertions only: tests play a whole night in a minute. Every process
+/// that is given the same setting has the same time.
+#[cfg(debug_assertions)]
+mod fast {
+    use std::sync::OnceLock;
+
+    /// `SPEED@ORIGIN`: from ORIGIN on (Unix milliseconds) time passes SPEED times as fast.
+    const CLOCK: &str = "OVERNIGHT_FAULT_CLOCK";
+
+    fn chosen() -> Option<(u64, u64)> {
+        static CHOSEN: OnceLock<Option<(u64, u64)>> = OnceLock::new();
+        *CHOSEN.get_or_init(|| {
+            let text = std::env::var(CLOCK).ok()?;
+            let (speed, origin) = text.split_once('@')?;
+            let speed = speed.parse().ok().filter(|speed| *speed > 0)?;
+            Some((speed, origin.parse().ok()?))
+        })
+    }
+
+    /// What time it is when the real one is this.
+    pub fn passed(real: u64) -> u64 {
+        match chosen() {
+            Some((speed, origin)) if real > origin => {
+                origin.saturating_add((real - origin).saturating_mul(speed))
+            }
+            _ => real,
+        }
+    }
+
+    /// How long so much time takes, and a little more.
+    pub fn slept(ms: u64) -> u64 {
+        chosen().map_or(ms, |(speed, _)| ms / speed + 1)
     }
 }
 

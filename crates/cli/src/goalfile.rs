@@ -227,8 +227,10 @@ pub fn load(path: &Path) -> anyhow::Result<Loaded> {
     let Judged {
         text, goal, path, ..
     } = judged;
-    let goal = goal.context("a goal that is not refused was understood")?;
+    let mut goal = goal.context("a goal that is not refused was understood")?;
     refuse_unsupported(&path, &text)?;
+    let folder = Path::new(&path).parent().map(Path::to_owned);
+    name_hidden(&mut goal, &folder.unwrap_or_default())?;
     Ok(Loaded { goal, text, name })
 }
 
@@ -267,6 +269,43 @@ fn refuse_unsupported(path: &str, text: &str) -> anyhow::Result<()> {
     Err(usage(format!(
         "{path} asks for something that this version cannot do yet"
     )))
+}
+
+/// Gives hidden files their whole names: from here on it does not matter where the goal file was.
+fn name_hidden(goal: &mut Goal, folder: &Path) -> anyhow::Result<()> {
+    let checks = goal.done.iter_mut().chain(&mut goal.keep.checks);
+    for hidden in checks.filter_map(|check| check.hidden.as_mut()) {
+        let named = match hidden.strip_prefix("~/") {
+            Some(rest) => std::env::home_dir()
+                .context("`hidden` begins with `~/`, and there is no home directory: set HOME")?
+                .join(rest),
+            None => std::path::absolute(folder.join(&*hidden))?,
+        };
+        // Without links and `..` on the way, but with its own name: a single file is laid under it.
+        let whole = match (named.parent(), named.file_name()) {
+            (Some(parent), Some(name)) => parent.canonicalize().map(|p| p.join(name)),
+            _ => named.canonicalize(),
+        };
+        let whole = whole.unwrap_or(named).into_os_string().into_string();
+        *hidden = whole.map_err(|name| {
+            usage(format!(
+                "hidden: {}: a path that is not UTF-8 cannot be used",
+                name.display()
+            ))
+        })?;
+    }
+    Ok(())
+}
+
+/// The goal of a run's own text, with its hidden files where they were when the run began.
+pub fn again(text: &str, begun: &Goal) -> anyhow::Result<Goal> {
+    let mut goal = parse(text)?;
+    let checks = goal.done.iter_mut().chain(&mut goal.keep.checks);
+    for check in checks.filter(|check| check.hidden.is_some()) {
+        let named = begun.check(&check.id).and_then(|c| c.hidden.clone());
+        check.hidden = named.or(check.hidden.take());
+    }
+    Ok(goal)
 }
 
 /// A goal from its text: a bundled one.

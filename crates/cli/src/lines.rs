@@ -6,6 +6,7 @@ use overnight_core::check::{Target, Verdict};
 use overnight_core::event::{Event, Fact, Notice};
 use overnight_core::ids::CheckId;
 use overnight_core::judge::{clip, plain};
+use overnight_core::notification::{Outcome, Sending};
 use overnight_core::repo::Delivered;
 use overnight_core::state::{Phase, State, Treatment, Why, is_own};
 use overnight_core::stop::StopReason;
@@ -39,7 +40,7 @@ pub fn lines(event: &Event, state: &State) -> Vec<String> {
                 ),
             ]
         }
-        Fact::Prepared { base } => {
+        Fact::Prepared { base, offer } => {
             let mut text = vec![format!(
                 "base {}{} · {} files",
                 base.commit.short(),
@@ -61,6 +62,14 @@ pub fn lines(event: &Event, state: &State) -> Vec<String> {
                     .iter()
                     .map(|note| format!("note: {}", clean(note))),
             );
+            text.extend(offer.iter().map(|offer| {
+                let servers: Vec<String> = offer
+                    .servers
+                    .iter()
+                    .map(|by| format!("{} ({})", by.server, by.tools))
+                    .collect();
+                format!("tools of MCP servers: {}", clean(&servers.join(", ")))
+            }));
             text
         }
         Fact::CheckReported { report } => {
@@ -181,6 +190,14 @@ pub fn lines(event: &Event, state: &State) -> Vec<String> {
             text
         }
         Fact::Woken => Vec::new(),
+        Fact::WaitCancelled => one("a person ended the wait".into()),
+        Fact::NetworkBack => one("the model's provider can be reached again".into()),
+        Fact::GoalEdited { changes, .. } => changes
+            .iter()
+            .map(|change| format!("goal edited: {}", clean(&change.line())))
+            .collect(),
+        Fact::Notifying { .. } => Vec::new(),
+        Fact::Notified { sendings, .. } => sendings.iter().map(told).collect(),
         Fact::Restarted { interrupted } => match interrupted.len() {
             0 => one("taken up again".into()),
             n => one(format!("taken up again; {n} interrupted calls")),
@@ -217,6 +234,18 @@ pub fn lines(event: &Event, state: &State) -> Vec<String> {
             "the clock was set back by {}",
             length(ms.unsigned_abs())
         )),
+    }
+}
+
+/// What came of telling the person.
+pub fn told(sending: &Sending) -> String {
+    match &sending.outcome {
+        Outcome::Sent => format!("notified by {}", sending.by),
+        Outcome::Failed { why } => format!("not notified by {}: {}", sending.by, clean(why)),
+        Outcome::Unknown => format!(
+            "whether you were notified by {} is not known: the process died meanwhile",
+            sending.by
+        ),
     }
 }
 
@@ -261,7 +290,10 @@ fn told_line(notice: &Notice, state: &State) -> Option<String> {
         ),
         Notice::Replan { .. } => Some("nothing progresses: the model is to try another way".into()),
         Notice::HistoryCut => Some("the history was too long for the model and is cut".into()),
-        Notice::Restarted | Notice::BackgroundStopped { .. } | Notice::Answer { .. } => None,
+        Notice::Restarted
+        | Notice::BackgroundStopped { .. }
+        | Notice::Answer { .. }
+        | Notice::GoalEdited { .. } => None,
     }
 }
 
@@ -340,14 +372,15 @@ pub fn farewell(state: &State) -> Vec<String> {
     let mut text = Vec::new();
     let Some(stop) = &state.stop else { return text };
     text.push(String::new());
-    text.push(stop.sentence());
+    // It may be the model's own question.
+    text.push(plain(&stop.sentence()));
     match &state.delivered {
         Some(Delivered::Branch { name, .. }) => text.push(format!("branch  {name}")),
         Some(Delivered::Patch { folder }) => text.push(format!("patches {folder}")),
         Some(Delivered::Nothing) | None => {}
     }
     if let Some(error) = &state.delivery_error {
-        text.push(format!("not delivered: {error}"));
+        text.push(plain(&format!("not delivered: {error}")));
     }
     if let Some(report) = &state.report {
         text.push(format!("report  {report}"));

@@ -8,11 +8,16 @@ mod assembly;
 mod clock;
 mod commands;
 mod config;
+mod follow;
 mod goalfile;
 mod home;
 mod interrupt;
 mod lines;
+mod notify;
+mod onlooker;
 mod problem;
+mod view;
+mod zoo;
 
 use std::process::ExitCode;
 

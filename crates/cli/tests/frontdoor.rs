@@ -295,7 +295,18 @@ fn every_template_is_a_goal_in_every_kind_of_repository() {
 fn a_coverage_goal_uses_the_repositorys_own_commands() {
     let of = |desk: &Desk| {
         let (_, goal) = desk.template("coverage");
-        assert_eq!(goal.done.len(), 1);
+        assert_eq!(goal.done.len(), 2);
+        let CheckKind::Mutation {
+            command: noticing,
+            paths,
+            target,
+            sample: None,
+        } = goal.done[1].kind.clone()
+        else {
+            panic!("{:?}", goal.done[1].kind);
+        };
+        assert_eq!(target, Aim::AtLeast(60.0));
+        assert!(!paths.is_empty());
         let CheckKind::Metric {
             command,
             read,
@@ -311,6 +322,7 @@ fn a_coverage_goal_uses_the_repositorys_own_commands() {
         else {
             panic!("{:?}", goal.keep.checks);
         };
+        assert_eq!(noticing, baseline);
         (command, read, baseline, goal)
     };
     let (command, read, baseline, goal) = of(&node());
@@ -356,15 +368,12 @@ fn a_coverage_goal_uses_the_repositorys_own_commands() {
     assert_eq!(goal.keep.paths[0], "crates/*/src/**");
 
     let (command, read, baseline, goal) = of(&go());
-    assert!(command.contains("go tool cover -func"), "{command}");
-    let total = regex(
-        &read.value,
-        "till/till.go:3:\tAdd\t50.0%\ntotal:\t\t\t(statements)\t72.5%\n",
-    );
+    assert_eq!(command, "go test -coverprofile=cover.out ./...");
     assert_eq!(
-        (total.as_deref(), baseline.as_str()),
-        (Some("72.5"), "go test ./...")
+        (read.format, read.file.as_deref()),
+        (Format::GoCover, Some("cover.out"))
     );
+    assert_eq!(baseline, "go test ./...");
     assert_eq!(goal.keep.paths, ["**/*.go", "!**/*_test.go", "go.mod"]);
 
     let (command, _, baseline, goal) = of(&make());
@@ -373,13 +382,6 @@ fn a_coverage_goal_uses_the_repositorys_own_commands() {
         ("make coverage", "make test")
     );
     assert_eq!(goal.keep.paths, ["src/**", "Makefile"]);
-}
-
-/// The first group of a goal's expression, on what a tool prints.
-fn regex(pattern: &str, text: &str) -> Option<String> {
-    let regex = regex::RegexBuilder::new(pattern).multi_line(true).build();
-    let found = regex.expect("it is one").captures(text)?;
-    found.get(1).map(|group| group.as_str().to_owned())
 }
 
 #[test]
@@ -569,6 +571,13 @@ fn a_coverage_goal_can_be_checked_as_it_was_written() {
     };
     assert_eq!(verdict("coverage"), Some("fail".into()), "{found:#}");
     assert_eq!(verdict("tests-npm-test"), Some("pass".into()), "{found:#}");
+    assert_eq!(verdict("faults"), Some("fail".into()), "{found:#}");
+    let faults = rows.iter().find(|row| row["id"] == "faults");
+    let reason = faults.and_then(|row| row["reason"].as_str());
+    assert!(
+        reason.is_some_and(|reason| reason.contains("planted faults were noticed")),
+        "{found:#}"
+    );
 }
 
 const ONE_OF_EACH: &str = "model = \"openai/repo\"\n\n[prices.\"openai/x\"]\ninput = 1\noutput = 2\n\n[prices.\"openai/y\"]\ninput = 3\ncached = 0.5\noutput = 4\n";

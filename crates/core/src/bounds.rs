@@ -11,25 +11,31 @@ use crate::repo::Base;
 /// Size of the serialised state, bytes: what any shell can carry from one step to the next.
 pub const STATE_BYTES_MAX: usize = 256 * 1024;
 /// What reasons and evidence of all checks share, bytes.
-pub(crate) const FOUND_BYTES: usize = 48 * 1024;
+pub(crate) const FOUND_BYTES: usize = 28 * 1024;
 /// Length of one reason, bytes.
 pub(crate) const REASON_BYTES_MAX: usize = 600;
 /// Length of a claim's summary, bytes.
 pub(crate) const CLAIM_BYTES_MAX: usize = 8 * 1024;
 /// Length of each part of a question, and of why a run stopped, bytes.
-pub(crate) const WORDS_BYTES_MAX: usize = 4 * 1024;
+pub(crate) const WORDS_BYTES_MAX: usize = 3 * 1024;
 /// Length of why the run waits, bytes.
 pub(crate) const WAIT_WHY_BYTES_MAX: usize = 600;
 /// Steps of a plan.
 pub(crate) const PLAN_STEPS_MAX: usize = 40;
 /// Length of each, bytes.
-pub(crate) const PLAN_STEP_BYTES_MAX: usize = 300;
+pub(crate) const PLAN_STEP_BYTES_MAX: usize = 240;
 /// Length of the provider's name for a call, and of a background command's name, bytes.
 pub(crate) const NAME_BYTES_MAX: usize = 80;
 /// Length of a call's line, bytes.
-pub(crate) const LINE_BYTES_MAX: usize = 160;
+pub(crate) const LINE_BYTES_MAX: usize = 140;
 /// How many background commands a notice names.
 pub(crate) const NAMES_MAX: usize = 16;
+/// How many changes of the contract a notice tells.
+pub(crate) const CHANGES_MAX: usize = 24;
+/// Length of each, bytes.
+pub(crate) const CHANGE_BYTES_MAX: usize = 240;
+/// Length of why a notification was not taken, bytes.
+pub(crate) const SENDING_WHY_BYTES_MAX: usize = 120;
 /// How many notices wait to be told.
 pub(crate) const INBOX_MAX: usize = 40;
 
@@ -77,6 +83,11 @@ pub(crate) fn list_by_hash<T: Serialize, S: Serializer>(
     to: S,
 ) -> Result<S::Ok, S::Error> {
     (list.len(), hash(&list)).serialize(to)
+}
+
+/// What may be long, as its hash.
+pub(crate) fn by_hash<T: Serialize, S: Serializer>(value: &T, to: S) -> Result<S::Ok, S::Error> {
+    hash(value).serialize(to)
 }
 
 /// The base: its name, and everything else by hash.

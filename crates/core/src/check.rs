@@ -1,5 +1,7 @@
 //! What a check found: observation (what happened), verdict (what it means), receipt (what proves it).
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{BlobId, CheckId, TreeId};
@@ -87,6 +89,9 @@ impl Obstacle {
     }
 }
 
+/// Files, relative to the repository's root where that can be told, and how many lines, branches … each has to cover.
+pub type Units = BTreeMap<String, u64>;
+
 /// What happened when one command ran once in one clean checkout.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Observation {
@@ -118,6 +123,10 @@ pub struct Observation {
     /// The value that a metric reads, in the order in which the probe's metrics ask for them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub values: Vec<Reading>,
+    /// For each of the values that was read from a report that names files: how many lines, branches … of each file
+    /// were there to cover. In the order of the values; `None` where it is not known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub measured: Vec<Option<Units>>,
     /// Set if nothing can be concluded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub obstacle: Option<Obstacle>,
@@ -125,6 +134,9 @@ pub struct Observation {
     /// in `/`. Bounded by the harness.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub generated: Vec<String>,
+    /// Files of the tree that steer what runs in it (configuration, manifests) and that the command rewrote.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rewritten: Vec<String>,
 }
 
 /// One metric's value, or why it could not be read.

@@ -2,6 +2,7 @@
 //! same orders, so recovery needs no second path.
 
 use crate::ids::{CheckId, Scope, TreeId};
+use crate::notification::Standing;
 use crate::state::SCOPE_CHECK;
 use crate::state::{CallProgress, Lane, Phase, State, Why};
 
@@ -41,13 +42,40 @@ pub enum Effect {
     Deliver,
     /// Write the report.
     WriteReport,
+    /// Find out, without a model call, when the model's provider can be reached again.
+    Reach {
+        /// Whose turn waits for it.
+        scope: Scope,
+    },
+    /// Tell the person.
+    Notify {
+        /// Which notification.
+        number: u32,
+    },
 }
 
 /// What is to be done now. Whatever is under way and not in this list any more is to be aborted.
 pub fn due(state: &State) -> Vec<Effect> {
-    if state.paused || state.trouble.as_ref().is_some_and(|t| t.wait.is_some()) {
+    if state.paused {
         return Vec::new();
     }
+    // A notification that is being sent goes on whatever troubles the work: given up, it would be sent twice.
+    let mut due = match state.resting() {
+        true => Vec::new(),
+        false => work_due(state),
+    };
+    let open = |standing: &Standing| !matches!(standing, Standing::Over { .. });
+    due.extend(
+        state
+            .notifications
+            .iter()
+            .filter(|n| open(&n.standing))
+            .map(|n| Effect::Notify { number: n.number }),
+    );
+    due
+}
+
+fn work_due(state: &State) -> Vec<Effect> {
     match &state.phase {
         Phase::Preparing => vec![Effect::Prepare],
         Phase::Baselining => vec![Effect::Baseline],
@@ -70,8 +98,10 @@ pub fn due(state: &State) -> Vec<Effect> {
 }
 
 fn work(scope: &Scope, lane: &Lane) -> Option<Effect> {
-    if lane.wait.is_some() {
-        return None;
+    if let Some(wait) = &lane.wait {
+        return wait.seeking.then(|| Effect::Reach {
+            scope: scope.clone(),
+        });
     }
     let open = lane
         .calls

@@ -1,10 +1,14 @@
 //! Events: past-tense facts, the only thing that is stored. Whatever a run is, it is because of these.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::check::CheckReport;
 use crate::goal::Goal;
-use crate::ids::{BlobId, RunId, Scope, TreeId, UnixMs};
+use crate::goal::change::Change;
+use crate::ids::{BlobId, CheckId, RunId, Scope, TreeId, UnixMs};
+use crate::notification::{Channel, Occasion, Sending};
 use crate::repo::{Base, Candidate, Delivered};
 use crate::turn::{CallHead, CallResult, ModelErrorKind, Usage};
 
@@ -45,6 +49,9 @@ pub enum Fact {
     Prepared {
         /// What it starts from.
         base: Base,
+        /// The tools that the goal's MCP servers offer. Fixed with this for the whole run, whatever they say later.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        offer: Option<Box<Offer>>,
     },
     /// A check was run, on the base or on a candidate.
     CheckReported {
@@ -130,6 +137,10 @@ pub enum Fact {
     },
     /// A wait is over: its time has come.
     Woken,
+    /// A person ended a wait before its time.
+    WaitCancelled,
+    /// The model's provider can be reached again: found out without a model call.
+    NetworkBack,
     /// The process that worked on the run was gone and another one has taken over.
     Restarted {
         /// Calls that were under way.
@@ -162,6 +173,29 @@ pub enum Fact {
     BudgetSet {
         /// All of them, as they are from now on.
         stop: crate::goal::Stop,
+    },
+    /// A person changed the contract: a new version of the goal file.
+    GoalEdited {
+        /// The contract, as the file says it. Its `brief` is empty here.
+        goal: Box<Goal>,
+        /// The goal file, whole.
+        goal_file: BlobId,
+        /// How it differs from the version before.
+        changes: Vec<Change>,
+    },
+    /// Somebody is about to be told of something.
+    Notifying {
+        /// Which notification of this run, from 1.
+        number: u32,
+        /// What it tells of.
+        occasion: Occasion,
+    },
+    /// What came of it.
+    Notified {
+        /// Which notification.
+        number: u32,
+        /// Channel by channel.
+        sendings: Vec<Sending>,
     },
     /// The result was delivered.
     Delivered {
@@ -218,6 +252,12 @@ pub struct Created {
     pub sandbox: String,
     /// The person's repository; `None` where the goal touches none.
     pub repo: Option<String>,
+    /// How the person is told of what happens: the goal's way, else the configuration's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notify: Vec<Channel>,
+    /// The hidden files of checks, by the hash of what they held when the run began.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub hidden: BTreeMap<CheckId, BlobId>,
     /// The version of overnight.
     pub overnight: String,
 }
@@ -264,14 +304,14 @@ pub enum Notice {
     /// The claim was checked and does not hold.
     ClaimRejected {
         /// Checks that failed or could not tell, in the goal's order.
-        open: Vec<crate::ids::CheckId>,
+        open: Vec<CheckId>,
         /// Whether the verdicts are those of an earlier checkpoint, because nothing had changed since.
         same_tree: bool,
     },
     /// A checkpoint without a claim.
     Checkpoint {
         /// Checks that are not passed.
-        open: Vec<crate::ids::CheckId>,
+        open: Vec<CheckId>,
         /// Turns since the last one.
         turns: u32,
     },
@@ -286,7 +326,7 @@ pub enum Notice {
     },
     /// Most of a budget is used.
     BudgetLow {
-        /// Which: `tokens`, `turns`, `usd`, `hours`.
+        /// Which: `tokens`, `turns`, `usd`, `hours`, `active`.
         budget: String,
         /// How much of it, percent.
         percent: u32,
@@ -298,6 +338,11 @@ pub enum Notice {
     },
     /// The process was restarted: background commands are gone.
     Restarted,
+    /// The person changed the contract.
+    GoalEdited {
+        /// What changed, in a line each.
+        changes: Vec<String>,
+    },
     /// The person's answer to the question.
     Answer {
         /// In the person's words.
@@ -316,4 +361,22 @@ pub enum Notice {
         /// What was claimed so far and did not hold, oldest first.
         failed: Vec<String>,
     },
+}
+
+/// What the MCP servers of a goal offered when the run began.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Offer {
+    /// The tools as the model is told of them.
+    pub tools: BlobId,
+    /// How many of them each server has, in the goal's order.
+    pub servers: Vec<OfferedBy>,
+}
+
+/// One server's part of an [`Offer`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OfferedBy {
+    /// The server's name.
+    pub server: String,
+    /// Its tools.
+    pub tools: u32,
 }

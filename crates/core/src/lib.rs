@@ -13,6 +13,7 @@ pub mod goal;
 pub mod ids;
 pub mod judge;
 pub mod measure;
+pub mod notification;
 pub mod paths;
 pub mod repo;
 pub mod report;

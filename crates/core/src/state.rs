@@ -8,13 +8,14 @@ use serde::Serialize;
 use crate::bounds::{self, held};
 use crate::check::{CheckReport, Obstacle, Target, Verdict};
 use crate::event::{Created, Notice, Price};
-use crate::goal::{Deliver, Goal, Role};
+use crate::goal::{Deliver, Goal, Role, Stop};
 use crate::ids::{BlobId, CheckId, CommitId, RunId, Scope, TreeId, UnixMs};
 use crate::judge::EVIDENCE_BYTES_MAX;
 use crate::measure::Measure;
+use crate::notification::{Channel, Notification};
 use crate::repo::{Base, Changed, Delivered};
 use crate::stop::StopReason;
-use crate::turn::{CallHead, PlanStep, Usage};
+use crate::turn::{CallHead, PlanStep, Usage, WAIT_TOOL};
 
 /// How much text the notes hold, bytes; the oldest give way.
 pub const NOTES_BYTES_MAX: usize = 16 * 1024;
@@ -46,9 +47,14 @@ pub struct State {
     pub created_at: UnixMs,
     /// When the last event happened.
     pub last_at: UnixMs,
-    /// The contract, without its brief.
+    /// The contract, without its brief. Its limits are the ones in force.
     #[serde(serialize_with = "bounds::goal_by_hash")]
     pub goal: Goal,
+    /// The limits as the goal file says them: what a person raised since stands only in `goal`.
+    pub file_stop: Stop,
+    /// The outcome of the goal's first version: it names the branch, whatever is edited.
+    #[serde(serialize_with = "bounds::by_hash")]
+    pub first_outcome: String,
     /// The goal file, whole.
     pub goal_file: BlobId,
     /// What the person called it.
@@ -63,13 +69,21 @@ pub struct State {
     pub sandbox: String,
     /// The person's repository.
     pub repo: Option<String>,
+    /// The hidden files of checks, by the hash of what they held when the run began.
+    #[serde(
+        skip_serializing_if = "BTreeMap::is_empty",
+        serialize_with = "bounds::by_hash"
+    )]
+    pub hidden: BTreeMap<CheckId, BlobId>,
     /// The base, once prepared.
     #[serde(serialize_with = "bounds::base_by_hash")]
     pub base: Option<Base>,
     /// Where the run is.
     pub phase: Phase,
-    /// Whether every check has been run on the base.
+    /// Whether every check of the goal, as it is now, has been run on the base.
     pub baselined: bool,
+    /// A checkpoint that goes on once the checks of an edited goal have been run on the base.
+    pub then: Option<Why>,
     /// What the harness could not do, while it tries again.
     pub trouble: Option<Trouble>,
     /// Whether a person paused it.
@@ -105,6 +119,15 @@ pub struct State {
     pub delivery_error: Option<String>,
     /// Where the last report is.
     pub report: Option<String>,
+    /// How the person is told of what happens.
+    #[serde(serialize_with = "bounds::list_by_hash")]
+    pub notify: Vec<Channel>,
+    /// The latest notifications, oldest first; every one that is not over.
+    pub notifications: Vec<Notification>,
+    /// How many were made.
+    pub notifications_made: u32,
+    /// Whether the person was told of the present wait, or row of waits.
+    pub told_waiting: bool,
 }
 
 /// Where a run is.
@@ -163,6 +186,10 @@ pub struct Lane {
     pub failures: u32,
     /// Attempts that failed in a way that waiting does not mend.
     pub malformed: u32,
+    /// How long attempts have been failing in a row, waits for a quota not counted, milliseconds.
+    pub failing_ms: u64,
+    /// How often a quota was waited for since a person spoke.
+    pub windows: u32,
     /// Whether a request is under way.
     pub asking: bool,
     /// Waits until then, and why.
@@ -202,7 +229,7 @@ impl Lane {
             let old = self
                 .inbox
                 .iter()
-                .position(|n| !matches!(n, Notice::Answer { .. }));
+                .position(|n| !matches!(n, Notice::Answer { .. } | Notice::GoalEdited { .. }));
             self.inbox.remove(old.unwrap_or(0));
         }
         self.inbox.push(notice);
@@ -238,6 +265,58 @@ pub struct Wait {
     pub since: UnixMs,
     /// What for, for people.
     pub why: String,
+    /// What kind of wait.
+    pub kind: WaitKind,
+    /// Its time has come, and the network was gone: it is over when the provider can be reached again.
+    pub seeking: bool,
+}
+
+/// What is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WaitKind {
+    /// A time that the model named.
+    Time,
+    /// The provider's rate limit.
+    RateLimit,
+    /// The account's quota.
+    Quota,
+    /// The provider fails.
+    Outage,
+    /// The provider cannot be reached.
+    Network,
+    /// A command in the background.
+    Command,
+    /// The harness could not do what was due, and tries again.
+    Harness,
+}
+
+impl WaitKind {
+    /// In a few words, for people.
+    pub fn words(self) -> &'static str {
+        match self {
+            WaitKind::Time => "a time that the model named",
+            WaitKind::RateLimit => "the provider's rate limit",
+            WaitKind::Quota => "the account's quota",
+            WaitKind::Outage => "the provider, which fails",
+            WaitKind::Network => "the network",
+            WaitKind::Command => "a command in the background",
+            WaitKind::Harness => "another attempt of the harness",
+        }
+    }
+}
+
+/// What a run waits for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Waiting {
+    /// What kind of wait.
+    pub kind: WaitKind,
+    /// Since when: of a row of failures, the first.
+    pub from: UnixMs,
+    /// Until when, where that is known.
+    pub until: Option<UnixMs>,
+    /// More, for people: what the provider says, the command's name.
+    pub why: String,
 }
 
 /// Something that the harness itself could not do: it waits and tries again, a bounded number of times.
@@ -258,6 +337,8 @@ pub struct CallState {
     pub progress: CallProgress,
     /// It was under way when a process died: the workspace is put back to its last snapshot before it is run again.
     pub again: bool,
+    /// When it was begun.
+    pub began_at: UnixMs,
 }
 
 /// How far a call is.
@@ -331,7 +412,8 @@ impl Found {
         };
         let reason = held(&report.reason, bounds::REASON_BYTES_MAX.min(room / 2));
         let evidence = room.saturating_sub(bounds::json_bytes(&reason));
-        let text = |detail: &str| held(detail, bounds::REASON_BYTES_MAX.min(room / 2));
+        // The reason says it as well.
+        let text = |detail: &str| held(detail, bounds::REASON_BYTES_MAX.min(room / 4));
         let tree = match &report.target {
             Target::Base => base.clone(),
             Target::Candidate(tree) => tree.clone(),
@@ -472,6 +554,8 @@ impl State {
             created_at: at,
             last_at: at,
             goal: created.goal.clone(),
+            file_stop: created.goal.stop,
+            first_outcome: created.goal.outcome.clone(),
             goal_file: created.goal_file.clone(),
             goal_name: created.goal_name.clone(),
             model: created.model.clone(),
@@ -479,9 +563,11 @@ impl State {
             price: created.price,
             sandbox: created.sandbox.clone(),
             repo: created.repo.clone(),
+            hidden: created.hidden.clone(),
             base: None,
             phase: Phase::Preparing,
             baselined: false,
+            then: None,
             trouble: None,
             paused: false,
             stop: None,
@@ -505,6 +591,10 @@ impl State {
             branch_at: None,
             delivery_error: None,
             report: None,
+            notify: created.notify.clone(),
+            notifications: Vec::new(),
+            notifications_made: 0,
+            told_waiting: false,
         }
     }
 
@@ -512,7 +602,7 @@ impl State {
     pub fn branch(&self) -> String {
         format!(
             "overnight/{}-{}",
-            slug(&self.goal.outcome),
+            slug(&self.first_outcome),
             self.run.short()
         )
     }
@@ -530,13 +620,13 @@ impl State {
         if self.paused {
             return "paused";
         }
-        if self.trouble.as_ref().is_some_and(|t| t.wait.is_some()) {
+        if self.resting() {
             return "waiting";
         }
         match &self.phase {
             Phase::Preparing => "preparing",
             Phase::Baselining => "baselining",
-            Phase::Working if self.lanes.values().any(|l| l.wait.is_some()) => "waiting",
+            Phase::Working if self.waiting().is_some() => "waiting",
             Phase::Working => "working",
             Phase::Checking(_) => "checking",
             Phase::Delivering => "delivering",
@@ -576,21 +666,75 @@ impl State {
         self.repo.is_some() && self.goal.deliver != Deliver::None
     }
 
-    /// The time at which the wall-clock budget is used up if the run stays active, counted from `last_at`.
-    pub fn deadline(&self) -> UnixMs {
-        let used = self.spent.active_ms.saturating_add(self.spent.waiting_ms);
-        self.last_at
-            .saturating_add(self.goal.stop.limit_ms().saturating_sub(used))
+    /// What the run waits for while it works on nothing: the harness's own wait, else the first lane's.
+    pub fn waiting(&self) -> Option<Waiting> {
+        let trouble = self.trouble.as_ref().and_then(|t| t.wait.as_ref());
+        if let Some(wait) = trouble {
+            return Some(Waiting {
+                kind: wait.kind,
+                from: wait.since,
+                until: Some(wait.until),
+                why: wait.why.clone(),
+            });
+        }
+        if self.phase != Phase::Working {
+            return None;
+        }
+        self.lanes.values().find_map(|lane| {
+            let running = |c: &&CallState| c.progress == CallProgress::Running;
+            let call = lane.calls.iter().find(running);
+            match (&lane.wait, call.filter(|c| c.head.name == WAIT_TOOL)) {
+                (Some(wait), _) => {
+                    let failing = match wait.kind {
+                        WaitKind::RateLimit | WaitKind::Outage | WaitKind::Network => {
+                            lane.failing_ms
+                        }
+                        WaitKind::Time
+                        | WaitKind::Quota
+                        | WaitKind::Command
+                        | WaitKind::Harness => 0,
+                    };
+                    Some(Waiting {
+                        kind: wait.kind,
+                        from: wait.since.min(self.last_at.saturating_sub(failing)),
+                        until: (!wait.seeking).then_some(wait.until),
+                        why: wait.why.clone(),
+                    })
+                }
+                (None, Some(call)) => Some(Waiting {
+                    kind: WaitKind::Command,
+                    from: call.began_at,
+                    until: None,
+                    why: call.head.line.clone(),
+                }),
+                (None, None) => None,
+            }
+        })
     }
 
-    /// What the run waits for now, if it waits.
+    /// The time at which a budget of time is used up if nothing else happens, counted from `last_at`.
+    pub fn deadline(&self) -> UnixMs {
+        let used = self.spent.active_ms.saturating_add(self.spent.waiting_ms);
+        let left = self.goal.stop.limit_ms().saturating_sub(used);
+        let active = self.goal.stop.active_limit_ms();
+        let active = active
+            .filter(|_| self.waiting().is_none())
+            .map(|limit| limit.saturating_sub(self.spent.active_ms));
+        self.last_at
+            .saturating_add(active.map_or(left, |active| active.min(left)))
+    }
+
+    /// Whether the harness waits before it tries again what it could not do.
+    pub fn resting(&self) -> bool {
+        self.trouble.as_ref().is_some_and(|t| t.wait.is_some())
+    }
+
+    /// Every durable wait that is not over: the harness's own, and the lanes'.
     pub fn waits(&self) -> impl Iterator<Item = &Wait> {
         let working = self.phase == Phase::Working;
         let lanes = self.lanes.values().filter(move |_| working);
-        self.trouble
-            .iter()
-            .filter_map(|t| t.wait.as_ref())
-            .chain(lanes.filter_map(|l| l.wait.as_ref()))
+        let trouble = self.trouble.iter().filter_map(|t| t.wait.as_ref());
+        trouble.chain(lanes.filter_map(|l| l.wait.as_ref()))
     }
 
     /// The next moment at which something is due without anything else happening.
@@ -599,8 +743,26 @@ impl State {
             return None;
         }
         let working = self.stop.is_none() && self.phase == Phase::Working;
+        let trouble = self.trouble.iter().filter_map(|t| t.wait.as_ref());
+        let lanes = self.lanes.values().filter(|_| working);
+        let waits = lanes.filter_map(|lane| {
+            let wait = lane.wait.as_ref()?;
+            let patience = crate::step::OUTAGE_MS_MAX.saturating_sub(lane.failing_ms);
+            Some(match wait.seeking {
+                true => self.last_at.saturating_add(patience),
+                false => wait.until,
+            })
+        });
+        let told = self.told_waiting || self.notify.is_empty();
+        let long = self.waiting().filter(|_| !told);
+        let long = long.map(|w| w.from.saturating_add(crate::notification::WAITING_MS_MIN));
         let deadline = working.then(|| self.deadline());
-        self.waits().map(|w| w.until).chain(deadline).min()
+        trouble
+            .map(|wait| wait.until)
+            .chain(waits)
+            .chain(deadline)
+            .chain(long)
+            .min()
     }
 }
 

@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 use crate::bounds::{WORDS_BYTES_MAX, held};
 use crate::ids::BlobId;
 
+/// The tool that waits: a call of it that is under way is a wait and no work.
+pub const WAIT_TOOL: &str = "wait";
+
 /// A tool call as the model wrote it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Call {
@@ -31,6 +34,13 @@ impl Usage {
     /// Input and output.
     pub fn total(&self) -> u64 {
         self.input.saturating_add(self.output)
+    }
+
+    /// Input that was not read from the provider's cache, and output.
+    pub fn billed(&self) -> u64 {
+        self.input
+            .saturating_sub(self.cached)
+            .saturating_add(self.output)
     }
 
     /// The sum, without overflow.

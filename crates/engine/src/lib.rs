@@ -1,6 +1,7 @@
 //! The shell around the core: append, perform, report. It owns the run's state, starts what is due, aborts what is
 //! no longer due, and writes every fact down before anything follows from it.
 
+mod notification;
 mod perform;
 mod preflight;
 mod run;

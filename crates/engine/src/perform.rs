@@ -18,10 +18,12 @@ use overnight_ports::clock::Clock;
 use overnight_ports::forge::{Delivery, Forge};
 use overnight_ports::journal::{Journal, JournalError};
 use overnight_ports::model::Answer;
+use overnight_ports::notifier::Notifier;
 use overnight_ports::oracle::Oracle;
 use overnight_ports::site::{Executor, Site};
 use overnight_ports::verifier::Verifier;
 
+use crate::notification::notify;
 use crate::preflight::{self, Preflight, Shelf};
 use crate::run::{FULL_RETRY_EVERY_MS, Message};
 use crate::verification::{Verification, Verified};
@@ -34,6 +36,11 @@ const CALL_ID_BYTES_MAX: usize = 200;
 const CALL_NAME_BYTES_MAX: usize = 80;
 /// Length of a commit's subject, characters: what `git log --oneline` shows well.
 const SUBJECT_CHARS_MAX: usize = 72;
+
+/// How long after a look at the network the next one is, at first, milliseconds; doubled with every one.
+const REACH_FIRST_MS: u64 = 5_000;
+/// The longest time between two looks, milliseconds.
+const REACH_MAX_MS: u64 = 60_000;
 
 /// Everything that a run needs of the world.
 pub struct Ports {
@@ -51,6 +58,8 @@ pub struct Ports {
     pub oracle: Arc<dyn Oracle>,
     /// Where the result goes.
     pub forge: Arc<dyn Forge>,
+    /// How the person is told.
+    pub notifier: Arc<dyn Notifier>,
     /// Where results of earlier preflights are kept.
     pub shelf: Arc<dyn Shelf>,
     /// How the report writes a time.
@@ -77,7 +86,13 @@ pub(crate) async fn perform(
     let say = |fact: Fact| send(Message::Event(Event::run(ports.clock.now(), fact)));
     match effect {
         Effect::Prepare => match ports.site.prepare(state).await {
-            Ok(base) => say(Fact::Prepared { base }),
+            Ok(base) => match ports.site.offer(state).await {
+                Ok(offer) => {
+                    let offer = offer.map(Box::new);
+                    say(Fact::Prepared { base, offer });
+                }
+                Err(why) => say(failed("the MCP servers cannot be used", &why)),
+            },
             Err(why) => say(failed("the workspace could not be made", &why)),
         },
         Effect::Baseline => baseline(state, ports, send).await,
@@ -101,10 +116,34 @@ pub(crate) async fn perform(
             }),
         },
         Effect::Verify { tree } => verify(state, ports, last, tree, &say).await,
+        Effect::Reach { scope } => {
+            until_reachable(ports).await;
+            send(Message::Event(Event {
+                scope: scope.clone(),
+                at: ports.clock.now(),
+                fact: Fact::NetworkBack,
+            }));
+        }
+        Effect::Notify { number } => {
+            if let Some(fact) = notify(state, ports, *number).await {
+                say(fact);
+            }
+        }
         Effect::Deliver => deliver(state, ports, &say).await,
         Effect::WriteReport => say(Fact::ReportWritten {
             path: report_when_there_is_room(ports, send).await,
         }),
+    }
+}
+
+/// Looks again and again, ever less often, until the model's provider can be reached. How long is enough is decided
+/// elsewhere: this is given up then.
+async fn until_reachable(ports: &Ports) {
+    let mut pause = REACH_FIRST_MS;
+    while !ports.executor.reachable().await {
+        let next = ports.clock.now().saturating_add(pause);
+        ports.clock.sleep_until(next).await;
+        pause = (pause * 2).min(REACH_MAX_MS);
     }
 }
 
@@ -126,7 +165,12 @@ async fn baseline(state: &State, ports: &Ports, send: Say<'_>) {
             });
         }
     };
-    let key = preflight::key(&state.goal, &base.tree, &ports.verifier.environment());
+    let key = preflight::key(
+        &state.goal,
+        &state.hidden,
+        &base.tree,
+        &ports.verifier.environment(),
+    );
     let reused = preflight::reuse(&state.goal, ports.shelf.as_ref(), &key, ports.clock.now());
     let was_kept = reused.is_some();
     let found = match reused {

@@ -1,9 +1,11 @@
 //! The preflight: every check on the untouched base. The same runs tell what must change, are the baseline that later
 //! results are held against, and find checks that say one thing and then another.
 
+use std::collections::BTreeMap;
+
 use overnight_core::check::{CheckReport, Observation, Receipt, Target, Verdict};
 use overnight_core::goal::{Aim, Check, CheckKind, Goal, Role};
-use overnight_core::ids::{CheckId, TreeId, UnixMs};
+use overnight_core::ids::{BlobId, CheckId, TreeId, UnixMs};
 use overnight_core::judge::{Judgement, judge_base, judge_diff};
 use overnight_ports::journal::BlobSink;
 use overnight_ports::verifier::{Ask, Probe, Verifier};
@@ -105,13 +107,14 @@ pub enum Reuse {
 /// A preflight on its own, as `overnight check` runs it; kept for the run that follows.
 pub async fn preflight(
     goal: &Goal,
+    hidden: &BTreeMap<CheckId, BlobId>,
     base: &TreeId,
     verifier: &dyn Verifier,
     (shelf, reuse_results): (&dyn Shelf, Reuse),
     now: UnixMs,
     each: &(dyn Fn(&CheckReport) + Send + Sync),
 ) -> Preflight {
-    let key = key(goal, base, &verifier.environment());
+    let key = key(goal, hidden, base, &verifier.environment());
     if reuse_results == Reuse::Kept
         && let Some(kept) = reuse(goal, shelf, &key, now)
     {
@@ -129,7 +132,10 @@ pub async fn preflight(
 pub fn compares(check: &Check) -> bool {
     match &check.kind {
         CheckKind::Tests { .. } => true,
-        CheckKind::Metric { target, .. } => matches!(target, Aim::NoWorse(_)),
+        // Coverage of fewer files than on the base is no better coverage.
+        CheckKind::Metric { target, read, .. } => {
+            matches!(target, Aim::NoWorse(_)) || read.format.names_files()
+        }
         CheckKind::Run { .. }
         | CheckKind::File { .. }
         | CheckKind::Diff { .. }
@@ -226,7 +232,7 @@ impl Preflight {
         environment: String,
     ) -> Receipt {
         let mut hold = |text: String| {
-            let id = overnight_core::ids::BlobId::of(text.as_bytes());
+            let id = BlobId::of(text.as_bytes());
             self.blobs.push(text);
             id
         };
@@ -266,18 +272,24 @@ pub(crate) fn report(
 }
 
 /// Under what results are kept: the base, everything in the goal that decides them, and the environment.
-pub(crate) fn key(goal: &Goal, base: &TreeId, environment: &str) -> String {
+pub(crate) fn key(
+    goal: &Goal,
+    hidden: &BTreeMap<CheckId, BlobId>,
+    base: &TreeId,
+    environment: &str,
+) -> String {
     let what = serde_json::json!({
         "base": base,
         "done": goal.done,
         "keep": goal.keep.checks,
+        "hidden": hidden,
         "setup": goal.uses.setup,
         "files": goal.uses.files,
         "network": goal.uses.network,
         "environment": environment,
         "overnight": env!("CARGO_PKG_VERSION"),
     });
-    overnight_core::ids::BlobId::of(what.to_string().as_bytes()).to_string()
+    BlobId::of(what.to_string().as_bytes()).to_string()
 }
 
 /// Results that were kept, if they are young enough and whole: a check that could not be told is asked again.

@@ -2,6 +2,7 @@
 //! before anything that follows from it begins.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -9,8 +10,11 @@ use std::time::Duration;
 use overnight_core::effect::{Effect, due};
 use overnight_core::event::{Created, Event, Fact};
 use overnight_core::ids::{BlobId, Scope, UnixMs};
+use overnight_core::notification::Standing;
 use overnight_core::state::State;
-use overnight_core::step::{Command, StepError, begin, decide, late, recover, step};
+use overnight_core::step::{
+    Command, StepError, begin, decide, late, ready_for_edit, recover, step,
+};
 use overnight_core::stop::StopReason;
 use overnight_ports::journal::{Journal, JournalError};
 use tokio::sync::mpsc;
@@ -44,6 +48,9 @@ pub enum Ended {
     Stopped(StopReason),
     /// A person paused it.
     Paused,
+    /// A person changed the contract: the ports are to be put together anew, and the run goes on with
+    /// [`Engine::go_on`].
+    Edited,
 }
 
 /// Why the loop could not go on.
@@ -58,6 +65,9 @@ pub enum EngineError {
     /// The run has no event at all.
     #[error("the run has no events: it was killed before it began; start it afresh")]
     Empty,
+    /// A blob could not be put.
+    #[error("the goal file cannot be kept: {0}")]
+    Kept(String),
     /// The workspace of an earlier process.
     #[error("the run's workspace cannot be taken up again: {0}")]
     Site(String),
@@ -89,6 +99,10 @@ pub struct Engine {
     candidate: Arc<LastCandidate>,
     under_way: BTreeMap<Effect, UnderWay>,
     started: u64,
+    /// A new version of the contract waits for what is under way: nothing begins meanwhile.
+    holding: bool,
+    /// The contract was changed: these ports are of the version before.
+    edited: bool,
     commands_every: Duration,
     seen: Seen,
     to_loop: mpsc::UnboundedSender<(u64, Message)>,
@@ -129,6 +143,14 @@ impl Engine {
 
     /// Takes up a run that a process before this one worked on.
     pub async fn resume(ports: Ports, watcher: &mut dyn Watcher) -> Result<Engine, EngineError> {
+        let mut engine = Self::go_on(ports).await?;
+        let events = recover(&engine.state, engine.ports.clock.now());
+        engine.advance(events, &[], watcher)?;
+        Ok(engine)
+    }
+
+    /// Goes on with a run that this very process has worked on until now, with ports that were put together anew.
+    pub async fn go_on(ports: Ports) -> Result<Engine, EngineError> {
         let (state, deltas) = replay(ports.journal.as_ref(), |event| ports.executor.learn(event))?;
         let may_go_on = !state.ended() || state.stop.as_ref().is_some_and(StopReason::resumable);
         if state.base.is_some() && may_go_on {
@@ -138,10 +160,7 @@ impl Engine {
                 .await
                 .map_err(EngineError::Site)?;
         }
-        let mut engine = Self::over(ports, state);
-        let events = recover(&engine.state, engine.ports.clock.now());
-        engine.advance(events, &[], watcher)?;
-        Ok(engine)
+        Ok(Self::over(ports, state))
     }
 
     fn over(ports: Ports, state: State) -> Engine {
@@ -158,6 +177,8 @@ impl Engine {
             ports: Arc::new(ports),
             candidate: Arc::default(),
             under_way: BTreeMap::new(),
+            holding: false,
+            edited: false,
             to_loop,
             from_effects,
         }
@@ -182,6 +203,11 @@ impl Engine {
         let events = self.decided(command, watcher);
         if events.is_empty() {
             return Ok(());
+        }
+        if let Command::Edit { text } = command {
+            let kept = self.ports.journal.put(text.as_bytes());
+            kept.map_err(|e| EngineError::Kept(e.to_string()))?;
+            self.edited = true;
         }
         self.advance(events, &[], watcher)
     }
@@ -213,8 +239,16 @@ impl Engine {
         let clock = self.ports.clock.clone();
         self.look_for_commands(watcher, interrupt).await?;
         self.settle(Vec::new(), &[], watcher, interrupt).await?;
-        while !self.state.ended() && !self.state.paused {
-            if let Some(jumped) = self.clock_jumped() {
+        while !self.at_rest() {
+            if self.state.ended() && !self.telling() {
+                // What could not be taken up while the run was ending is answered now.
+                self.look_for_commands(watcher, interrupt).await?;
+                if self.at_rest() || (self.state.ended() && !self.telling()) {
+                    break;
+                }
+            }
+            // The time of a run that has ended is not counted.
+            if let Some(jumped) = self.clock_jumped().filter(|_| !self.state.ended()) {
                 self.settle(vec![jumped], &[], watcher, interrupt).await?;
                 continue;
             }
@@ -223,6 +257,10 @@ impl Engine {
             tokio::select! {
                 biased;
                 Some(()) = interrupt.recv() => {
+                    if self.state.ended() {
+                        // The person does not want to wait until somebody was told of the end.
+                        break;
+                    }
                     let events = self.decided(&Command::Pause, watcher);
                     self.settle(events, &[], watcher, interrupt).await?;
                 }
@@ -241,7 +279,7 @@ impl Engine {
                 }
             }
         }
-        if self.state.paused {
+        if self.state.paused && !self.edited {
             self.come_to_rest(watcher, interrupt).await?;
         }
         for (_, effect) in std::mem::take(&mut self.under_way) {
@@ -249,9 +287,21 @@ impl Engine {
         }
         self.ports.site.close().await;
         Ok(match &self.state.stop {
+            _ if self.edited => Ended::Edited,
             Some(reason) if self.state.ended() => Ended::Stopped(reason.clone()),
             _ => Ended::Paused,
         })
+    }
+
+    /// Whether this loop is over although the run may not be.
+    fn at_rest(&self) -> bool {
+        self.state.paused || self.edited
+    }
+
+    /// Whether the person is yet to be told of something.
+    fn telling(&self) -> bool {
+        let open = |standing: &Standing| !matches!(standing, Standing::Over { .. });
+        self.state.notifications.iter().any(|n| open(&n.standing))
     }
 
     /// By how much the wall clock is ahead of the time that has passed since the last look, milliseconds.
@@ -328,22 +378,16 @@ impl Engine {
         watcher: &mut dyn Watcher,
         interrupt: &mut mpsc::UnboundedReceiver<()>,
     ) -> Result<(), EngineError> {
-        let clock = self.ports.clock.clone();
         let mut told = false;
         loop {
             match self.advance(events.clone(), done, watcher) {
                 Err(EngineError::Journal(JournalError::Full { path })) => {
-                    if !told {
-                        watcher.note(&format!(
-                            "the disk that holds {path} is full; the run waits for room"
-                        ));
-                    }
-                    told = true;
-                    let again = clock.now().saturating_add(FULL_RETRY_EVERY_MS);
-                    tokio::select! {
-                        biased;
-                        Some(()) = interrupt.recv() => return Err(JournalError::Full { path }.into()),
-                        () = clock.sleep_until(again) => {}
+                    let why = format!("the disk that holds {path} is full");
+                    if !self
+                        .waits_for_room(&mut told, &why, watcher, interrupt)
+                        .await
+                    {
+                        return Err(JournalError::Full { path }.into());
                     }
                 }
                 other => return other,
@@ -357,11 +401,106 @@ impl Engine {
         interrupt: &mut mpsc::UnboundedReceiver<()>,
     ) -> Result<(), EngineError> {
         for waiting in self.ports.journal.commands()? {
+            if self.edited {
+                // What comes after a new version of the contract is heard by the loop that works under it.
+                break;
+            }
+            let edit = match &waiting.command {
+                Command::Edit { text } => Some(text),
+                _ => None,
+            };
+            if edit.is_some() && !self.ready_for_edit() {
+                if !self.holding {
+                    self.settle(Vec::new(), &[], watcher, interrupt).await?;
+                }
+                continue;
+            }
             let events = self.decided(&waiting.command, watcher);
-            self.settle(events, &[waiting.id], watcher, interrupt)
-                .await?;
+            match edit {
+                Some(text) if !events.is_empty() => {
+                    self.keep(text, watcher, interrupt).await?;
+                    self.settle(events, &[waiting.id], watcher, interrupt)
+                        .await?;
+                    self.edited = true;
+                }
+                Some(_) => {
+                    // It was refused, or it changes nothing: what was held back begins.
+                    self.holding = false;
+                    self.settle(events, &[waiting.id], watcher, interrupt)
+                        .await?;
+                }
+                None => {
+                    self.settle(events, &[waiting.id], watcher, interrupt)
+                        .await?;
+                }
+            }
         }
         Ok(())
+    }
+
+    /// Keeps a new version of the goal file; a full disk is waited for, as everywhere.
+    async fn keep(
+        &mut self,
+        text: &str,
+        watcher: &mut dyn Watcher,
+        interrupt: &mut mpsc::UnboundedReceiver<()>,
+    ) -> Result<(), EngineError> {
+        let mut told = false;
+        while let Err(error) = self.ports.journal.put(text.as_bytes()) {
+            let given_up = || EngineError::Kept(error.to_string());
+            let full = error.kind() == ErrorKind::StorageFull;
+            if !full
+                || !self
+                    .waits_for_room(&mut told, &error.to_string(), watcher, interrupt)
+                    .await
+            {
+                return Err(given_up());
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits a while for room on a full disk; `false` if the person does not want to.
+    async fn waits_for_room(
+        &self,
+        told: &mut bool,
+        why: &str,
+        watcher: &mut dyn Watcher,
+        interrupt: &mut mpsc::UnboundedReceiver<()>,
+    ) -> bool {
+        if !std::mem::replace(told, true) {
+            watcher.note(&format!("{why}; the run waits for room"));
+        }
+        let clock = self.ports.clock.clone();
+        let again = clock.now().saturating_add(FULL_RETRY_EVERY_MS);
+        tokio::select! {
+            biased;
+            Some(()) = interrupt.recv() => false,
+            () = clock.sleep_until(again) => true,
+        }
+    }
+
+    /// Whether the contract can be changed now: nothing is under way that would have to be paid for twice, or whose
+    /// effect would be unknown. What is under way may end; nothing else begins meanwhile.
+    fn ready_for_edit(&mut self) -> bool {
+        if !ready_for_edit(&self.state) {
+            self.holding = false;
+            return false;
+        }
+        let again = |effect: &Effect| {
+            matches!(
+                effect,
+                Effect::Baseline | Effect::Verify { .. } | Effect::Reach { .. }
+            )
+        };
+        self.holding = true;
+        if self.under_way.keys().any(|effect| !again(effect)) {
+            return false;
+        }
+        for (_, effect) in std::mem::take(&mut self.under_way) {
+            effect.handle.abort();
+        }
+        true
     }
 
     /// Steps through events, adds the facts with which due effects begin, appends all of it at once, and only then
@@ -386,7 +525,10 @@ impl Engine {
                 states.push(state.clone());
                 batch.push(event);
             }
-            let wanted = due(&state);
+            let mut wanted = due(&state);
+            if self.holding {
+                wanted.clear();
+            }
             starting.retain(|effect| wanted.contains(effect));
             for effect in wanted {
                 if self.under_way.contains_key(&effect) || starting.contains(&effect) {
@@ -529,13 +671,22 @@ fn begins(state: &State, effect: &Effect) -> Option<Fact> {
             turn: *turn,
             index: *index,
         }),
+        Effect::Notify { number } => {
+            let found = state.notifications.iter().find(|n| n.number == *number)?;
+            Some(Fact::Notifying {
+                number: *number,
+                occasion: found.occasion,
+            })
+        }
         _ => None,
     }
 }
 
 fn scope(effect: &Effect) -> Scope {
     match effect {
-        Effect::AskModel { scope, .. } | Effect::Call { scope, .. } => scope.clone(),
+        Effect::AskModel { scope, .. } | Effect::Call { scope, .. } | Effect::Reach { scope } => {
+            scope.clone()
+        }
         _ => Scope::Run,
     }
 }

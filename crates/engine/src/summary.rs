@@ -11,6 +11,7 @@ pub fn summary(state: &State) -> Summary {
         _ => None,
     };
     let ended = state.phase == Phase::Ended;
+    let waiting = state.waiting().filter(|_| !state.paused);
     Summary {
         id: state.run.to_string(),
         goal: state.goal.outcome.clone(),
@@ -30,6 +31,8 @@ pub fn summary(state: &State) -> Summary {
         last_at: state.last_at,
         turns: state.spent.turns,
         tokens: state.spent.usage.total(),
+        waits_for: waiting.as_ref().map(|w| w.kind.words().to_owned()),
+        waits_until: waiting.and_then(|w| w.until),
         exit_code: state
             .stop
             .as_ref()

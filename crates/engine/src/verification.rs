@@ -6,8 +6,8 @@ use overnight_core::goal::globs::{BadGlob, Globs};
 use overnight_core::goal::{Check, CheckKind, Goal};
 use overnight_core::ids::{CheckId, TreeId};
 use overnight_core::judge::{
-    Judgement, canary_faults, judge, judge_diff, judge_oracle, licence, worth_asking_the_base,
-    worth_repeating,
+    Against, Judgement, canary_faults, judge, judge_diff, judge_oracle, licence,
+    worth_asking_the_base, worth_repeating,
 };
 use overnight_core::repo::{Candidate, Changed};
 use overnight_core::state::{ORACLE_CHECK, SCOPE_CHECK};
@@ -112,6 +112,7 @@ impl Verification<'_> {
         // Commands whose tests were told apart, for the canaries.
         let mut runners: Vec<&Probe> = Vec::new();
         let mut passed = true;
+        let mut faults = Vec::new();
         for probe in &probes {
             let checks: Vec<(usize, &Check, Option<Vec<Observation>>)> = probe
                 .checks
@@ -124,7 +125,7 @@ impl Verification<'_> {
             for (index, check, base) in &checks {
                 let judgement = match base {
                     None if preflight::compares(check) => Judgement::unknown_base(&now.output),
-                    base => judge(check, *index, &now, base.as_deref()),
+                    base => judge(check, *index, &now, self.against(base)),
                 };
                 passed &= judgement.verdict == Verdict::Pass;
                 each(Verified {
@@ -132,6 +133,10 @@ impl Verification<'_> {
                     judgement,
                     observation: Some(&now),
                 });
+            }
+            if let Some(oracle) = self.oracle {
+                let before = checks.iter().find_map(|(_, _, base)| base.as_deref());
+                faults.extend(steered(oracle, &now, before.unwrap_or_default()));
             }
             if now.tests.is_some() && now.duration_ms <= REPEAT_MS_MAX {
                 runners.push(probe);
@@ -141,10 +146,10 @@ impl Verification<'_> {
             None => return,
             Some(Err(detail)) => unknown(&detail),
             Some(Ok(found)) => {
-                let mut faults = Vec::new();
                 // Whether the tests can still fail is asked only when nothing else speaks against the work.
                 let asked = wanted(&CheckId::from(ORACLE_CHECK));
-                if asked && passed && found.offences.is_empty() && found.canary != found.laid {
+                let clean = found.offences.is_empty() && faults.is_empty();
+                if asked && passed && clean && found.canary != found.laid {
                     for probe in runners {
                         let seen = self.verifier.observe(&found.canary, probe).await;
                         faults.extend(canary_faults(&found.mark, &seen));
@@ -154,6 +159,14 @@ impl Verification<'_> {
             }
         };
         say(&CheckId::from(ORACLE_CHECK), judgement);
+    }
+
+    /// What the candidate is held against by a check that found `base` on the base.
+    fn against<'a>(&'a self, base: &'a Option<Vec<Observation>>) -> Option<Against<'a>> {
+        base.as_deref().map(|base| Against {
+            base,
+            changes: &self.candidate.changes,
+        })
     }
 
     /// Compares the candidate with the base's oracle.
@@ -179,7 +192,7 @@ impl Verification<'_> {
         }
         let lost = |now: &Observation| {
             checks.iter().all(|(index, check, base)| {
-                judge(check, *index, now, base.as_deref()).verdict == Verdict::Fail
+                judge(check, *index, now, self.against(base)).verdict == Verdict::Fail
             })
         };
         // A claim that is lost already needs no more proof against it.
@@ -235,6 +248,33 @@ impl Verification<'_> {
             now.base_again.push(again);
         }
     }
+}
+
+/// Files that steer whatever runs next, left behind by the very command that was to find something out, and not by the
+/// same command on the base.
+fn steered(oracle: &dyn Oracle, now: &Observation, base: &[Observation]) -> Vec<String> {
+    let new: Vec<String> = now
+        .generated
+        .iter()
+        .filter(|path| !base.iter().any(|run| run.generated.contains(path)))
+        .cloned()
+        .collect();
+    let rewritten = now
+        .rewritten
+        .iter()
+        .filter(|path| !base.iter().any(|run| run.rewritten.contains(path)))
+        .cloned();
+    oracle
+        .steering(&new)
+        .into_iter()
+        .chain(rewritten)
+        .map(|path| {
+            format!(
+                "`{path}` was written while `{}` ran: it steers what runs after it",
+                now.command
+            )
+        })
+        .collect()
 }
 
 /// Judges what changed: by the goal's `keep` and `use` for the check that every goal has (`check` is `None`), or by a

@@ -73,7 +73,7 @@ impl Probe for Loopback {
     async fn get(&self, url: &str) -> Option<Vec<u8>> {
         let read = async {
             // Somebody may have installed a provider already; then theirs is used.
-            let _ = rustls::crypto::ring::default_provider().install_default();
+            crate::install_tls();
             let client = reqwest::Client::builder()
                 .no_proxy()
                 .tls_certs_only([])

@@ -35,6 +35,11 @@ pub const ANTHROPIC_BASE_URL: &str = "ANTHROPIC_BASE_URL";
 /// What the person may write after `--model`, for messages.
 const KNOWN: &str = "`openai/NAME` (OpenAI Responses, needs OPENAI_API_KEY), `anthropic/NAME` (Anthropic Messages, needs ANTHROPIC_API_KEY), `chat/NAME` (chat completions at OPENAI_BASE_URL, or `chat/NAME@ADDRESS`) and `scripted/FILE` (a YAML file of turns)";
 
+/// Chooses how TLS is done in this process, once. If somebody has chosen already, theirs is used.
+pub fn install_tls() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
 /// What models need to know of the outside. A struct, so that nobody below `main` reads the process's environment.
 #[derive(Debug, Clone, Default)]
 pub struct Env {

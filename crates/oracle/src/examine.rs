@@ -1,6 +1,6 @@
 //! The comparison itself: every changed path is looked at once, by what it is.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use overnight_core::finding::{Finding, FindingKind};
 use overnight_core::goal::globs::Globs;
@@ -9,6 +9,7 @@ use overnight_core::repo::{Changed, How};
 
 use crate::licence::Licence;
 use crate::lines::{finding, first_difference, line_text};
+use crate::lockfile;
 use crate::manifest::{self, Kind};
 use crate::place::{Place, Places, is_snapshot, readable};
 use crate::scripts::{Scripts, normal};
@@ -23,6 +24,8 @@ use crate::{
 const LARGE_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// Shortest name of a report that is looked for in new code, bytes; shorter ones mean nothing.
 const REPORT_NAME_BYTES_MIN: usize = 6;
+/// How a finding begins that says that code asks whether it runs in CI.
+const CI_ASKED: &str = "CI in the environment";
 /// Most new lines of an ignore file that are looked at.
 const IGNORE_LINES_MAX: usize = 500;
 /// Hooks in a `conftest.py` that act on the files beside it only.
@@ -36,7 +39,7 @@ const OTHER_CODE: &[&str] = &[
 /// Compares a candidate with the base.
 pub fn examine(comparison: &Comparison) -> Examined {
     let places = Places::new(comparison.base, comparison.candidate);
-    let scripts = Scripts::find(comparison.goal, comparison.base);
+    let scripts = Scripts::find(comparison.goal, &places);
     let licence = Licence::new(comparison.goal, &places);
     let reports = reports(comparison.goal);
     let mut examiner = Examiner {
@@ -52,6 +55,7 @@ pub fn examine(comparison: &Comparison) -> Examined {
         reverse: BTreeMap::new(),
         relocked: Vec::new(),
         deleted_tests: Vec::new(),
+        renamed_away: Vec::new(),
         licensed_texts: Vec::new(),
         new_helpers: Vec::new(),
     };
@@ -139,6 +143,8 @@ struct Examiner<'a> {
     relocked: Vec<(&'static str, String)>,
     /// Notes of tests that are gone under a licence, with what they did: they may have moved.
     deleted_tests: Vec<(Finding, Vec<u8>)>,
+    /// Tests inside implementation files that are gone as a whole, with what they did: the file may have another name.
+    renamed_away: Vec<(Finding, Vec<u8>)>,
     /// Licensed test files as they are now: what they need stays in the strict tree.
     licensed_texts: Vec<(String, Vec<u8>)>,
     /// New files beside tests that hold no tests.
@@ -179,7 +185,7 @@ impl<'a> Examiner<'a> {
             change.base.as_deref(),
             change.candidate.as_deref(),
         );
-        let is_script = self.scripts.files.contains(name);
+        let is_script = self.scripts.files.contains(name) && !self.licence.names(name);
         let kept = self.licence.keeps(&changed.path);
         let licensed = self.licence.allows(&changed.path);
         let of_oracle = class.is_some() || is_script || kept || place != Place::Implementation;
@@ -490,8 +496,13 @@ impl<'a> Examiner<'a> {
                     self.undo(found)
                 };
             }
-            let is_new_folder = !folder.is_empty() && !self.places.base.exists(folder);
-            if is_new_folder {
+            // Where the base has nothing that the manifest could speak for, it can change nothing.
+            let idle = !self
+                .places
+                .base_below(folder)
+                .iter()
+                .any(|path| kind.sources().iter().any(|end| path.ends_with(end)));
+            if idle {
                 self.relock(change.path, kind, folder);
                 return;
             }
@@ -598,7 +609,13 @@ impl<'a> Examiner<'a> {
                 let detail = format!("another lockfile beside {rival}");
                 return self.undo(finding(change.path, None, FindingKind::Steers, detail));
             }
-        } else if !follows {
+        } else if !follows
+            && !lockfile::same_packages(
+                name_of(&path),
+                change.base.as_deref(),
+                change.candidate.as_deref(),
+            )
+        {
             let detail =
                 "lockfile changed, and no dependency in a manifest that the goal lets change";
             let line = change.line();
@@ -609,7 +626,9 @@ impl<'a> Examiner<'a> {
                 detail,
             ));
         }
-        if let Some(line) = local_package(change.base.as_deref(), change.candidate.as_deref()) {
+        if let Some(line) =
+            lockfile::local_package(change.base.as_deref(), change.candidate.as_deref())
+        {
             let detail = change
                 .candidate
                 .as_deref()
@@ -756,8 +775,13 @@ impl<'a> Examiner<'a> {
             return;
         };
         let base = change.base.as_deref();
+        let path = readable(change.path);
+        let entry = change.how == How::Added && is_entry(&path);
         for found in syntax::suspicious(language, change.path, base, candidate, &self.reports) {
-            if implementation || found.kind == FindingKind::TampersWithTests {
+            // A program may ask where it runs; what it calls may not.
+            if entry && found.detail.starts_with(CI_ASKED) {
+                self.note(found);
+            } else if implementation || found.kind == FindingKind::TampersWithTests {
                 self.offend(found);
             } else {
                 self.note(found);
@@ -834,6 +858,11 @@ impl<'a> Examiner<'a> {
                 .is_some_and(|(_, extension)| OTHER_CODE.contains(&extension))
         };
         if language.is_some() || other_code() {
+            let unread = change.how != How::Deleted && change.candidate.is_none();
+            if unread && !licensed && (change.how == How::Added || change.base.is_some()) {
+                let detail = "is too large to be looked into for code that tampers with tests";
+                self.offend(finding(path, None, FindingKind::TampersWithTests, detail));
+            }
             self.look_for_tampering(change, language, !licensed);
         }
     }
@@ -852,7 +881,8 @@ impl<'a> Examiner<'a> {
                         }
                         // A declaration of tests in another file, which has its own change.
                         _ if licensed => {}
-                        _ => self.undo(found),
+                        Some(test) => self.renamed_away.push((found, test.form.clone())),
+                        None => self.undo(found),
                     }
                 }
             }
@@ -868,6 +898,21 @@ impl<'a> Examiner<'a> {
             self.note_weakened(path, language, base, candidate);
             return;
         }
+        let found = if emptied(base, candidate) {
+            // Most of the file is elsewhere now, and the tests inside it may be there as well.
+            let old = syntax::tests(language, base);
+            let mut stays = Vec::new();
+            for found in found {
+                let gone = found.kind == FindingKind::TestDeleted;
+                match old.iter().find(|test| Some(test.line) == found.line) {
+                    Some(test) if gone => self.renamed_away.push((found, test.form.clone())),
+                    _ => stays.push(found),
+                }
+            }
+            stays
+        } else {
+            found
+        };
         if !found.is_empty() {
             let content = spliced().map_or(Content::Base, Content::Text);
             self.laid.insert(path.to_owned(), content);
@@ -884,6 +929,7 @@ impl<'a> Examiner<'a> {
 
     fn finish(mut self, changes: &[Changed]) -> Examined {
         self.settle_moves(changes);
+        self.settle_renames(changes);
         self.keep_what_tests_need();
         self.clear_the_way(changes);
         let mut strict = self.laid.clone();
@@ -942,6 +988,48 @@ impl<'a> Examiner<'a> {
                 self.note(found);
             }
         }
+    }
+
+    /// An implementation file that has another name now takes the tests inside it along, and that needs no licence: they
+    /// still test what they tested. It is the same file if at least half of its lines are there.
+    fn settle_renames(&mut self, changes: &[Changed]) {
+        let gone = std::mem::take(&mut self.renamed_away);
+        let mut heirs: HashMap<String, HashSet<Vec<u8>>> = HashMap::new();
+        for (found, form) in gone {
+            let heir = heirs.entry(found.path.clone()).or_insert_with(|| {
+                let old = self.places.base.read(&found.path, PARSED_BYTES_MAX);
+                old.map(|old| self.forms_of_heirs(changes, &found.path, &old))
+                    .unwrap_or_default()
+            });
+            if !heir.contains(&form) {
+                self.undo(found);
+            }
+        }
+    }
+
+    /// What the tests do that stand in new files with at least half of the lines of a file that is gone.
+    fn forms_of_heirs(&self, changes: &[Changed], path: &str, old: &[u8]) -> HashSet<Vec<u8>> {
+        let before = lines(old);
+        let language = syntax::language(&readable(path));
+        let mut forms = HashSet::new();
+        for changed in changes.iter().filter(|c| c.how == How::Added) {
+            let readable = readable(&changed.path);
+            if language.is_none() || syntax::language(&readable) != language {
+                continue;
+            }
+            let Some(text) = self.read(changed).candidate else {
+                continue;
+            };
+            let kept = lines(&text).intersection(&before).count();
+            if kept * 2 >= before.len()
+                && !before.is_empty()
+                && let Some(language) = language
+            {
+                let tests = syntax::tests(language, &text);
+                forms.extend(tests.into_iter().map(|test| test.form));
+            }
+        }
+        forms
     }
 
     /// New helpers and data stay in the strict tree if a test that stays there names them: one whose change is licensed,
@@ -1013,6 +1101,27 @@ fn reversed(change: &Change, language: Option<Language>) -> Content {
     spliced().map_or(Content::Base, Content::Text)
 }
 
+/// The lines of a file that hold anything.
+fn lines(text: &[u8]) -> HashSet<&[u8]> {
+    text.split(|b| *b == b'\n')
+        .map(<[u8]>::trim_ascii)
+        .filter(|line| !line.is_empty())
+        .collect()
+}
+
+/// Whether less than half of a file's lines are still there.
+fn emptied(base: &[u8], candidate: &[u8]) -> bool {
+    let before = lines(base);
+    lines(candidate).intersection(&before).count() * 2 < before.len()
+}
+
+/// Whether a file is a program's entry by its name.
+fn is_entry(path: &str) -> bool {
+    let name = name_of(path);
+    let stem = name.split('.').next().unwrap_or(name);
+    matches!(stem, "__main__" | "main" | "cli") || path.split('/').any(|part| part == "bin")
+}
+
 fn patches(contents: BTreeMap<String, Content>) -> Vec<Patch> {
     contents
         .into_iter()
@@ -1065,36 +1174,6 @@ fn wide_hook(text: &[u8]) -> Option<u32> {
                     || line.contains("pytest_plugins")
                     || line.contains("= ")
                     || line.contains('['))
-        })
-        .and_then(|index| u32::try_from(index + 1).ok())
-}
-
-/// The first new line of a lockfile that takes a package from files of the repository.
-fn local_package(base: Option<&[u8]>, candidate: Option<&[u8]>) -> Option<u32> {
-    let old: HashSet<&[u8]> = base
-        .unwrap_or_default()
-        .split(|b| *b == b'\n')
-        .map(<[u8]>::trim_ascii)
-        .collect();
-    candidate?
-        .split(|b| *b == b'\n')
-        .position(|line| {
-            let line = line.trim_ascii();
-            if old.contains(line) {
-                return false;
-            }
-            let text = String::from_utf8_lossy(&line[..line.len().min(4096)]).into_owned();
-            [
-                "\"file:",
-                " file:",
-                "@file:",
-                "\"link\": true",
-                "link:",
-                "directory = \".",
-                "path = \".",
-            ]
-            .iter()
-            .any(|mark| text.contains(mark))
         })
         .and_then(|index| u32::try_from(index + 1).ok())
 }

@@ -16,6 +16,7 @@ pub mod canary;
 mod examine;
 mod licence;
 mod lines;
+mod lockfile;
 mod makefile;
 mod manifest;
 mod place;
@@ -26,6 +27,19 @@ pub mod syntax;
 mod table;
 
 pub use examine::examine;
+
+/// Of the files that a check's own run left behind in its checkout, those that would steer the next command there: a
+/// test may not write the configuration that a later part of the same command obeys.
+pub fn steering<'a>(generated: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
+    let steers = |path: &&str| {
+        use table::Class;
+        matches!(
+            table::class(path),
+            Some(Class::Config | Class::Startup | Class::Manifest(_) | Class::Makefile)
+        )
+    };
+    generated.into_iter().filter(steers).collect()
+}
 
 use overnight_core::finding::Finding;
 use overnight_core::goal::Goal;

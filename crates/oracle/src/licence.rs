@@ -13,6 +13,8 @@ pub(crate) struct Licence {
     licensed: Globs,
     /// `use.paths` where the goal is about exactly those files of the oracle.
     named: Vec<String>,
+    /// Every path that `use.paths` names without a wildcard.
+    literal: Vec<String>,
     /// `keep.oracle`.
     kept: Globs,
     /// `use.paths` and `keep.paths`: where the work may write at all.
@@ -40,9 +42,21 @@ impl Licence {
             .paths
             .as_deref()
             .map_or_else(Vec::new, |patterns| named(patterns, &kept, places));
+        let literal = goal
+            .uses
+            .paths
+            .iter()
+            .flatten()
+            .filter(|pattern| !pattern.contains(['*', '?', '[', ']', '{', '}', '!', '\\']))
+            .map(|pattern| {
+                let path = pattern.strip_prefix('/').unwrap_or(pattern);
+                path.strip_prefix("./").unwrap_or(path).to_owned()
+            })
+            .collect();
         Licence {
             licensed,
             named,
+            literal,
             kept,
             uses,
             keeps,
@@ -58,6 +72,11 @@ impl Licence {
                     .named
                     .iter()
                     .any(|named| named == path || named == name_of(path)))
+    }
+
+    /// Whether `use.paths` names the very file: the work is on it, also where a check runs it.
+    pub(crate) fn names(&self, path: &str) -> bool {
+        self.literal.iter().any(|named| named == path)
     }
 
     /// Whether `keep.oracle` names the file.

@@ -37,6 +37,9 @@ const TEST_FOLDERS: &[&str] = &[
     "__fixtures__",
     "testdata",
     "__test__",
+    "__image_snapshots__",
+    "__file_snapshots__",
+    "__screenshots__",
 ];
 /// Folders that hold tests if they are at the root of a project.
 const TEST_FOLDERS_OF_PROJECTS: &[&str] = &["tests", "test", "e2e", "cypress", "integration-tests"];
@@ -209,7 +212,7 @@ impl<'a> Places<'a> {
             return Place::TestCode(language);
         }
         if self.test_folder(path).is_none() {
-            if is_snapshot(path) {
+            if is_snapshot(path) || is_golden(path) {
                 return Place::TestData;
             }
             return Place::Implementation;
@@ -228,6 +231,8 @@ impl<'a> Places<'a> {
             let folder = &path[..at];
             let (above, name) = (folder_of(folder), name_of(folder));
             let is = TEST_FOLDERS.contains(&name)
+                // Playwright puts them beside the file: `cart.spec.ts-snapshots/`.
+                || name.ends_with("-snapshots")
                 || (TEST_FOLDERS_OF_PROJECTS.contains(&name) && self.is_project(above))
                 || (name == "tests" && (python || self.is_python_package(folder)))
                 || (name == "spec" && self.is_project(above) && self.is_spec_folder(folder))
@@ -455,6 +460,12 @@ pub(crate) fn is_snapshot(path: &str) -> bool {
     [".snap", ".snapshot", ".ambr"]
         .iter()
         .any(|end| path.ends_with(end))
+}
+
+/// Whether the file holds what results are compared with, by its name.
+fn is_golden(path: &str) -> bool {
+    let name = name_of(path);
+    name.contains(".approved.") || name.ends_with(".golden")
 }
 
 /// The path as its name would be read, also where it is no UTF-8.

@@ -154,6 +154,18 @@ impl<'a> Shadows<'a> {
         if !there && self.python_names().contains(module) {
             return Some(format!("`import {module}` would find it"));
         }
+        // What the tests import may be found in more than one folder; a new one must not come before the old.
+        for root in ["", "src", "lib", "python"] {
+            let twin = join(root, module);
+            let found = [format!("{twin}.py"), join(&twin, "__init__.py")]
+                .into_iter()
+                .find(|other| folder != root && base.exists(other));
+            if let Some(found) = found
+                && !there
+            {
+                return Some(format!("`import {module}` may find it and not {found}"));
+            }
+        }
         None
     }
 

@@ -193,6 +193,8 @@ const TABLE: &[Row] = &[
             "stryker.conf.*",
             "stryker.config.*",
             "web-test-runner.config.*",
+            "deno.json",
+            "deno.jsonc",
         ],
     ),
     (Class::Mock, &["__mocks__/"]),
@@ -335,6 +337,8 @@ const TABLE: &[Row] = &[
             "pmd*.xml",
             "testng.xml",
             "META-INF/services/org.junit*",
+            "META-INF/services/org.mockito*",
+            "mockito-extensions/",
         ],
     ),
     // Any language.

@@ -81,6 +81,28 @@ fn npm_cheats() {
         npm(),
         vec![
             cheat(
+                "what the runner loads first",
+                vec![append(
+                    "config/setup.js",
+                    "global.expect = () => ({toBe() {}});\n",
+                )],
+                &["config/setup.js:2 OracleChanged"],
+            ),
+            cheat(
+                "what the runner reports with",
+                vec![sub(
+                    "lib/my-reporter.js",
+                    "exports",
+                    "process.exit(0); exports",
+                )],
+                &["lib/my-reporter.js:1 OracleChanged"],
+            ),
+            cheat(
+                "a picture that tests compare with",
+                vec![put("src/__image_snapshots__/a.png", "b")],
+                &["src/__image_snapshots__/a.png:1 OracleChanged"],
+            ),
+            cheat(
                 "the test script does nothing",
                 vec![sub("package.json", "jest --ci", "true")],
                 &["package.json:6 ManifestKey"],
@@ -562,6 +584,22 @@ fn python_cheats() {
         python(),
         vec![
             cheat(
+                "the subject among the tests",
+                vec![put("tests/cart.py", "def total(items):\n    return 3\n")],
+                &["tests/cart.py Shadows"],
+            ),
+            cheat(
+                "the subject at the root",
+                vec![put("cart/__init__.py", "def total(items):\n    return 3\n")],
+                &["cart/__init__.py Shadows"],
+            ),
+            under(
+                "setup.py where a check runs it",
+                "done: [tox]",
+                vec![sub("setup.py", "setup()", "setup(); exit(0)")],
+                &["setup.py:1 OracleChanged"],
+            ),
+            cheat(
                 "pytest's options",
                 vec![sub("pyproject.toml", "-ra", "--collect-only")],
                 &["pyproject.toml:13 ManifestKey"],
@@ -884,6 +922,15 @@ fn rust_cheats() {
     caught(
         rust(),
         vec![
+            cheat(
+                "a crate of the standard library",
+                vec![sub(
+                    "Cargo.toml",
+                    "serde = \"1\"",
+                    "serde = \"1\"\nstd = { path = \"fake\" }",
+                )],
+                &["Cargo.toml:11 ManifestKey"],
+            ),
             cheat(
                 "the library is not tested",
                 vec![append("Cargo.toml", "\n[lib]\ntest = false\n")],

@@ -93,6 +93,7 @@ const PY_TEST: &str =
 #[test]
 fn honest_npm() {
     let_through(npm(), vec![
+        honest("what coverage measures", vec![append("src/money.js", "exports.floor = (x) => Math.floor(x);\n")], &[]),
         honest("nothing", vec![], &[]),
         honest("implementation", vec![sub("src/cart.js", "(a, b) => a + b", "(sum, item) => sum + item")], &[]),
         honest("a new module", vec![put("src/latest.js", "exports.latest = () => 1;\n"), put("src/contest.js", "exports.x = 1;\n")], &[]),
@@ -135,6 +136,11 @@ fn honest_python() {
     let_through(
         python(),
         vec![
+            honest(
+                "the package's own program",
+                vec![sub("setup.py", "setup()", "setup(version='2')")],
+                &[],
+            ),
             honest(
                 "implementation",
                 vec![sub(
@@ -297,6 +303,15 @@ fn honest_rust() {
     let_through(
         rust(),
         vec![
+            honest(
+                "a lockfile that only follows the package's own version",
+                vec![sub(
+                    "Cargo.lock",
+                    "name = \"shop\"\nversion = \"0.1.0\"",
+                    "name = \"shop\"\nversion = \"0.1.0\"\ndependencies = [\"serde\"]",
+                )],
+                &[],
+            ),
             honest(
                 "implementation",
                 vec![sub(
@@ -566,6 +581,17 @@ fn a_repository_without_tests_may_get_its_first_ones() {
                     put("Makefile", "test:\n\tpytest\n"),
                 ],
                 &["-tests/test_a.py"],
+            ),
+            honest(
+                "a first crate",
+                vec![
+                    put(
+                        "Cargo.toml",
+                        "[package]\nname = \"a\"\n\n[profile.release]\nlto = true\n",
+                    ),
+                    put("src/lib.rs", "pub fn a() {}\n"),
+                ],
+                &[],
             ),
             honest("a file goes", vec![del("src/a.py")], &[]),
         ],

@@ -127,10 +127,10 @@ fn deep_and_large_manifests_are_refused_and_do_not_hang() {
 }
 
 #[test]
-fn a_hundred_thousand_changes_are_looked_at_in_seconds_and_the_findings_are_bounded() {
+fn many_changes_are_looked_at_in_seconds_and_the_findings_are_bounded() {
     let base = all();
     let mut candidate = base.clone();
-    for index in 0..50_000 {
+    for index in 0..10_000 {
         candidate.0.insert(
             format!("src/deep/er/and/deeper/{index}.txt"),
             Entry::File(b"x\n".to_vec(), false),
@@ -143,7 +143,7 @@ fn a_hundred_thousand_changes_are_looked_at_in_seconds_and_the_findings_are_boun
     let begun = Instant::now();
     let examined = examined("done: [npm test]", &base, &candidate);
     assert_eq!(examined.offences.len(), FINDINGS_MAX);
-    assert_eq!(examined.laid.len(), 50_000);
+    assert_eq!(examined.laid.len(), 10_000);
     assert!(
         begun.elapsed() < Duration::from_secs(60),
         "took {:?}",

@@ -58,6 +58,12 @@ pub struct Summary {
     pub turns: u64,
     /// Tokens.
     pub tokens: u64,
+    /// What it waits for, if it does.
+    #[serde(default)]
+    pub waits_for: Option<String>,
+    /// Until when, Unix milliseconds, where that is known.
+    #[serde(default)]
+    pub waits_until: Option<u64>,
     /// Exit code of a run that has ended.
     pub exit_code: Option<u8>,
 }

@@ -97,6 +97,11 @@ pub trait Model: Send + Sync {
     fn scripted(&self) -> bool {
         false
     }
+    /// Whether the provider can be reached, found out without a model call and within seconds. A model that cannot tell
+    /// says yes.
+    async fn reachable(&self) -> bool {
+        true
+    }
     /// One attempt. Retrying is the caller's decision: every attempt is an event.
     async fn answer(&self, request: &Request) -> Result<Answer, ModelError>;
 }

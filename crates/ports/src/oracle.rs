@@ -38,4 +38,7 @@ pub trait Oracle: Send + Sync {
         base: &TreeId,
         candidate: &Candidate,
     ) -> Result<Examined, String>;
+
+    /// Of the paths that a command newly generated in its checkout, those that steer whatever runs there next.
+    fn steering(&self, generated: &[String]) -> Vec<String>;
 }

@@ -2,6 +2,7 @@
 //! home and temporary folder and its own loopback, in which commands run one after the other or in the background.
 
 use std::collections::BTreeMap;
+use std::io::{PipeReader, PipeWriter};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -10,6 +11,9 @@ use serde::{Deserialize, Serialize};
 
 /// Where the agent's cell sees its workspace, whatever the folder is called outside.
 pub const WORKSPACE_INSIDE: &str = "/workspace";
+/// The place of a layer that is the whole workspace: what commands write comes to lie in [`CellSpec::workspace`], which
+/// begins as an empty folder, and the layer itself stays as it is.
+pub const WHOLE_WORKSPACE: &str = ".";
 /// How much of a command's output is kept, bytes; the rest is read and dropped, and the result says so.
 pub const OUTPUT_BYTES_MAX: usize = 64 * 1024 * 1024;
 
@@ -27,7 +31,7 @@ pub struct CellSpec {
     /// The `private` folder of the setup cell whose home and package caches this one builds upon, copy-on-write.
     pub base_layer: Option<PathBuf>,
     /// Folders below the workspace (relative) to be mounted there copy-on-write from elsewhere: what the setup
-    /// made (`node_modules`, `.venv` …).
+    /// made (`node_modules`, `.venv` …). At most one may be at [`WHOLE_WORKSPACE`].
     pub layers: Vec<Layer>,
     /// Folders below the workspace (relative) that are read-only inside.
     pub readonly: Vec<String>,
@@ -178,12 +182,24 @@ pub trait Cell: Send + Sync {
     async fn run(&self, command: Command) -> Result<Finished, SandboxError>;
     /// Starts a command that outlives the call. `timeout` is ignored.
     async fn start(&self, command: Command) -> Result<Box<dyn Background>, SandboxError>;
+    /// Starts a command that is talked to over its standard streams. `timeout`, `stdin` and `streams` are ignored.
+    async fn talk(&self, command: Command) -> Result<Talk, SandboxError>;
     /// The hosts that were asked for inside and denied, as `host:port`, since the cell was opened; each once.
     fn denied_hosts(&self) -> Vec<String> {
         Vec::new()
     }
     /// Kills everything inside and frees what the cell held.
     async fn close(&self);
+}
+
+/// A command that is talked to while it runs. What it writes to standard error is the background command's output.
+pub struct Talk {
+    /// Its standard input. Dropping it is the end of it.
+    pub stdin: PipeWriter,
+    /// Its standard output.
+    pub stdout: PipeReader,
+    /// The command itself. It must be killed, or its cell closed, whether or not the pipes are.
+    pub command: Box<dyn Background>,
 }
 
 /// A command in the background. Dropping it leaves it running; it dies with its cell.

@@ -1,7 +1,7 @@
 //! Where the work happens: the workspace, and the cell around it.
 
 use async_trait::async_trait;
-use overnight_core::event::Event;
+use overnight_core::event::{Event, Offer};
 use overnight_core::ids::BlobId;
 use overnight_core::repo::{Base, Candidate};
 use overnight_core::state::State;
@@ -27,6 +27,11 @@ pub struct Fixed {
 pub trait Site: Send + Sync {
     /// Makes the workspace.
     async fn prepare(&self, state: &State) -> Result<Base, String>;
+    /// Asks the goal's MCP servers what they offer, once, in the prepared workspace; it is left as it was. `None` if
+    /// the goal names none.
+    async fn offer(&self, _state: &State) -> Result<Option<Offer>, String> {
+        Ok(None)
+    }
     /// Takes an existing workspace up again after a restart; `deltas` are all of the journal's, oldest first.
     async fn reopen(&self, state: &State, deltas: &[BlobId]) -> Result<(), String>;
     /// Fixes what would be delivered now.
@@ -43,6 +48,11 @@ pub trait Executor: Send + Sync {
     fn learn(&self, event: &Event);
     /// Asks the model for the next answer.
     async fn answer(&self, state: &State) -> Result<Answer, ModelError>;
+    /// Whether the model's provider can be reached, found out without a model call and within seconds. Who cannot tell
+    /// says yes.
+    async fn reachable(&self) -> bool {
+        true
+    }
     /// The blob of a turn's answer, if that turn is the latest.
     fn last_answer(&self, turn: u64) -> Option<BlobId>;
     /// One line for people: `shell cargo test`.

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use overnight_core::check::Observation;
-use overnight_core::goal::{Check, Read};
+use overnight_core::goal::{Aim, Check, Read};
 use overnight_core::ids::{CheckId, TreeId};
 
 /// One execution that serves every check that asks the same of the same command.
@@ -49,10 +49,15 @@ pub enum Ask {
     Mutation {
         /// Shell command line that runs the tests.
         command: String,
-        /// Where faults are planted; empty: where the tests can notice any.
+        /// Where faults are planted (gitignore syntax); empty: where the tests can notice any.
         paths: Vec<String>,
         /// Most faults.
         sample: Option<u32>,
+        /// The share that is asked for, percent: no more faults are tried once it is certain to be reached or missed.
+        /// `None`: all of them are.
+        enough: Option<f64>,
+        /// How the lines that the tests reach can be known.
+        coverage: Option<Coverage>,
     },
     /// Whether a file is there, and what it says: the output is its content (bounded), the exit code 0 if it is
     /// there and 1 if not. Nothing is run.
@@ -62,13 +67,52 @@ pub enum Ask {
     },
 }
 
+/// A command that measures coverage, as a `metric` check of the same goal names it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Coverage {
+    /// Shell command line.
+    pub command: String,
+    /// Its report.
+    pub read: Read,
+    /// Working directory below the repository's root.
+    pub dir: String,
+}
+
+impl Coverage {
+    /// The coverage that a goal's checks measure in `dir`, or else in a folder around it.
+    fn of(checks: &[&Check], dir: &str) -> Option<Coverage> {
+        use overnight_core::goal::CheckKind;
+        let measuring = |check: &&Check| match &check.kind {
+            CheckKind::Metric { command, read, .. } if read.format.names_files() => {
+                Some(Coverage {
+                    command: command.clone(),
+                    read: read.clone(),
+                    dir: check.dir.clone(),
+                })
+            }
+            _ => None,
+        };
+        let all = || checks.iter().filter_map(measuring);
+        let around = |found: &Coverage| {
+            found.dir.is_empty()
+                || dir
+                    .strip_prefix(&found.dir)
+                    .is_some_and(|rest| rest.starts_with('/'))
+        };
+        all()
+            .find(|found| found.dir == dir)
+            .or_else(|| all().find(around))
+    }
+}
+
 impl Probe {
     /// Groups checks into the fewest executions that serve them all: the same command in the same directory runs
     /// once. `diff` and later kinds need none.
     pub fn plan<'a>(checks: impl IntoIterator<Item = &'a Check>) -> Vec<Probe> {
         use overnight_core::goal::CheckKind;
+        let checks: Vec<&Check> = checks.into_iter().collect();
         let mut probes: Vec<Probe> = Vec::new();
-        for check in checks {
+        for check in checks.iter().copied() {
             let ask = match &check.kind {
                 CheckKind::Run { command } => Ask::Exit {
                     command: command.clone(),
@@ -88,11 +132,20 @@ impl Probe {
                     command,
                     paths,
                     sample,
-                    ..
+                    target,
                 } => Ask::Mutation {
                     command: command.clone(),
                     paths: paths.clone(),
                     sample: *sample,
+                    enough: match target {
+                        Aim::AtLeast(share) => Some(*share),
+                        Aim::AtMost(_) | Aim::Equals(_) | Aim::NoWorse(_) => None,
+                    },
+                    // What a hidden check brings along is no part of the tests that coverage is measured of.
+                    coverage: match &check.hidden {
+                        None => Coverage::of(&checks, &check.dir),
+                        Some(_) => None,
+                    },
                 },
                 CheckKind::Diff { .. } | CheckKind::Later { .. } => continue,
             };

@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use overnight_ports::sandbox::{
     Background, Cell, CellSpec, Command, Exit, Finished, Level, OUTPUT_BYTES_MAX, Sandbox,
-    SandboxError, Streams,
+    SandboxError, Streams, Talk, WHOLE_WORKSPACE,
 };
 use tokio::net::unix::pipe::Receiver;
 use tokio::process::Child;
@@ -105,6 +105,12 @@ impl OpenCell {
         let temporary = spec.private.join("tmp");
         fs::create_dir_all(&temporary)?;
         for layer in &spec.layers {
+            if matches!(layer.at.as_str(), "" | WHOLE_WORKSPACE) {
+                if fs::read_dir(&workspace)?.next().is_none() {
+                    copy::tree(&layer.from, &workspace)?;
+                }
+                continue;
+            }
             let at = below(&workspace, &layer.at).ok_or_else(|| {
                 SandboxError::Open(format!("{:?} is not below the workspace", layer.at))
             })?;
@@ -146,13 +152,6 @@ impl OpenCell {
         &self,
         command: &Command,
     ) -> Result<(Running, Receiver, Option<Receiver>), SandboxError> {
-        if self.shared.closed.load(Ordering::Relaxed) {
-            return Err(SandboxError::Closed);
-        }
-        let no_directory = || SandboxError::NoDirectory(command.dir.clone());
-        let dir = below(&self.workspace, &command.dir)
-            .filter(|dir| dir.is_dir())
-            .ok_or_else(no_directory)?;
         let (stdout, out_end) = io::pipe()?;
         let (stderr, err_end) = match command.streams {
             Streams::Merged => (None, out_end.try_clone()?),
@@ -161,6 +160,31 @@ impl OpenCell {
                 (Some(Receiver::from_owned_fd(OwnedFd::from(stderr))?), end)
             }
         };
+        let stdin = match &command.stdin {
+            Some(bytes) => Stdio::from(unnamed_file(bytes)?),
+            None => Stdio::null(),
+        };
+        let running = self.spawn_with(command, [stdin, out_end.into(), err_end.into()])?;
+        Ok((
+            running,
+            Receiver::from_owned_fd(OwnedFd::from(stdout))?,
+            stderr,
+        ))
+    }
+
+    /// Starts a command with these standard streams.
+    fn spawn_with(
+        &self,
+        command: &Command,
+        [stdin, stdout, stderr]: [Stdio; 3],
+    ) -> Result<Running, SandboxError> {
+        if self.shared.closed.load(Ordering::Relaxed) {
+            return Err(SandboxError::Closed);
+        }
+        let no_directory = || SandboxError::NoDirectory(command.dir.clone());
+        let dir = below(&self.workspace, &command.dir)
+            .filter(|dir| dir.is_dir())
+            .ok_or_else(no_directory)?;
         let child = tokio::process::Command::new("/bin/sh")
             .args(["-c", &command.script])
             .current_dir(dir)
@@ -168,12 +192,9 @@ impl OpenCell {
             .envs(&self.env)
             .envs(&command.env)
             .env(MARK, &self.shared.mark)
-            .stdin(match &command.stdin {
-                Some(bytes) => Stdio::from(unnamed_file(bytes)?),
-                None => Stdio::null(),
-            })
-            .stdout(out_end)
-            .stderr(err_end)
+            .stdin(stdin)
+            .stdout(stdout)
+            .stderr(stderr)
             .process_group(0)
             .spawn()?;
         let group = child
@@ -181,16 +202,42 @@ impl OpenCell {
             .and_then(|id| i32::try_from(id).ok())
             .unwrap_or_default();
         lock(&self.shared.groups).push(group);
-        let running = Running {
+        Ok(Running {
             child,
             group,
             shared: Arc::clone(&self.shared),
+        })
+    }
+
+    /// Follows a command that nobody waits for, and keeps the end of one of its streams.
+    fn in_background(&self, mut running: Running, stream: Receiver) -> OpenBackground {
+        let output = Arc::new(Mutex::new(Tail::new(BACKGROUND_OUTPUT_BYTES)));
+        let (ended, exit) = watch::channel(None);
+        let background = OpenBackground {
+            group: running.group,
+            output: Arc::clone(&output),
+            exit,
         };
-        Ok((
-            running,
-            Receiver::from_owned_fd(OwnedFd::from(stdout))?,
-            stderr,
-        ))
+        let shared = Arc::clone(&self.shared);
+        tokio::spawn(async move {
+            let sink = &mut |bytes: &[u8]| lock(&output).take(bytes);
+            let followed = follow(
+                running.child.wait(),
+                || {},
+                None,
+                (stream, sink),
+                (None, &mut |_| {}),
+            )
+            .await;
+            let exit = match followed {
+                Ok(Followed::Ended(Ok(status))) => shared.exit_of(status),
+                Ok(_) | Err(_) => Exit::Killed,
+            };
+            drop(running);
+            // Nobody may be interested any more.
+            let _ = ended.send(Some(exit));
+        });
+        background
     }
 }
 
@@ -252,37 +299,25 @@ impl Cell for OpenCell {
     }
 
     async fn start(&self, command: Command) -> Result<Box<dyn Background>, SandboxError> {
-        let (mut running, out, _) = self.spawn(&Command {
+        let (running, out, _) = self.spawn(&Command {
             streams: Streams::Merged,
             ..command
         })?;
-        let output = Arc::new(Mutex::new(Tail::new(BACKGROUND_OUTPUT_BYTES)));
-        let (ended, exit) = watch::channel(None);
-        let background = OpenBackground {
-            group: running.group,
-            output: Arc::clone(&output),
-            exit,
-        };
-        let shared = Arc::clone(&self.shared);
-        tokio::spawn(async move {
-            let sink = &mut |bytes: &[u8]| lock(&output).take(bytes);
-            let followed = follow(
-                running.child.wait(),
-                || {},
-                None,
-                (out, sink),
-                (None, &mut |_| {}),
-            )
-            .await;
-            let exit = match followed {
-                Ok(Followed::Ended(Ok(status))) => shared.exit_of(status),
-                Ok(_) | Err(_) => Exit::Killed,
-            };
-            drop(running);
-            // Nobody may be interested any more.
-            let _ = ended.send(Some(exit));
-        });
-        Ok(Box::new(background))
+        Ok(Box::new(self.in_background(running, out)))
+    }
+
+    async fn talk(&self, command: Command) -> Result<Talk, SandboxError> {
+        let (stdin_end, stdin) = io::pipe()?;
+        let (stdout, stdout_end) = io::pipe()?;
+        let (stderr, stderr_end) = io::pipe()?;
+        let streams = [stdin_end.into(), stdout_end.into(), stderr_end.into()];
+        let running = self.spawn_with(&command, streams)?;
+        let stderr = Receiver::from_owned_fd(OwnedFd::from(stderr))?;
+        Ok(Talk {
+            stdin,
+            stdout,
+            command: Box::new(self.in_background(running, stderr)),
+        })
     }
 
     async fn close(&self) {

@@ -3,7 +3,9 @@
 mod common;
 
 use common::{World, command, exists, fails, ok, text};
-use overnight_ports::sandbox::{Cell, Exit, Layer, Level, Sandbox, SandboxError, Streams};
+use overnight_ports::sandbox::{
+    Cell, Exit, Layer, Level, Sandbox, SandboxError, Streams, WHOLE_WORKSPACE,
+};
 use overnight_sandbox::OpenSandbox;
 
 async fn open(world: &World) -> Box<dyn Cell> {
@@ -17,6 +19,24 @@ async fn open(world: &World) -> Box<dyn Cell> {
     }];
     spec.env.insert("CI".to_owned(), "true".to_owned());
     sandbox.open(spec).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_layer_that_is_the_whole_workspace_is_copied_once() {
+    let world = World::new();
+    world.write("pristine/a/f", "old");
+    let mut spec = world.spec();
+    spec.layers = vec![Layer {
+        at: WHOLE_WORKSPACE.to_owned(),
+        from: world.path("pristine"),
+    }];
+    let sandbox = OpenSandbox::new();
+    let cell = sandbox.open(spec.clone()).await.unwrap();
+    assert_eq!(ok(&*cell, "cat a/f; echo new > a/f").await, "old");
+    cell.close().await;
+    assert_eq!(world.read("pristine/a/f"), "old");
+    let cell = sandbox.open(spec).await.unwrap();
+    assert_eq!(ok(&*cell, "cat a/f").await, "new");
 }
 
 #[tokio::test]
@@ -91,5 +111,18 @@ async fn the_limit_and_the_end_of_the_cell_kill() {
     assert!(matches!(
         cell.run(command("true")).await,
         Err(SandboxError::Closed)
+    ));
+}
+
+#[tokio::test]
+async fn a_command_is_talked_to() {
+    let world = World::new();
+    let cell = open(&world).await;
+    common::conversation(&*cell).await;
+    let talk = cell.talk(command("cat")).await.expect("it starts");
+    cell.close().await;
+    assert!(matches!(
+        talk.command.wait().await,
+        Exit::Killed | Exit::Signal(9)
     ));
 }

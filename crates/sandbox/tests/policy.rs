@@ -6,9 +6,10 @@ mod common;
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::path::Path;
 
 use common::{World, command, exists, fails, ok, open, sandbox, text};
-use overnight_ports::sandbox::{Cell, Exit, Layer, Network, SandboxError};
+use overnight_ports::sandbox::{Cell, Exit, Layer, Network, SandboxError, WHOLE_WORKSPACE};
 use overnight_sandbox::Host;
 
 #[tokio::test]
@@ -38,7 +39,7 @@ async fn the_workspace_is_writable_and_nothing_else_of_the_host() {
         fails(&cell, &format!("echo x > {place}/overnight-was-here")).await;
         fails(&cell, &format!("mkdir {place}/overnight-was-here")).await;
         assert!(
-            !exists(&std::path::Path::new(place).join("overnight-was-here")),
+            !exists(&Path::new(place).join("overnight-was-here")),
             "{place}"
         );
     }
@@ -357,6 +358,121 @@ async fn layers_and_caches_are_copied_on_write() {
     fails(&upon, "cat ~/.profile || ls ~/.npm/_cacache/x").await;
     upon.close().await;
     assert_eq!(world.read("private/home/.profile"), "kept\n");
+}
+
+/// What commands do to a workspace that is seen through another folder: everything that a program may do to its files.
+const ALL_CHANGES: &str = "echo new > kept.txt; echo more >> deep/appended.txt; rm gone.txt; mv moved.txt deep/there.txt
+    rm -r folder; mkdir folder; echo made > folder/made.txt; chmod +x run.sh; ln -sf kept.txt link; ln deep/appended.txt hard
+    printf x > made.txt; rm swapped; mkdir swapped; touch swapped/in";
+
+fn pristine(world: &World) {
+    for (path, content) in [
+        ("kept.txt", "old"),
+        ("deep/appended.txt", "one\n"),
+        ("gone.txt", "x"),
+        ("moved.txt", "moved"),
+        ("folder/old.txt", "x"),
+        ("run.sh", "true"),
+        ("swapped", "a file"),
+    ] {
+        world.write(&format!("pristine/{path}"), content);
+    }
+    symlink("gone.txt", world.path("pristine/link")).unwrap();
+}
+
+/// Every entry below a folder with what it holds, and when its inode was changed last.
+fn state(at: &Path) -> Vec<(String, String, i64, i64)> {
+    use std::os::unix::fs::MetadataExt;
+    let mut all = Vec::new();
+    for entry in fs::read_dir(at).unwrap().flatten() {
+        let (path, meta) = (entry.path(), entry.metadata().unwrap());
+        let content = match meta.file_type() {
+            kind if kind.is_dir() => {
+                all.extend(state(&path));
+                String::new()
+            }
+            kind if kind.is_symlink() => fs::read_link(&path).unwrap().display().to_string(),
+            _ => fs::read_to_string(&path).unwrap(),
+        };
+        let name = path.display().to_string();
+        all.push((name, content, meta.ctime(), meta.ctime_nsec()));
+    }
+    all.sort();
+    all
+}
+
+#[tokio::test]
+async fn a_workspace_over_another_folder_leaves_that_folder_untouched() {
+    let world = World::new();
+    pristine(&world);
+    let before = state(&world.path("pristine"));
+    let mut spec = world.spec();
+    spec.inside = "/checkout-1".into();
+    spec.layers = vec![
+        Layer {
+            at: WHOLE_WORKSPACE.to_owned(),
+            from: world.path("pristine"),
+        },
+        Layer {
+            at: "deep/node_modules".to_owned(),
+            from: world.path("hidden"),
+        },
+    ];
+    let Some(cell) = open(spec.clone()).await else {
+        return;
+    };
+    assert_eq!(
+        ok(&cell, "cat kept.txt swapped; ls deep").await,
+        "olda fileappended.txt\nnode_modules"
+    );
+    ok(&cell, ALL_CHANGES).await;
+    let seen = ok(
+        &cell,
+        "cat kept.txt hard deep/there.txt folder/made.txt; test -x run.sh; cat link; ls; ls swapped folder; test ! -e gone.txt",
+    )
+    .await;
+    assert_eq!(
+        seen,
+        "new\none\nmore\nmovedmade\nnew\ndeep\nfolder\nhard\nkept.txt\nlink\nmade.txt\nrun.sh\nswapped\nfolder:\nmade.txt\n\nswapped:\nin"
+    );
+    // The folder below cannot be reached by any other name either.
+    fails(
+        &cell,
+        &format!("cat {}/kept.txt", world.path("pristine").display()),
+    )
+    .await;
+    fails(&cell, "for p in /proc/[0-9]*; do cat $p/root/tmp/*/pristine/kept.txt 2>/dev/null && exit 0; done; false").await;
+    cell.close().await;
+    assert_eq!(state(&world.path("pristine")), before);
+    assert_eq!(world.read("workspace/made.txt"), "x");
+
+    // The same again upon what the first cell wrote.
+    let again = open(spec).await.unwrap();
+    assert_eq!(
+        ok(&again, "cat kept.txt folder/made.txt").await,
+        "new\nmade"
+    );
+    again.close().await;
+    assert_eq!(state(&world.path("pristine")), before);
+}
+
+#[tokio::test]
+async fn two_cells_over_one_folder_do_not_see_each_other() {
+    let (world, other) = (World::new(), World::new());
+    pristine(&world);
+    let below = vec![Layer {
+        at: WHOLE_WORKSPACE.to_owned(),
+        from: world.path("pristine"),
+    }];
+    let (mut one, mut two) = (world.spec(), other.spec());
+    one.layers = below.clone();
+    two.layers = below;
+    let Some(one) = open(one).await else { return };
+    let two = open(two).await.unwrap();
+    ok(&one, "echo one > kept.txt; rm gone.txt").await;
+    assert_eq!(ok(&two, "cat kept.txt gone.txt").await, "oldx");
+    one.close().await;
+    two.close().await;
 }
 
 #[tokio::test]

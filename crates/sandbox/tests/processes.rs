@@ -302,3 +302,25 @@ async fn futures<T>(all: Vec<impl Future<Output = T>>) -> Vec<T> {
     .await;
     done.into_iter().flatten().collect()
 }
+
+#[tokio::test]
+async fn a_command_is_talked_to_and_dies_with_its_handle_or_its_cell() {
+    let world = World::new();
+    let Some(cell) = open(world.spec()).await else {
+        return;
+    };
+    common::conversation(&cell).await;
+    let talk = cell
+        .talk(command("sleep 4321 & cat"))
+        .await
+        .expect("it starts");
+    talk.command.kill().await;
+    assert_eq!(talk.command.exit(), Some(Exit::Killed));
+    let left = cell.talk(command("cat")).await.expect("it starts");
+    cell.close().await;
+    assert_eq!(left.command.wait().await, Exit::Killed);
+    assert!(matches!(
+        cell.talk(command("cat")).await,
+        Err(SandboxError::Closed)
+    ));
+}

@@ -42,6 +42,9 @@ fn no_law_is_broken_and_everything_happens() {
         "told",
         "budget_set",
         "paused",
+        "network_back",
+        "notified",
+        "wait_cancelled",
     ] {
         assert!(events.contains(event), "no {event}");
     }
@@ -64,6 +67,7 @@ fn the_laws_notice_a_world_that_is_wrong() {
     for (sabotage, law) in [
         (Sabotage::LyingChecks, "complete means done"),
         (Sabotage::ForgetfulForge, "a delivery happens once"),
+        (Sabotage::Echo, "nobody is told the same twice"),
         (Sabotage::LateClock, "a waiting run wakes at its time"),
         (
             Sabotage::LostFiles,

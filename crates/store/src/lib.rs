@@ -93,6 +93,11 @@ impl RunStore {
         schema::summary(&self.inner().db, &self.dir)
     }
 
+    /// Whether some process works on the run at this moment.
+    pub fn held(&self) -> bool {
+        self.lock.is_some() || Lock::held(&self.dir)
+    }
+
     /// How many events there are.
     pub fn len(&self) -> Result<u64, JournalError> {
         let inner = self.inner();
@@ -346,6 +351,28 @@ mod tests {
             other => panic!("expected Held, got {other:?}"),
         }
         assert!(RunStore::look(&dir.path().join("run")).is_ok());
+    }
+
+    #[test]
+    fn an_onlooker_knows_whether_somebody_works_on_a_run_and_is_in_nobodys_way() {
+        let dir = tempfile::tempdir().unwrap();
+        let s = store(dir.path());
+        let run = dir.path().join("run");
+        let onlooker = RunStore::look(&run).unwrap();
+        assert!(s.held() && onlooker.held());
+        drop(s);
+        assert!(!onlooker.held());
+        let over = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !over.load(std::sync::atomic::Ordering::Relaxed) {
+                    onlooker.held();
+                }
+            });
+            let owned = (0..200).filter(|_| RunStore::own(&run).is_ok()).count();
+            over.store(true, std::sync::atomic::Ordering::Relaxed);
+            assert_eq!(owned, 200, "whoever only asks is never taken for the owner");
+        });
     }
 
     #[test]

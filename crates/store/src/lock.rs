@@ -4,10 +4,16 @@
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::Path;
+use std::time::Duration;
 
 use overnight_ports::journal::JournalError;
 
 use crate::store_error;
+
+/// How often a lock is tried before somebody else is said to hold it.
+const ATTEMPTS: u32 = 4;
+/// How long one attempt waits for the next.
+const ATTEMPT_EVERY: Duration = Duration::from_millis(5);
 
 /// A held lock. Freed when dropped.
 pub struct Lock {
@@ -25,7 +31,7 @@ impl Lock {
             .write(true)
             .open(&path)
             .map_err(|e| store_error(&path, &e))?;
-        match file.try_lock() {
+        match patiently(|| file.try_lock()) {
             Ok(()) => {}
             Err(std::fs::TryLockError::WouldBlock) => {
                 let mut pid = String::new();
@@ -49,4 +55,26 @@ impl Lock {
         write(&mut file).map_err(|e| store_error(&path, &e))?;
         Ok(Lock { _file: file })
     }
+
+    /// Whether somebody holds the lock of a run's folder. Where that cannot be found out, somebody does.
+    pub fn held(dir: &Path) -> bool {
+        let Ok(file) = File::open(dir.join("lock")) else {
+            return dir.join("lock").exists();
+        };
+        // A shared lock, freed at once: two onlookers do not see each other. [`patiently`] is for who meets it.
+        file.try_lock_shared().is_err()
+    }
+}
+
+/// Tries again for a moment: an onlooker that asks [`Lock::held`] is in the way no longer than that.
+fn patiently(
+    mut attempt: impl FnMut() -> Result<(), std::fs::TryLockError>,
+) -> Result<(), std::fs::TryLockError> {
+    for _ in 1..ATTEMPTS {
+        match attempt() {
+            Err(std::fs::TryLockError::WouldBlock) => std::thread::sleep(ATTEMPT_EVERY),
+            other => return other,
+        }
+    }
+    attempt()
 }

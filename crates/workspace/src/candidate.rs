@@ -384,7 +384,7 @@ impl<R: Read> Read for Hashing<R> {
     }
 }
 
-fn mode_text(mode: Mode) -> &'static str {
+pub(crate) fn mode_text(mode: Mode) -> &'static str {
     match mode {
         Mode::File => "100644",
         Mode::Executable => "100755",

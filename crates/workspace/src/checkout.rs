@@ -78,7 +78,8 @@ impl Checkouts {
         filled
     }
 
-    fn fill(&self, tree: &str, dest: &Path, index: &Path) -> Result<(), WorkspaceError> {
+    /// Brings the files at `dest`, of which `index` tells, to those of `tree`: only what differs is written.
+    pub(crate) fn fill(&self, tree: &str, dest: &Path, index: &Path) -> Result<(), WorkspaceError> {
         let git = self.layout.git();
         let parallel = prepare::parallel(&git);
         parallel
@@ -131,32 +132,27 @@ impl Checkouts {
         dest: &Path,
         tree: &TreeId,
     ) -> Result<Vec<Vec<u8>>, WorkspaceError> {
+        let mut known: HashSet<Vec<u8>> = self.paths(tree)?.into_iter().collect();
+        known.extend(self.needed());
+        appeared(dest, &known)
+    }
+
+    /// The paths of a tree.
+    pub(crate) fn paths(&self, tree: &TreeId) -> Result<Vec<Vec<u8>>, WorkspaceError> {
         let tree = object_name(tree.as_str())?;
         let output =
             self.layout
                 .git()
                 .run(&["ls-tree", "-r", "-z", "--name-only", "--full-tree", tree])?;
-        let mut known: HashSet<Vec<u8>> = records(&output).map(<[u8]>::to_vec).collect();
-        known.extend(
-            self.facts
-                .files
-                .iter()
-                .filter_map(|f| names::unquote(f.trim_end_matches('/'))),
-        );
-        let mut dirs = HashSet::new();
-        for path in &known {
-            add_parents(&mut dirs, path);
-        }
-        let root = Root::open(dest)?;
-        let mut found = Vec::new();
-        let walk = Appeared {
-            known: &known,
-            dirs: &dirs,
-        };
-        walk.dir(root.fd(), &mut Vec::new(), 0, &mut found)
-            .map_err(|e| root.error(b".", e))?;
-        found.sort();
-        Ok(found)
+        Ok(records(&output).map(<[u8]>::to_vec).collect())
+    }
+
+    /// What `use.files` put beside the tree.
+    pub(crate) fn needed(&self) -> impl Iterator<Item = Vec<u8>> {
+        self.facts
+            .files
+            .iter()
+            .filter_map(|f| names::unquote(f.trim_end_matches('/')))
     }
 
     /// The maximal directories of `tree` that these patterns keep as a whole, sorted.
@@ -188,6 +184,24 @@ impl Checkouts {
         }
         Ok(kept)
     }
+}
+
+/// The paths below `dest` that are not known, sorted; a new directory is one entry and ends in `/`.
+pub(crate) fn appeared(
+    dest: &Path,
+    known: &HashSet<Vec<u8>>,
+) -> Result<Vec<Vec<u8>>, WorkspaceError> {
+    let mut dirs = HashSet::new();
+    for path in known {
+        add_parents(&mut dirs, path);
+    }
+    let root = Root::open(dest)?;
+    let mut found = Vec::new();
+    let walk = Appeared { known, dirs: &dirs };
+    walk.dir(root.fd(), &mut Vec::new(), 0, &mut found)
+        .map_err(|e| root.error(b".", e))?;
+    found.sort();
+    Ok(found)
 }
 
 /// What is in a folder and not in a tree.

@@ -22,6 +22,7 @@ mod deliver;
 mod facts;
 mod files;
 mod git;
+mod hidden;
 mod ignores;
 mod layers;
 mod lfs;
@@ -29,6 +30,7 @@ mod names;
 mod origin;
 mod person;
 mod prepare;
+mod pristine;
 mod restore;
 mod scan;
 mod store;
@@ -38,9 +40,11 @@ mod workspace;
 
 pub use checkout::{Checkouts, clone_at};
 pub use deliver::{deliver_branch, deliver_patch};
+pub use hidden::Hidden;
 pub use layers::{SetupLayer, capture_layer};
-pub use person::{branch, first_commit, head, places, prefix, ready, tracked};
+pub use person::{Trace, branch, first_commit, head, places, prefix, ready, trace, tracked};
 pub use prepare::Options;
+pub use pristine::{Content, Pristine};
 pub use trees::{Listing, Replacement, TreeEntry};
 pub use workspace::GitWorkspace;
 
@@ -52,3 +56,7 @@ pub const DIRTY_PATHS_MAX: usize = 200;
 pub const ARTEFACTS_MAX: usize = 200;
 /// How many generated paths are learned from one run of a check.
 pub const GENERATED_MAX: usize = 1_000;
+/// How many files one `hidden` folder may hold.
+pub const HIDDEN_FILES_MAX: usize = 10_000;
+/// How much one `hidden` folder may hold, bytes.
+pub const HIDDEN_BYTES_MAX: u64 = 256 * 1024 * 1024;

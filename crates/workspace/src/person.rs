@@ -7,7 +7,7 @@ use overnight_ports::workspace::{Changed, WorkspaceError};
 
 use crate::candidate::differences;
 use crate::checkout::Checkouts;
-use crate::git::{Git, records};
+use crate::git::{Git, first_line, records};
 use crate::names;
 use crate::origin::Origin;
 use crate::store::object_name;
@@ -66,6 +66,60 @@ pub fn places(at: &Path) -> Result<Vec<std::path::PathBuf>, WorkspaceError> {
         .into_iter()
         .chain([origin.git_dir, origin.common_dir])
         .collect())
+}
+
+/// What git knows of a path of this machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Trace {
+    /// Nothing: it lies outside of the checkout.
+    Outside,
+    /// Nothing, although it lies in the checkout; the path below its top.
+    Untracked(String),
+    /// It, or something below it, is in the tree that `HEAD` is; the path below the checkout's top.
+    Tracked(String),
+    /// It was in an earlier commit; the newest of those that changed it.
+    Earlier(CommitId),
+}
+
+/// What the repository that holds `at` knows of `path`, an absolute path without links.
+pub fn trace(at: &Path, path: &Path) -> Result<Trace, WorkspaceError> {
+    let origin = Origin::find(at)?;
+    let top = origin
+        .top
+        .as_deref()
+        .and_then(|top| top.canonicalize().ok());
+    let Some(below) = top.and_then(|top| Some(path.strip_prefix(top).ok()?.to_owned())) else {
+        return Ok(Trace::Outside);
+    };
+    let git = origin.git().with("GIT_LITERAL_PATHSPECS", "1");
+    let below = if below.as_os_str().is_empty() {
+        ".".into()
+    } else {
+        below.into_os_string()
+    };
+    let head = origin.head()?;
+    let ask = |words: &[&str]| {
+        let words = words.iter().map(std::ffi::OsString::from);
+        git.run(&words.chain([below.clone()]).collect::<Vec<_>>())
+    };
+    if !ask(&[
+        "ls-tree",
+        "--full-tree",
+        "--name-only",
+        head.tree.as_str(),
+        "--",
+    ])?
+    .is_empty()
+    {
+        return Ok(Trace::Tracked(names::quote(below.as_encoded_bytes())));
+    }
+    let earlier = ask(&["rev-list", "--max-count=1", head.commit.as_str(), "--"])?;
+    let commit = first_line(&earlier);
+    Ok(if commit.is_empty() {
+        Trace::Untracked(names::quote(below.as_encoded_bytes()))
+    } else {
+        Trace::Earlier(CommitId(commit))
+    })
 }
 
 /// The paths of the tree that `HEAD` is.

@@ -146,7 +146,7 @@ pub(crate) fn parallel(git: &Git) -> Git {
 }
 
 /// git that does not wait for the disk: what it writes can be made again from what is on the disk already.
-fn unsynced(git: &Git) -> Git {
+pub(crate) fn unsynced(git: &Git) -> Git {
     git.setting("core.fsync=none")
 }
 

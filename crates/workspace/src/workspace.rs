@@ -38,6 +38,18 @@ impl GitWorkspace {
         Self::open(run_dir)
     }
 
+    /// Sets the exact paths that count although they are ignored or look like build artefacts, for whoever opens the
+    /// workspace next.
+    pub fn license(run_dir: &Path, licensed: &[String]) -> Result<(), WorkspaceError> {
+        let layout = Layout::new(run_dir)?;
+        let mut facts = layout.load()?;
+        if facts.licensed != licensed {
+            facts.licensed = licensed.to_vec();
+            layout.save(&facts)?;
+        }
+        Ok(())
+    }
+
     /// Opens a workspace that was prepared earlier. The snapshot is the first one: replay the journal's deltas.
     pub fn open(run_dir: &Path) -> Result<Self, WorkspaceError> {
         let layout = Layout::new(run_dir)?;

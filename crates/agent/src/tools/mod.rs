@@ -1,10 +1,12 @@
 //! The tools: their names, arguments and descriptions are public; people script against them.
 
 pub(crate) mod files;
+mod outside;
 pub(crate) mod search;
 mod shell;
 mod words;
 
+use overnight_core::ids::Scope;
 use overnight_core::judge::clip;
 use overnight_core::state::State;
 use overnight_core::turn::{Call, CallResult, Denial, Said};
@@ -13,6 +15,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::context::Context;
+use crate::servers::OfferedTool;
 use crate::shown::shown;
 
 /// How much of a call's arguments a person's line shows, bytes.
@@ -98,7 +101,7 @@ impl Outcome {
 }
 
 /// The tools that the model is told of.
-pub(crate) fn specs(state: &State) -> Vec<ToolSpec> {
+pub(crate) fn specs(state: &State, offered: &[OfferedTool]) -> Vec<ToolSpec> {
     let text = json!({"type": "string"});
     let number = json!({"type": "number"});
     let flag = json!({"type": "boolean"});
@@ -181,6 +184,7 @@ pub(crate) fn specs(state: &State) -> Vec<ToolSpec> {
             description: description.trim_end().to_owned(),
             parameters: json!({"type": "object", "properties": properties, "required": required, "additionalProperties": false}),
         })
+        .chain(offered.iter().map(|tool| tool.spec.clone()))
         .collect()
 }
 
@@ -194,6 +198,12 @@ pub(crate) fn line(call: &Call) -> String {
     .find_map(|key| value.get(key))
     .map(|v| v.as_str().map_or_else(|| v.to_string(), str::to_owned))
     .unwrap_or_default();
+    // A server's tool may call its arguments anything.
+    let about = if about.is_empty() && call.name.contains("__") {
+        call.arguments.clone()
+    } else {
+        about
+    };
     let about = overnight_core::judge::plain(&about).replace('\n', " ⏎ ");
     clip(format!("{} {about}", call.name).trim_end(), LINE_BYTES_MAX)
 }
@@ -216,20 +226,30 @@ pub(crate) async fn perform(call: &Call, cx: &Context<'_>) -> Outcome {
         "write" => arguments(call).map_or_else(|o| *o, |args| files::write(args, cx)),
         "edit" => arguments(call).map_or_else(|o| *o, |args| files::edit(args, cx)),
         "search" => arguments(call).map_or_else(|o| *o, |args| search::run(args, cx)),
-        "notes" => arguments(call).map_or_else(|o| *o, words::notes),
+        "notes" => {
+            let lane = cx.state.lanes.get(&Scope::Run);
+            let kept = lane.map_or(&[][..], |lane| lane.notes.as_slice());
+            arguments(call).map_or_else(|o| *o, |args| words::notes(args, kept))
+        }
         "plan" => arguments(call).map_or_else(|o| *o, words::plan),
         "claim_done" => arguments(call).map_or_else(|o| *o, words::claim),
         "ask_for_help" => arguments(call).map_or_else(|o| *o, words::help),
         "close_item" => Outcome::failed("This run has no worklist, so there is no item to close."),
-        other => Outcome::failed(format!(
-            "There is no tool `{}`. The tools are: {}.",
-            clip(other, 80),
-            specs(cx.state)
-                .iter()
-                .map(|s| s.name.clone())
-                .collect::<Vec<_>>()
-                .join(", ")
-        )),
+        other => match cx.offered.iter().find(|tool| tool.spec.name == other) {
+            Some(tool) => match arguments(call) {
+                Ok(args) => outside::run(tool, args, cx).await,
+                Err(outcome) => *outcome,
+            },
+            None => Outcome::failed(format!(
+                "There is no tool `{}`. The tools are: {}.",
+                clip(other, 80),
+                specs(cx.state, cx.offered)
+                    .iter()
+                    .map(|s| s.name.clone())
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            )),
+        },
     }
 }
 

@@ -5,17 +5,20 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use overnight_core::turn::Denial;
-use overnight_ports::sandbox::{Command, Exit, SandboxError, Streams};
+use overnight_ports::sandbox::{Background, Command, Exit, SandboxError, Streams};
 use serde::Deserialize;
 
 use crate::context::Context;
-use crate::tools::Outcome;
+use crate::tools::{Outcome, words};
 use crate::worksite::BACKGROUND_MAX;
 
 /// Limit of a command if the model names none, seconds.
 const TIMEOUT_DEFAULT_S: f64 = 120.0;
 /// The longest limit that the model may name, seconds.
 const TIMEOUT_MAX_S: f64 = 4.0 * 3600.0;
+/// A background command that ends within this time is reported at once, milliseconds: it is none that was meant to stay,
+/// or one that failed to.
+const SETTLE_MS: u64 = 300;
 /// How many denials are read out of one output.
 const DENIALS_MAX: usize = 8;
 
@@ -90,7 +93,7 @@ async fn finish(command: Command, cx: &Context<'_>) -> Outcome {
     if done.dropped > 0 {
         footer.push_str(&format!(" [{} bytes of output dropped]", done.dropped));
     }
-    let denials = denied(&done.stdout);
+    let denials = denied(&done.stdout, !cx.state.goal.keep.paths.is_empty());
     Outcome {
         ok: matches!(done.exit, Exit::Code(_)),
         output: done.stdout,
@@ -120,20 +123,30 @@ async fn start(command: Command, cx: &Context<'_>) -> Outcome {
     };
     match started {
         Ok(background) => {
-            let mut all = cx
-                .ready
-                .background
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
-            let next = all
-                .keys()
-                .filter_map(|k| k[2..].parse::<u32>().ok())
-                .max()
-                .unwrap_or(0)
-                + 1;
-            let name = format!("bg{next}");
-            all.insert(name.clone(), Arc::from(background));
-            Outcome::done(format!("Started as `{name}`; its output is at `@{name}`."))
+            let background: Arc<dyn Background> = Arc::from(background);
+            let name = {
+                let mut all = cx
+                    .ready
+                    .background
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner);
+                let next = all
+                    .keys()
+                    .filter_map(|k| k[2..].parse::<u32>().ok())
+                    .max()
+                    .unwrap_or(0)
+                    + 1;
+                let name = format!("bg{next}");
+                all.insert(name.clone(), Arc::clone(&background));
+                name
+            };
+            let settle = Duration::from_millis(SETTLE_MS);
+            match tokio::time::timeout(settle, background.wait()).await {
+                Ok(_) => words::ended(&name, background.as_ref(), settle).await,
+                Err(_) => {
+                    Outcome::done(format!("Started as `{name}`; its output is at `@{name}`."))
+                }
+            }
         }
         Err(why) => Outcome::failed(format!("The command could not be started: {why}.")),
     }
@@ -155,10 +168,12 @@ async fn stop(name: &str, cx: &Context<'_>) -> Outcome {
     }
 }
 
-/// Denials that the kernel made and the command told of. For the report only: they are enforced already.
-fn denied(output: &[u8]) -> Vec<Denial> {
-    const SIGNS: [(&str, &str); 4] = [
-        ("Read-only file system", "keep.paths"),
+/// Denials that the kernel made and the command told of. For the report only: they are enforced already. What cannot be
+/// written is a kept folder only where the goal keeps something: the rest of the cell is read-only as well.
+fn denied(output: &[u8], keeps: bool) -> Vec<Denial> {
+    let read_only = if keeps { "keep.paths" } else { "sandbox" };
+    let signs: [(&str, &str); 4] = [
+        ("Read-only file system", read_only),
         ("Network is unreachable", "use.network"),
         ("Temporary failure in name resolution", "use.network"),
         ("Could not resolve host", "use.network"),
@@ -166,7 +181,7 @@ fn denied(output: &[u8]) -> Vec<Denial> {
     let text = String::from_utf8_lossy(output);
     let mut found = Vec::new();
     for line in text.lines() {
-        if let Some((_, rule)) = SIGNS.iter().find(|(sign, _)| line.contains(sign)) {
+        if let Some((_, rule)) = signs.iter().find(|(sign, _)| line.contains(sign)) {
             let what = overnight_core::judge::clip(overnight_core::judge::plain(line).trim(), 200);
             found.push(Denial {
                 rule: (*rule).to_owned(),
@@ -178,4 +193,22 @@ fn denied(output: &[u8]) -> Vec<Denial> {
         }
     }
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_read_only_place_is_a_kept_path_only_where_the_goal_keeps_something() {
+        let output = b"cp: cannot create '/usr/bin/x': Read-only file system\nfine\n";
+        let rules = |keeps| {
+            denied(output, keeps)
+                .into_iter()
+                .map(|denial| denial.rule)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(rules(true), ["keep.paths"]);
+        assert_eq!(rules(false), ["sandbox"]);
+    }
 }

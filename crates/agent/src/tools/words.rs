@@ -4,6 +4,7 @@ use std::sync::PoisonError;
 use std::time::Duration;
 
 use overnight_core::judge::clip;
+use overnight_core::state::Note;
 use overnight_core::turn::{Help, PlanStep, Said};
 use overnight_ports::sandbox::{Background, Exit};
 use serde::Deserialize;
@@ -17,7 +18,7 @@ const TEXT_BYTES_MAX: usize = 8 * 1024;
 /// Steps of a plan.
 const STEPS_MAX: usize = 40;
 /// How long `wait` waits for a command if the model names no limit, seconds.
-const WAIT_DEFAULT_S: f64 = 600.0;
+const WAIT_DEFAULT_S: f64 = 3600.0;
 /// The longest limit that the model may name, seconds.
 const WAIT_MAX_S: f64 = 4.0 * 3600.0;
 
@@ -67,10 +68,23 @@ pub(crate) struct NotesArgs {
     replace: bool,
 }
 
-pub(crate) fn notes(args: NotesArgs) -> Outcome {
+/// `kept` are the notes so far.
+pub(crate) fn notes(args: NotesArgs, kept: &[Note]) -> Outcome {
     let text = clip(args.text.trim(), TEXT_BYTES_MAX);
     if text.is_empty() && !args.replace {
         return Outcome::failed("`text` is empty; nothing was noted.");
+    }
+    // Weak models note the same again and again, and would push out what they noted before.
+    let same = |note: &Note| note.text == text;
+    let is_kept = if args.replace {
+        kept.len() == 1 && kept.iter().all(same)
+    } else {
+        kept.iter().any(same)
+    };
+    if is_kept {
+        return Outcome::done(
+            "That is among your notes already. Notes change no file: go on with the work itself.",
+        );
     }
     Outcome::said(
         "Noted.",
@@ -126,7 +140,7 @@ fn limit(timeout_s: Option<f64>) -> Duration {
 }
 
 /// What a background command printed and how it ended, or that it has not within the limit.
-async fn ended(name: &str, background: &dyn Background, limit: Duration) -> Outcome {
+pub(super) async fn ended(name: &str, background: &dyn Background, limit: Duration) -> Outcome {
     let exit = tokio::time::timeout(limit, background.wait()).await.ok();
     Outcome {
         ok: true,
@@ -192,13 +206,31 @@ mod tests {
     }
 
     #[test]
+    fn the_same_note_is_kept_once() {
+        let args = |text: &str, replace| NotesArgs {
+            text: text.to_owned(),
+            replace,
+        };
+        let kept = [Note {
+            turn: 1,
+            text: "Seen.".to_owned(),
+        }];
+        let again = notes(args(" Seen. ", false), &kept);
+        assert!(again.said.is_none() && again.ok);
+        assert!(notes(args("Seen.", true), &kept).said.is_none());
+        let more = [kept[0].clone(), kept[0].clone()];
+        assert!(notes(args("Seen.", true), &more).said.is_some());
+        assert!(notes(args("Seen", false), &kept).said.is_some());
+    }
+
+    #[test]
     fn a_wait_has_a_limit() {
         let seconds = |given| limit(given).as_secs_f64();
-        assert_eq!(seconds(None), 600.0);
+        assert_eq!(seconds(None), WAIT_DEFAULT_S);
         assert_eq!(seconds(Some(5.0)), 5.0);
         assert_eq!(seconds(Some(1e9)), 4.0 * 3600.0);
         for odd in [0.0, -1.0, f64::NAN, f64::INFINITY] {
-            assert_eq!(seconds(Some(odd)), 600.0);
+            assert_eq!(seconds(Some(odd)), WAIT_DEFAULT_S);
         }
     }
 

@@ -7,12 +7,15 @@ use std::sync::Arc;
 use overnight_core::check::Obstacle;
 use overnight_core::ids::TreeId;
 use overnight_ports::sandbox::{Layer, Network};
+use overnight_ports::verifier::Probe;
 
 /// A fresh checkout of one tree, and the cell that it is to be used in.
 #[derive(Debug, Clone)]
 pub struct Checkout {
-    /// Where it lies on the host.
+    /// Where its files lie on the host.
     pub dir: PathBuf,
+    /// Where what commands change of them comes to lie, an empty folder, if `dir` is one that nobody may write to.
+    pub upper: Option<PathBuf>,
     /// Where it is seen in the cell.
     pub inside: PathBuf,
     /// The cell's private folder: fresh for each checkout.
@@ -34,9 +37,20 @@ pub trait Checkouts: Send + Sync {
     /// Makes one, with the setup done and `use.files` in it. The error is why there is none:
     /// [`Obstacle::SetupFailed`] or [`Obstacle::Harness`].
     fn make(&self, tree: &TreeId) -> Result<Checkout, Obstacle>;
+    /// The same with hidden files, which the goal calls `hidden`, laid over it for a check in `dir`.
+    fn make_over(&self, tree: &TreeId, hidden: &str, dir: &str) -> Result<Checkout, Obstacle> {
+        let _ = (tree, dir);
+        Err(Obstacle::Harness {
+            detail: format!("the hidden files `{hidden}` cannot be laid over these checkouts"),
+        })
+    }
     /// The paths in it that are not in its tree, sorted; directories end in `/`.
     fn generated(&self, checkout: &Checkout) -> Vec<String>;
-    /// Removes it.
+    /// Files of its tree that steer what runs in it and were rewritten in it, where that can be told; sorted.
+    fn rewritten(&self, _checkout: &Checkout) -> Vec<String> {
+        Vec::new()
+    }
+    /// Takes it back. Nobody waits until it is gone.
     fn discard(&self, checkout: &Checkout);
 }
 
@@ -51,12 +65,16 @@ impl Lent {
     pub(super) async fn make(
         checkouts: &Arc<dyn Checkouts>,
         tree: &TreeId,
+        probe: &Probe,
     ) -> Result<Lent, Obstacle> {
         let checkouts = Arc::clone(checkouts);
-        let tree = tree.clone();
+        let (tree, hidden, dir) = (tree.clone(), probe.hidden.clone(), probe.dir.clone());
         // The guard is made in there, so that a checkout is discarded too if nobody waits for it any more.
         let made = tokio::task::spawn_blocking(move || {
-            let checkout = checkouts.make(&tree)?;
+            let checkout = match hidden {
+                Some(hidden) => checkouts.make_over(&tree, &hidden, &dir)?,
+                None => checkouts.make(&tree)?,
+            };
             Ok(Lent {
                 checkouts,
                 checkout,
@@ -74,15 +92,21 @@ impl Lent {
         &self.checkout
     }
 
-    pub(super) async fn generated(&self) -> Vec<String> {
+    /// What it newly holds, and which of its steering files were rewritten.
+    pub(super) async fn left(&self) -> (Vec<String>, Vec<String>) {
         let checkouts = Arc::clone(&self.checkouts);
         let checkout = self.checkout.clone();
-        tokio::task::spawn_blocking(move || checkouts.generated(&checkout))
-            .await
-            .unwrap_or_default()
+        tokio::task::spawn_blocking(move || {
+            (
+                checkouts.generated(&checkout),
+                checkouts.rewritten(&checkout),
+            )
+        })
+        .await
+        .unwrap_or_default()
     }
 
-    /// Gives it back, and waits until it is gone.
+    /// Gives it back.
     pub(super) async fn give_back(mut self) {
         self.discarded = true;
         let checkouts = Arc::clone(&self.checkouts);

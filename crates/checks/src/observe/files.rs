@@ -91,6 +91,28 @@ pub(super) fn look(checkout: &Checkout, dir: &str, path: &str) -> Result<Observa
     })
 }
 
+/// Largest file of the implementation that is read, bytes.
+const SOURCE_BYTES_MAX: u64 = 1024 * 1024;
+
+/// The content of an ordinary file of the checkout; nothing if it is a link, too large, or no text.
+pub(super) fn text_of(root: &Path, path: &str) -> Option<String> {
+    if std::fs::symlink_metadata(root.join(path))
+        .ok()?
+        .is_symlink()
+    {
+        return None;
+    }
+    let found = inside(root, path)?;
+    let file = std::fs::File::open(found).ok()?;
+    let meta = file.metadata().ok()?;
+    if !meta.is_file() || meta.len() > SOURCE_BYTES_MAX {
+        return None;
+    }
+    let mut bytes = Vec::new();
+    file.take(SOURCE_BYTES_MAX).read_to_end(&mut bytes).ok()?;
+    String::from_utf8(bytes).ok()
+}
+
 /// The real path of `path` below `root`; `None` if it is not there, or elsewhere.
 fn inside(root: &Path, path: &str) -> Option<PathBuf> {
     let root = root.canonicalize().ok()?;

@@ -3,25 +3,32 @@
 mod checkout;
 mod evidence;
 mod files;
+mod mutation;
 mod shell_says;
+mod tracked;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use overnight_core::check::{Observation, Obstacle, Reading};
+use overnight_core::check::{Observation, Obstacle, Reading, Units};
 use overnight_core::goal::Read;
 use overnight_core::ids::TreeId;
 use overnight_core::tests::TestResults;
+use overnight_ports::faults::Faults;
 use overnight_ports::sandbox::{
-    Cell, CellSpec, Command, Exit, Finished, Sandbox, SandboxError, Streams,
+    Cell, CellSpec, Command, Exit, Finished, Layer, Level, Sandbox, SandboxError, Streams,
+    WHOLE_WORKSPACE,
 };
-use overnight_ports::verifier::{Ask, Probe, Verifier};
+use overnight_ports::verifier::{Ask, Coverage, Probe, Verifier};
 
 use checkout::Lent;
 pub use checkout::{Checkout, Checkouts};
 use evidence::Evidence;
+pub use mutation::SAMPLE_DEFAULT;
+use mutation::{Question, Reach};
+use tracked::Tracked;
 
 use crate::reports::ReportError;
 use crate::runners;
@@ -42,6 +49,7 @@ const HOUSEKEEPING: Duration = Duration::from_secs(60);
 pub struct CheckoutVerifier {
     sandbox: Arc<dyn Sandbox>,
     checkouts: Arc<dyn Checkouts>,
+    faults: Option<Arc<dyn Faults>>,
     environment: String,
 }
 
@@ -57,8 +65,15 @@ impl CheckoutVerifier {
         CheckoutVerifier {
             sandbox,
             checkouts,
+            faults: None,
             environment,
         }
+    }
+
+    /// The same, with something that finds places for faults: without it no `mutation` check can be answered.
+    pub fn with_faults(mut self, faults: Arc<dyn Faults>) -> Self {
+        self.faults = Some(faults);
+        self
     }
 
     /// The same, with the versions of the tools in the line for receipts.
@@ -70,33 +85,116 @@ impl CheckoutVerifier {
     }
 
     async fn try_observe(&self, tree: &TreeId, probe: &Probe) -> Result<Observation, Obstacle> {
-        let lent = Lent::make(&self.checkouts, tree).await?;
-        let observed = self.observe_in(&lent, probe).await;
-        lent.give_back().await;
+        let began = Instant::now();
+        let reach = match &probe.ask {
+            Ask::Mutation {
+                coverage: Some(coverage),
+                ..
+            } => self.reach(tree, probe, coverage).await?,
+            _ => Reach::Unmeasured,
+        };
+        let lent = Lent::make(&self.checkouts, tree, probe).await?;
+        if let Ask::File { path } = &probe.ask {
+            let seen = files::look(lent.checkout(), &probe.dir, path);
+            lent.give_back().await;
+            return seen;
+        }
+        let (observed, cell) = self.observe_in(&lent, probe, (reach, began)).await;
+        self.tidy(lent, cell).await;
         observed
     }
 
-    async fn observe_in(&self, lent: &Lent, probe: &Probe) -> Result<Observation, Obstacle> {
-        if let Ask::File { path } = &probe.ask {
-            return files::look(lent.checkout(), &probe.dir, path);
+    /// Gives a checkout back when its cell is closed.
+    async fn tidy(&self, lent: Lent, cell: Option<Box<dyn Cell>>) {
+        let tidy = async move {
+            if let Some(cell) = cell {
+                cell.close().await;
+            }
+            lent.give_back().await;
+        };
+        match self.sandbox.level() {
+            // Whatever ran in the cell is dead; nobody has to wait until the kernel has taken its mounts apart.
+            Level::Full => drop(tokio::spawn(tidy)),
+            Level::None => tidy.await,
         }
-        let checkout = lent.checkout();
+    }
+
+    /// What the tests reach, by a coverage command that runs in a checkout of its own.
+    async fn reach(
+        &self,
+        tree: &TreeId,
+        probe: &Probe,
+        coverage: &Coverage,
+    ) -> Result<Reach, Obstacle> {
+        let measuring = Probe {
+            ask: Ask::Values {
+                command: coverage.command.clone(),
+                reads: vec![coverage.read.clone()],
+            },
+            dir: coverage.dir.clone(),
+            ..probe.clone()
+        };
+        let lent = Lent::make(&self.checkouts, tree, &measuring).await?;
+        let cell = match self.open(lent.checkout()).await {
+            Ok(cell) => cell,
+            Err(obstacle) => {
+                lent.give_back().await;
+                return Err(obstacle);
+            }
+        };
+        let run = Run::new(cell.as_ref(), lent.checkout(), &measuring);
+        let found = run.measured_files(&coverage.command, &coverage.read).await;
+        self.tidy(lent, Some(cell)).await;
+        Ok(match found.map_err(|e| harness(&e))? {
+            Ok(files) => Reach::Measured {
+                files,
+                dir: coverage.dir.clone(),
+                format: coverage.read.format,
+            },
+            Err(obstacle) => Reach::Unknown(overnight_core::judge::explain(&obstacle)),
+        })
+    }
+
+    async fn open(&self, checkout: &Checkout) -> Result<Box<dyn Cell>, Obstacle> {
+        let mut layers = checkout.layers.clone();
+        let whole = checkout.upper.is_some().then(|| Layer {
+            at: WHOLE_WORKSPACE.to_owned(),
+            from: checkout.dir.clone(),
+        });
+        layers.extend(whole);
         let spec = CellSpec {
-            workspace: checkout.dir.clone(),
+            workspace: checkout.upper.as_ref().unwrap_or(&checkout.dir).clone(),
             inside: checkout.inside.clone(),
             private: checkout.private.clone(),
             base_layer: checkout.base_layer.clone(),
-            layers: checkout.layers.clone(),
+            layers,
             readonly: Vec::new(),
             network: checkout.network.clone(),
             env: checkout.env.clone(),
             hidden: checkout.hidden.clone(),
         };
-        let cell = self.sandbox.open(spec).await.map_err(|e| harness(&e))?;
+        self.sandbox.open(spec).await.map_err(|e| harness(&e))
+    }
+
+    async fn observe_in(
+        &self,
+        lent: &Lent,
+        probe: &Probe,
+        (reach, began): (Reach, Instant),
+    ) -> (Result<Observation, Obstacle>, Option<Box<dyn Cell>>) {
+        let checkout = lent.checkout();
+        // Looked at before anything runs: what is there now is the tree's.
+        let tracked = match names_files(&probe.ask) {
+            true => Some(list(checkout).await),
+            false => None,
+        };
+        let cell = match self.open(checkout).await {
+            Ok(cell) => cell,
+            Err(obstacle) => return (Err(obstacle), None),
+        };
         let run = Run {
-            cell: cell.as_ref(),
-            checkout,
-            probe,
+            tracked: tracked.as_ref(),
+            ..Run::new(cell.as_ref(), checkout, probe)
         };
         let done = match &probe.ask {
             Ask::Exit { command } => run.exit(command).await,
@@ -109,20 +207,61 @@ impl CheckoutVerifier {
                 report: Some(report),
             } => run.reported(command, report).await,
             Ask::Values { command, reads } => run.values(command, reads).await,
-            Ask::Mutation { command, .. } => Ok(Observation {
-                command: command.clone(),
+            Ask::Mutation {
+                command,
+                paths,
+                sample,
+                enough,
+                ..
+            } => {
+                let question = Question {
+                    command,
+                    paths,
+                    sample: *sample,
+                    enough: *enough,
+                    reach,
+                    began,
+                };
+                self.mutation(run, question).await
+            }
+            Ask::File { .. } => Ok(Observation::default()),
+        };
+        if self.sandbox.level() == Level::None {
+            // What has left its process group may still be writing.
+            cell.close().await;
+        }
+        let observed = match done {
+            // What faulty code writes, and where, says nothing about what a build leaves behind.
+            Ok(observation) if matches!(probe.ask, Ask::Mutation { .. }) => Ok(observation),
+            Ok(mut observation) => {
+                (observation.generated, observation.rewritten) = lent.left().await;
+                observation.generated.truncate(GENERATED_MAX);
+                Ok(observation)
+            }
+            Err(e) => Err(harness(&e)),
+        };
+        (observed, Some(cell))
+    }
+
+    async fn mutation(
+        &self,
+        run: Run<'_>,
+        question: Question<'_>,
+    ) -> Result<Observation, SandboxError> {
+        let (Some(faults), Some(tracked)) = (&self.faults, run.tracked) else {
+            return Ok(Observation {
+                command: question.command.to_owned(),
                 obstacle: Some(Obstacle::Harness {
                     detail: "this verifier plants no faults".to_owned(),
                 }),
                 ..Observation::default()
-            }),
-            Ask::File { .. } => Ok(Observation::default()),
+            });
         };
-        cell.close().await;
-        let mut observation = done.map_err(|e| harness(&e))?;
-        observation.generated = lent.generated().await;
-        observation.generated.truncate(GENERATED_MAX);
-        Ok(observation)
+        let run = Run {
+            faulty: true,
+            ..run
+        };
+        mutation::observe(run, faults.as_ref(), tracked, question).await
     }
 }
 
@@ -168,21 +307,59 @@ fn command_of(ask: &Ask) -> &str {
     }
 }
 
+/// Whether the answer names files of the checkout.
+fn names_files(ask: &Ask) -> bool {
+    match ask {
+        Ask::Values { reads, .. } => reads.iter().any(|read| read.format.names_files()),
+        Ask::Mutation { .. } => true,
+        Ask::Exit { .. } | Ask::Tests { .. } | Ask::File { .. } => false,
+    }
+}
+
+/// The files of a checkout in which nothing has run yet.
+async fn list(checkout: &Checkout) -> Tracked {
+    let (dir, inside) = (checkout.dir.clone(), checkout.inside.clone());
+    let listed = tokio::task::spawn_blocking(move || Tracked::list(&dir, &inside));
+    listed.await.unwrap_or_default()
+}
+
 /// One probe in its cell.
+#[derive(Clone, Copy)]
 struct Run<'a> {
     cell: &'a dyn Cell,
     checkout: &'a Checkout,
     probe: &'a Probe,
+    /// The checkout's files, where they matter.
+    tracked: Option<&'a Tracked>,
+    /// How long one run of the check's command may take.
+    limit: Duration,
+    /// Whether the code is changed between runs.
+    faulty: bool,
 }
 
-impl Run<'_> {
+impl<'a> Run<'a> {
+    fn new(cell: &'a dyn Cell, checkout: &'a Checkout, probe: &'a Probe) -> Self {
+        Run {
+            cell,
+            checkout,
+            probe,
+            tracked: None,
+            limit: Duration::from_secs(probe.timeout_s),
+            faulty: false,
+        }
+    }
+
     /// Runs the check's own command.
     async fn command(
         &self,
         script: &str,
-        env: BTreeMap<String, String>,
+        mut env: BTreeMap<String, String>,
     ) -> Result<Finished, SandboxError> {
-        let timeout = Duration::from_secs(self.probe.timeout_s);
+        if self.faulty {
+            // What Python keeps of a file is told from it by a whole second and the size only.
+            env.insert("PYTHONDONTWRITEBYTECODE".to_owned(), "1".to_owned());
+        }
+        let timeout = self.limit;
         let dir = self.probe.dir.clone();
         let command = Command {
             script: script.to_owned(),
@@ -361,9 +538,70 @@ impl Run<'_> {
                     None => self.content(path).await?.map(Some),
                 },
             };
+            observation
+                .measured
+                .push(self.units(read, content.as_ref().ok(), &finished));
             observation.values.push(reading(read, content, &finished));
         }
         Ok(observation)
+    }
+
+    /// How much of each file there is to cover, by the report that a value is read from.
+    fn units(
+        &self,
+        read: &Read,
+        content: Option<&Option<Vec<u8>>>,
+        finished: &Finished,
+    ) -> Option<Units> {
+        let bytes = content?.as_ref().unwrap_or(&finished.stdout);
+        let files = values::files(read.format, &read.value, bytes).ok()??;
+        let tracked = self.tracked?;
+        let mut units = Units::new();
+        for (name, file) in files {
+            // What is not in the tree was made by the build, and is named by chance.
+            if let Some(path) = tracked.resolve(&name, &self.probe.dir, read.format) {
+                let sum = units.entry(path).or_default();
+                *sum = sum.saturating_add(file.units);
+            }
+        }
+        Some(units)
+    }
+
+    /// Runs a coverage command, and reads which files its report is made of.
+    async fn measured_files(
+        &self,
+        command: &str,
+        read: &Read,
+    ) -> Result<Result<BTreeMap<String, values::File>, Obstacle>, SandboxError> {
+        if let Some(path) = &read.file
+            && let Err(obstacle) = self.remove_old(path).await?
+        {
+            return Ok(Err(obstacle));
+        }
+        let finished = self.command(command, runners::environment()).await?;
+        if let Some(obstacle) = self.obstacle(&finished) {
+            return Ok(Err(obstacle));
+        }
+        let bytes = match &read.file {
+            None => finished.stdout,
+            Some(path) => match self.content(path).await? {
+                Ok(bytes) => bytes,
+                Err(obstacle) => return Ok(Err(obstacle)),
+            },
+        };
+        let value = values::read(read.format, &read.value, &bytes);
+        let files = values::files(read.format, &read.value, &bytes);
+        let unclear = |detail: &str| Obstacle::ReportUnreadable {
+            detail: detail.to_owned(),
+        };
+        Ok(match (value, files) {
+            (Ok(value), Ok(Some(files))) if mutation::agrees(&files, value) => Ok(files),
+            (Ok(_), Ok(Some(_))) => Err(unclear(
+                "far fewer lines ran than its figure stands for, so that its lines are not gone by",
+            )),
+            (Ok(_), Ok(None)) => Err(unclear("it names too many files")),
+            (Err(e), _) | (_, Err(e)) => Err(unreadable(&e, read.file.as_deref())),
+        })
     }
 
     /// Removes what lies at `path` before the run, so that what lies there afterwards was written by it.

@@ -1,4 +1,8 @@
 //! Test Anything Protocol, versions 12 to 14, with the indented subtests that node's runner and `tap` write.
+//!
+//! `tape` names its tests in comments and says of each assertion little more than that it "should be equal". There the
+//! test is what the comment names, and it passes if all of its assertions do: otherwise many assertions would share one
+//! name, and nobody would notice that one of the tests is gone.
 
 use std::collections::BTreeMap;
 
@@ -31,6 +35,7 @@ pub fn parse(bytes: &[u8]) -> Result<TestResults, ReportError> {
     // The name of the subtest that comes next, by the depth of its announcement.
     let mut announced: BTreeMap<usize, String> = BTreeMap::new();
     let mut yaml: Option<usize> = None;
+    let mut tape = Tape::of(&text);
     for line in text.lines() {
         let body = line.trim_start_matches(' ');
         let indent = line.len() - body.len();
@@ -45,6 +50,10 @@ pub fn parse(bytes: &[u8]) -> Result<TestResults, ReportError> {
             continue;
         }
         let depth = indent / INDENT;
+        if let (Some(tape), 0, Some(comment)) = (&mut tape, indent, body.strip_prefix("# ")) {
+            tape.comment(comment);
+            continue;
+        }
         if let Some(name) = body.strip_prefix("# Subtest:") {
             announced.insert(depth, name.trim().to_owned());
             continue;
@@ -87,7 +96,9 @@ pub fn parse(bytes: &[u8]) -> Result<TestResults, ReportError> {
         // The line that closes a group is no test, unless it fails and nothing inside says why.
         let group =
             below.is_some_and(|b| b.points > 0 && (point.status != TestStatus::Failed || b.failed));
-        if !group {
+        if let Some(test) = tape.as_ref().and_then(Tape::test) {
+            results.add(test, point.status)?;
+        } else if !group {
             let groups = levels.iter().skip(1).map(|l| l.name.as_str());
             results.add(groups.chain([point.name.as_str()]), point.status)?;
         }
@@ -102,6 +113,45 @@ pub fn parse(bytes: &[u8]) -> Result<TestResults, ReportError> {
         ));
     }
     Ok(results.finish())
+}
+
+/// The tests of a `tape` report.
+#[derive(Default)]
+struct Tape {
+    /// How often each name has come.
+    seen: BTreeMap<String, usize>,
+    /// The one whose assertions are being read: empty, or what tells it from an earlier one of the same name; the name.
+    test: Option<(String, String)>,
+}
+
+impl Tape {
+    /// `None` if the report is not `tape`'s: it ends with sums in two columns, and others that do announce their tests.
+    fn of(text: &str) -> Option<Tape> {
+        let any = |start: &str| {
+            text.lines()
+                .any(|line| line.trim_start().starts_with(start))
+        };
+        let sums = any("# tests ") && (any("# pass  ") || any("# fail  "));
+        (sums && !any("# Subtest:")).then(Tape::default)
+    }
+
+    /// A comment names the test whose assertions come next, or is one of the sums behind the last.
+    fn comment(&mut self, comment: &str) {
+        let name = comment.trim();
+        let times = self.seen.entry(name.to_owned()).or_insert(0);
+        *times += 1;
+        let which = match *times {
+            1 => String::new(),
+            n => format!("#{n}"),
+        };
+        self.test = Some((which, name.to_owned()));
+    }
+
+    /// The parts of the current test's name. The number comes first, so that the name alone means all that bear it.
+    fn test(&self) -> Option<[&str; 2]> {
+        let (which, name) = self.test.as_ref()?;
+        Some([which, name])
+    }
 }
 
 impl Level {

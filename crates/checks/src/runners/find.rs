@@ -1,6 +1,8 @@
 //! Finds the test runner in a simple command: which word is the program that runs the tests, behind `npx`, `uv run`,
 //! `env`, `timeout` and their like.
 
+use overnight_ports::faults::Language;
+
 use super::shell::{Word, is_assignment};
 
 /// A runner that the harness can make name its tests.
@@ -24,6 +26,20 @@ pub(crate) enum Runner {
     Node,
     /// `go test`; the word is `test`.
     Go,
+}
+
+impl Runner {
+    /// The languages of the code that it runs.
+    pub(crate) fn languages(self) -> &'static [Language] {
+        match self {
+            Runner::Pytest | Runner::Unittest => &[Language::Python],
+            Runner::Cargo | Runner::Nextest => &[Language::Rust],
+            Runner::Jest | Runner::Vitest | Runner::Mocha | Runner::Node => {
+                &[Language::JavaScript, Language::TypeScript]
+            }
+            Runner::Go => &[Language::Go],
+        }
+    }
 }
 
 /// What a simple command comes down to.

@@ -18,7 +18,9 @@ pub(crate) mod reporters;
 pub(crate) mod shell;
 pub(crate) mod shim;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+use overnight_ports::faults::Language;
 
 use find::Target;
 use shell::{Piece, Simple};
@@ -53,6 +55,8 @@ pub struct Plan {
     pub tools: Vec<Tool>,
     /// Whether a runner that can name its tests is known to be part of it. If not, one may show itself by its report.
     pub runner: bool,
+    /// The languages of the code that those runners run; empty where none is known.
+    pub languages: BTreeSet<Language>,
     package_shell: bool,
 }
 
@@ -114,9 +118,12 @@ pub fn plan(command: &str, dir: &str, files: &dyn Files, recipes: &[String]) -> 
     let mut rewriter = Rewriter::new(files);
     let main = rewriter.line(command, dir, 0);
     let mut runner = main.runner;
+    let mut languages = main.languages;
     for printed in recipes {
         for recipe in make::recipes(printed) {
-            runner |= rewriter.known_line(&recipe, dir, 0).runner;
+            let line = rewriter.known_line(&recipe, dir, 0);
+            runner |= line.runner;
+            languages.extend(line.languages);
         }
     }
     if rewriter.packages_used {
@@ -148,6 +155,7 @@ pub fn plan(command: &str, dir: &str, files: &dyn Files, recipes: &[String]) -> 
         shown,
         tools,
         runner,
+        languages,
         package_shell,
     }
 }
@@ -157,6 +165,7 @@ pub fn plan(command: &str, dir: &str, files: &dyn Files, recipes: &[String]) -> 
 struct Line {
     text: String,
     runner: bool,
+    languages: BTreeSet<Language>,
 }
 
 /// What is found out on the way through a command, its scripts and recipes.
@@ -188,6 +197,7 @@ impl<'a> Rewriter<'a> {
         let same = Line {
             text: text.to_owned(),
             runner: false,
+            languages: BTreeSet::new(),
         };
         if depth > DEPTH_MAX || text.len() > COMMAND_BYTES_MAX {
             return same;
@@ -199,6 +209,7 @@ impl<'a> Rewriter<'a> {
         let mut here = dir.to_owned();
         let mut outer = Vec::new();
         let mut runner = false;
+        let mut languages = BTreeSet::new();
         let mut changed = false;
         for piece in &mut pieces {
             match piece {
@@ -215,6 +226,7 @@ impl<'a> Rewriter<'a> {
                     }
                     let done = self.simple(simple, &here, depth);
                     runner |= done.runner;
+                    languages.extend(done.languages);
                     if let Some(text) = done.text {
                         changed = true;
                         *piece = Piece::Other(text);
@@ -229,6 +241,7 @@ impl<'a> Rewriter<'a> {
                 text.to_owned()
             },
             runner,
+            languages,
         }
     }
 
@@ -264,6 +277,7 @@ impl<'a> Rewriter<'a> {
             Target::Runner(runner, at) => Done {
                 text: reporters::rewrite(simple, runner, at),
                 runner: true,
+                languages: runner.languages().iter().copied().collect(),
             },
             Target::Shell { script } => {
                 let Some(inner) = simple.words.get(script).and_then(|w| w.literal.clone()) else {
@@ -276,6 +290,7 @@ impl<'a> Rewriter<'a> {
                 Done {
                     text,
                     runner: line.runner,
+                    languages: line.languages,
                 }
             }
             Target::Script { names, folder } => {
@@ -283,13 +298,17 @@ impl<'a> Rewriter<'a> {
                 let at = packages::join(dir, &folder);
                 let manifest = packages::Manifest::read(self.files, &at);
                 let mut runner = false;
+                let mut languages = BTreeSet::new();
                 for text in names.iter().flat_map(|name| manifest.lines(name)) {
-                    runner |= self.known_line(&text, &manifest.dir, depth).runner;
+                    let line = self.known_line(&text, &manifest.dir, depth);
+                    runner |= line.runner;
+                    languages.extend(line.languages);
                 }
                 // Yarn 2 and later run scripts in a shell of their own, which cannot be replaced.
                 Done {
                     text: None,
                     runner: runner && !manifest.own_shell,
+                    languages,
                 }
             }
             Target::Make { at } => {
@@ -302,6 +321,7 @@ impl<'a> Rewriter<'a> {
                 Done {
                     text: Some(changed.around(&changed.core())),
                     runner: false,
+                    languages: BTreeSet::new(),
                 }
             }
         }
@@ -323,4 +343,5 @@ impl<'a> Rewriter<'a> {
 struct Done {
     text: Option<String>,
     runner: bool,
+    languages: BTreeSet<Language>,
 }

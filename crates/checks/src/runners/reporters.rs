@@ -1,5 +1,8 @@
 //! Adds to each runner's command the reporter that names each test.
 //!
+//! Runners that stop at the first failure are told to go on: a test that was never run on the base has no standing
+//! there, and nobody would notice that it is gone.
+//!
 //! Every report is a file of its own, made by `mktemp` in the moment in which the runner starts: its name begins with
 //! the format that it is read as ([`format_of`]), and an empty one says that a runner started and left no report.
 
@@ -67,11 +70,14 @@ pub(crate) fn rewrite(simple: &Simple, runner: Runner, at: usize) -> Option<Stri
                 [
                     "-o",
                     "junit_family=xunit1",
+                    // The last word on `-x` and `--maxfail`, wherever they come from.
+                    "--maxfail=0",
                     &format!("\"--junitxml={}\"", fresh("junit")),
                 ],
             );
         }
         Runner::Unittest => {
+            drop_flags(words, at, &["-f", "--failfast"]);
             words.splice(
                 at..at + 2,
                 [Word::raw(format!("\"${EVIDENCE}/{UNITTEST}\""))],
@@ -79,14 +85,12 @@ pub(crate) fn rewrite(simple: &Simple, runner: Runner, at: usize) -> Option<Stri
         }
         Runner::Jest => {
             strip(words, at, &["--outputFile"]);
-            insert(
-                words,
-                at + 1,
-                ["--json", &format!("\"--outputFile={}\"", fresh("jest"))],
-            );
+            drop_flags(words, at, &["--bail", "-b"]);
+            let report = format!("\"--outputFile={}\"", fresh("jest"));
+            insert(words, at + 1, ["--no-bail", "--json", &report]);
         }
         Runner::Vitest => {
-            strip(words, at, &["--outputFile", "--outputFile.json"]);
+            strip(words, at, &["--outputFile", "--outputFile.json", "--bail"]);
             let own = words
                 .iter()
                 .any(|w| w.text() == "--reporter" || w.text().starts_with("--reporter="));
@@ -94,29 +98,33 @@ pub(crate) fn rewrite(simple: &Simple, runner: Runner, at: usize) -> Option<Stri
             if !own {
                 append(words, at, ["--reporter=default"]);
             }
-            append(words, at, ["--reporter=json", &report]);
+            append(words, at, ["--bail=0", "--reporter=json", &report]);
         }
         Runner::Mocha => {
             strip(words, at, &["--reporter", "-R"]);
+            drop_flags(words, at, &["--bail", "-b"]);
             let report = format!("\"output={}\"", fresh("mocha"));
-            insert(
-                words,
-                at + 1,
-                ["--reporter", "json", "--reporter-option", &report],
-            );
+            let reporter = ["--reporter", "json", "--reporter-option", &report];
+            insert(words, at + 1, ["--no-bail"].into_iter().chain(reporter));
         }
         Runner::Node => node(words, at),
         Runner::Cargo => {
+            // First what depends on where the word is: the other may take words away before it.
+            to_the_end(words, at);
             readable(words);
             return Some(kept(&command, "libtest", "2>&1", true));
         }
         Runner::Go => {
+            drop_flags(words, at, &["-failfast", "--failfast"]);
             if !words.iter().any(|w| matches!(w.text(), "-json" | "--json")) {
                 insert(words, at + 1, ["-json"]);
             }
             return Some(kept(&command, "go", "", false));
         }
         Runner::Nextest => {
+            strip(words, at, &["--max-fail"]);
+            drop_flags(words, at, &["--fail-fast", "--ff", "--nff"]);
+            to_the_end(words, at);
             insert(
                 words,
                 at + 1,
@@ -209,6 +217,42 @@ fn readable(words: &mut Vec<Word>) {
             continue;
         }
         at += 1;
+    }
+}
+
+/// Has cargo run all test binaries, and nextest all tests, though some fail.
+fn to_the_end(words: &mut Vec<Word>, at: usize) {
+    const WORD: &str = "--no-fail-fast";
+    let own = own(words, at);
+    // Where nothing is run there is nothing to go on with, and nextest does not take both.
+    let is_there = |name: &str| own.iter().any(|word| word.text() == name);
+    if !is_there(WORD) && !is_there("--no-run") {
+        insert(words, at + 1, [WORD]);
+    }
+}
+
+/// A runner's own arguments: those before a `--`.
+fn own(words: &[Word], at: usize) -> &[Word] {
+    let from = words.get(at + 1..).unwrap_or_default();
+    let end = from.iter().position(|word| word.text() == "--");
+    &from[..end.unwrap_or(from.len())]
+}
+
+/// Takes options out that may have a number as their value.
+fn drop_flags(words: &mut Vec<Word>, from: usize, names: &[&str]) {
+    let mut at = from + 1;
+    while at < words.len() && words[at].text() != "--" {
+        let text = words[at].text();
+        let (name, _) = text.split_once('=').unwrap_or((text, ""));
+        if !names.contains(&name) {
+            at += 1;
+            continue;
+        }
+        words.remove(at);
+        let is_number = |word: &Word| word.text().parse::<u64>().is_ok();
+        if words.get(at).is_some_and(is_number) {
+            words.remove(at);
+        }
     }
 }
 

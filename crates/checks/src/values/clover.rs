@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Ratio;
+use super::{File, Ratio};
 use crate::reports::ReportError;
 use crate::reports::xml::{Element, Visitor, walk};
 
@@ -15,18 +15,7 @@ const FORMAT: &str = "Clover";
 /// Reads `statements`, `branches` (its conditionals), `functions` (its methods), `elements` (all three together) or
 /// `lines`.
 pub fn read(value: &str, bytes: &[u8]) -> Result<f64, ReportError> {
-    let (total, covered) = match value {
-        "statements" => ("statements", "coveredstatements"),
-        "branches" => ("conditionals", "coveredconditionals"),
-        "functions" => ("methods", "coveredmethods"),
-        "elements" => ("elements", "coveredelements"),
-        "lines" => ("", ""),
-        _ => {
-            let detail =
-                format!("has statements, branches, functions, elements and lines, not `{value}`");
-            return Err(ReportError::lacks(FORMAT, detail));
-        }
-    };
+    let (total, covered) = attributes(value)?;
     let mut report = Report::default();
     walk(FORMAT, bytes, &["coverage"], &mut report)?;
     if report.metrics.is_empty() {
@@ -53,6 +42,75 @@ pub fn read(value: &str, bytes: &[u8]) -> Result<f64, ReportError> {
         let detail = format!("has no data on {value}: the tool was not asked to record them");
         ReportError::lacks(FORMAT, detail)
     })
+}
+
+/// The attributes of `<metrics>` that hold a value; nothing for lines, which are counted.
+fn attributes(value: &str) -> Result<(&'static str, &'static str), ReportError> {
+    Ok(match value {
+        "statements" => ("statements", "coveredstatements"),
+        "branches" => ("conditionals", "coveredconditionals"),
+        "functions" => ("methods", "coveredmethods"),
+        "elements" => ("elements", "coveredelements"),
+        "lines" => ("", ""),
+        _ => {
+            let detail =
+                format!("has statements, branches, functions, elements and lines, not `{value}`");
+            return Err(ReportError::lacks(FORMAT, detail));
+        }
+    })
+}
+
+/// The files of the project.
+pub fn files(value: &str, bytes: &[u8]) -> Result<BTreeMap<String, File>, ReportError> {
+    let mut report = Files {
+        attribute: attributes(value)?.0,
+        files: BTreeMap::new(),
+    };
+    walk(FORMAT, bytes, &["coverage"], &mut report)?;
+    Ok(report.files)
+}
+
+struct Files {
+    attribute: &'static str,
+    files: BTreeMap<String, File>,
+}
+
+impl Visitor for Files {
+    fn enter(&mut self, path: &[Element]) -> Result<(), ReportError> {
+        let [_, project, .., element] = path else {
+            return Ok(());
+        };
+        let file = path.iter().rev().find(|e| e.name == "file");
+        let Some(file) = file.filter(|_| project.name == "project") else {
+            return Ok(());
+        };
+        // Some tools write the whole path, some the name alone.
+        let name = file.get("path").unwrap_or(file.text("name"));
+        let found = self.files.entry(name.to_owned()).or_default();
+        let own = path.iter().rev().nth(1).is_some_and(|e| e.name == "file");
+        match element.name.as_str() {
+            "metrics" if own && !self.attribute.is_empty() => {
+                found.units = element.text(self.attribute).parse().unwrap_or_default();
+            }
+            "line" if matches!(element.text("type"), "stmt" | "cond") => {
+                let Some((number, hit)) = line(element) else {
+                    return Ok(());
+                };
+                found.ran |= hit;
+                let lines = found.lines.get_or_insert_default();
+                *lines.entry(number).or_default() |= hit;
+                if self.attribute.is_empty() {
+                    found.units = lines.len() as u64;
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn leave(&mut self, _: &[Element]) -> Result<(), ReportError> {
+        Ok(())
+    }
 }
 
 #[derive(Default)]

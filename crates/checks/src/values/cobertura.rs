@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Ratio, number};
+use super::{File, Ratio, number};
 use crate::reports::ReportError;
 use crate::reports::xml::{Element, Visitor, walk};
 
@@ -44,6 +44,78 @@ pub fn read(value: &str, bytes: &[u8]) -> Result<f64, ReportError> {
             FORMAT,
             format!("has lines, branches and functions, not `{value}`"),
         )),
+    }
+}
+
+/// The files of the report: a class has its lines, and a file may have several classes. A line counts once, however many
+/// instances of a template it is in.
+pub fn files(value: &str, bytes: &[u8]) -> Result<BTreeMap<String, File>, ReportError> {
+    let mut report = Files {
+        branches: value == "branches",
+        methods: value == "functions",
+        ..Files::default()
+    };
+    walk(FORMAT, bytes, &["coverage"], &mut report)?;
+    Ok(report
+        .files
+        .into_iter()
+        .map(|(name, (units, lines))| {
+            let found = File {
+                units: match value {
+                    "lines" => lines.len() as u64,
+                    _ => units,
+                },
+                ran: lines.values().any(|hit| *hit),
+                lines: Some(lines),
+            };
+            (name, found)
+        })
+        .collect())
+}
+
+/// The files so far: units and lines.
+#[derive(Default)]
+struct Files {
+    branches: bool,
+    methods: bool,
+    files: BTreeMap<String, (u64, BTreeMap<u64, bool>)>,
+}
+
+impl Visitor for Files {
+    fn enter(&mut self, path: &[Element]) -> Result<(), ReportError> {
+        let Some(element) = path.last() else {
+            return Ok(());
+        };
+        let in_method = path.iter().any(|e| e.name == "method");
+        let name = match element.name.as_str() {
+            "class" => element.text("filename"),
+            _ => file(path),
+        };
+        if name.is_empty() {
+            return Ok(());
+        }
+        let (units, lines) = self.files.entry(name.to_owned()).or_default();
+        let more = match element.name.as_str() {
+            "method" if self.methods => 1,
+            "line" if !in_method => {
+                let hit = number(element.text("hits")).is_some_and(|n| n > 0.0);
+                if let Ok(line) = element.text("number").parse() {
+                    *lines.entry(line).or_default() |= hit;
+                }
+                let conditions = conditions(element.text("condition-coverage"));
+                match conditions {
+                    Some(ratio) if self.branches => ratio.total,
+                    Some(_) | None => 0,
+                }
+            }
+            _ => 0,
+        };
+        *units = units.saturating_add(more);
+        Ok(())
+    }
+
+    fn leave(&mut self, _: &[Element]) -> Result<(), ReportError> {
+        Ok(())
     }
 }
 

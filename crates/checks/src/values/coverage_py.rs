@@ -1,8 +1,10 @@
 //! coverage.py's `coverage json`.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
-use super::Ratio;
+use super::{File, Ratio};
 use crate::reports::{ReportError, text};
 
 const FORMAT: &str = "coverage.py";
@@ -57,4 +59,49 @@ pub fn read(value: &str, bytes: &[u8]) -> Result<f64, ReportError> {
             Err(ReportError::lacks(FORMAT, detail))
         }
     }
+}
+
+/// The files of the report. Lines that are excluded count as not run.
+pub fn files(value: &str, bytes: &[u8]) -> Result<BTreeMap<String, File>, ReportError> {
+    let text = text(bytes)?;
+    let report: Value =
+        serde_json::from_str(&text).map_err(|e| ReportError::malformed(FORMAT, e))?;
+    let files = report.get("files").and_then(Value::as_object);
+    let files = files.ok_or_else(|| ReportError::malformed(FORMAT, "it has no `files`"))?;
+    Ok(files
+        .iter()
+        .map(|(name, file)| {
+            let summary = file.get("summary");
+            let field = |key: &str| {
+                let count = summary.and_then(|s| s.get(key)).and_then(Value::as_u64);
+                count.unwrap_or_default()
+            };
+            let (statements, branches) = (field("num_statements"), field("num_branches"));
+            let units = match value {
+                "branches" => branches,
+                "percent_covered" => statements.saturating_add(branches),
+                _ => statements,
+            };
+            let mut lines = BTreeMap::new();
+            for (key, ran) in [
+                ("executed_lines", true),
+                ("missing_lines", false),
+                ("excluded_lines", false),
+            ] {
+                let listed = file
+                    .get(key)
+                    .and_then(Value::as_array)
+                    .into_iter()
+                    .flatten();
+                lines.extend(listed.filter_map(Value::as_u64).map(|line| (line, ran)));
+            }
+            let known = file.get("executed_lines").is_some();
+            let found = File {
+                units,
+                ran: field("covered_lines") > 0,
+                lines: known.then_some(lines),
+            };
+            (name.clone(), found)
+        })
+        .collect())
 }

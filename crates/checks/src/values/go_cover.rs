@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Ratio;
+use super::{File, LINES_MAX, Ratio};
 use crate::reports::{ReportError, text};
 
 const FORMAT: &str = "Go coverage";
@@ -15,11 +15,51 @@ type Place<'t> = (&'t str, [u64; 4]);
 
 /// Reads `statements`: Go measures nothing else.
 pub fn read(value: &str, bytes: &[u8]) -> Result<f64, ReportError> {
-    if value != "statements" {
-        let detail = format!("has statements only, not `{value}`");
-        return Err(ReportError::lacks(FORMAT, detail));
-    }
+    measures(value)?;
     let text = text(bytes)?;
+    let mut sum = Ratio::default();
+    for (statements, hit) in blocks(&text)?.into_values() {
+        sum.add(Ratio {
+            covered: if hit { statements } else { 0 },
+            total: statements,
+        });
+    }
+    sum.percent()
+        .ok_or_else(|| ReportError::lacks(FORMAT, "covers no statement"))
+}
+
+/// The files of the profile, named by their packages' import paths.
+pub fn files(value: &str, bytes: &[u8]) -> Result<BTreeMap<String, File>, ReportError> {
+    measures(value)?;
+    let text = text(bytes)?;
+    let mut files: BTreeMap<String, File> = BTreeMap::new();
+    let mut left = LINES_MAX;
+    for ((name, [from, _, to, _]), (statements, hit)) in blocks(&text)? {
+        let file = files.entry(name.to_owned()).or_default();
+        file.units = file.units.saturating_add(statements);
+        file.ran |= hit;
+        let lines = file.lines.get_or_insert_default();
+        let count = to.saturating_sub(from);
+        if count <= left {
+            left -= count;
+            for line in from..=to {
+                *lines.entry(line).or_default() |= hit;
+            }
+        }
+    }
+    Ok(files)
+}
+
+fn measures(value: &str) -> Result<(), ReportError> {
+    if value == "statements" {
+        return Ok(());
+    }
+    let detail = format!("has statements only, not `{value}`");
+    Err(ReportError::lacks(FORMAT, detail))
+}
+
+/// The blocks of a profile: how many statements each has, and whether it ran.
+fn blocks(text: &str) -> Result<BTreeMap<Place<'_>, (u64, bool)>, ReportError> {
     let lines = text.lines().enumerate().map(|(at, line)| (at + 1, line));
     let mut lines = lines.filter(|(_, line)| !line.trim().is_empty());
     if !lines.next().is_some_and(|(_, line)| is_mode(line)) {
@@ -41,15 +81,7 @@ pub fn read(value: &str, bytes: &[u8]) -> Result<f64, ReportError> {
         }
         known.1 |= hit;
     }
-    let mut sum = Ratio::default();
-    for (statements, hit) in blocks.into_values() {
-        sum.add(Ratio {
-            covered: if hit { statements } else { 0 },
-            total: statements,
-        });
-    }
-    sum.percent()
-        .ok_or_else(|| ReportError::lacks(FORMAT, "covers no statement"))
+    Ok(blocks)
 }
 
 fn is_mode(line: &str) -> bool {

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::Ratio;
+use super::{File, Ratio};
 use crate::reports::{ReportError, text};
 
 const FORMAT: &str = "Istanbul";
@@ -77,18 +77,43 @@ fn details(file: &Value, value: &str) -> Option<Ratio> {
                     .for_each(|n| ratio.count(n.as_f64().unwrap_or(0.0) > 0.0));
             }
         }
-        _ => {
-            // A line is covered if one of the statements that begin on it is.
-            let map = file.get("statementMap")?.as_object()?;
-            let mut lines: BTreeMap<u64, bool> = BTreeMap::new();
-            for (id, n) in file.get("s")?.as_object()? {
-                let line = map.get(id)?.get("start")?.get("line")?.as_u64()?;
-                *lines.entry(line).or_default() |= n.as_f64().unwrap_or(0.0) > 0.0;
-            }
-            lines.into_values().for_each(|hit| ratio.count(hit));
-        }
+        _ => lines(file)?.into_values().for_each(|hit| ratio.count(hit)),
     }
     Some(ratio)
+}
+
+/// A line is covered if one of the statements that begin on it is.
+fn lines(file: &Value) -> Option<BTreeMap<u64, bool>> {
+    let map = file.get("statementMap")?.as_object()?;
+    let mut lines: BTreeMap<u64, bool> = BTreeMap::new();
+    for (id, n) in file.get("s")?.as_object()? {
+        let line = map.get(id)?.get("start")?.get("line")?.as_u64()?;
+        *lines.entry(line).or_default() |= n.as_f64().unwrap_or(0.0) > 0.0;
+    }
+    Some(lines)
+}
+
+/// The files of the report. One that cannot be read counts for nothing.
+pub fn files(value: &str, bytes: &[u8]) -> Result<BTreeMap<String, File>, ReportError> {
+    let text = text(bytes)?;
+    let report: Map<String, Value> =
+        serde_json::from_str(&text).map_err(|e| ReportError::malformed(FORMAT, e))?;
+    let all = report.iter().filter(|(name, _)| name.as_str() != "total");
+    Ok(all
+        .map(|(name, file)| {
+            let detailed = file.get("statementMap").is_some();
+            let figure = |value: &str| match detailed {
+                true => details(file, value),
+                false => file.get(value).and_then(summary),
+            };
+            let found = File {
+                units: figure(value).map_or(0, |ratio| ratio.total),
+                ran: figure("statements").is_some_and(|ratio| ratio.covered > 0),
+                lines: lines(file),
+            };
+            (name.clone(), found)
+        })
+        .collect())
 }
 
 fn hits(counts: &Value) -> Option<impl Iterator<Item = f64> + '_> {

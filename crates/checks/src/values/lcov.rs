@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Ratio;
+use super::{File as Figures, Ratio};
 use crate::reports::{ReportError, text};
 
 const FORMAT: &str = "lcov";
@@ -22,17 +22,7 @@ struct File {
 
 /// Reads `lines`, `branches` or `functions`.
 pub fn read(value: &str, bytes: &[u8]) -> Result<f64, ReportError> {
-    let kind = match value {
-        "lines" => 0,
-        "functions" => 1,
-        "branches" => 2,
-        _ => {
-            return Err(ReportError::lacks(
-                FORMAT,
-                format!("has lines, branches and functions, not `{value}`"),
-            ));
-        }
-    };
+    let kind = kind_of(value)?;
     let text = text(bytes)?;
     let files = files(&text)?;
     if files.is_empty() {
@@ -40,17 +30,7 @@ pub fn read(value: &str, bytes: &[u8]) -> Result<f64, ReportError> {
     }
     let mut sum = Ratio::default();
     for file in files.values() {
-        let mut ratio = Ratio::default();
-        match kind {
-            0 => file.lines.values().for_each(|hit| ratio.count(*hit)),
-            1 => file.functions.values().for_each(|hit| ratio.count(*hit)),
-            _ => file.branches.values().for_each(|hit| ratio.count(*hit)),
-        }
-        sum.add(if ratio.total > 0 {
-            ratio
-        } else {
-            file.summary[kind]
-        });
+        sum.add(file.ratio(kind));
     }
     sum.percent().ok_or_else(|| {
         ReportError::lacks(
@@ -58,6 +38,34 @@ pub fn read(value: &str, bytes: &[u8]) -> Result<f64, ReportError> {
             format!("has no data on {value}: the tool was not asked to record them"),
         )
     })
+}
+
+/// The place of a value in a summary.
+fn kind_of(value: &str) -> Result<usize, ReportError> {
+    match value {
+        "lines" => Ok(0),
+        "functions" => Ok(1),
+        "branches" => Ok(2),
+        _ => Err(ReportError::lacks(
+            FORMAT,
+            format!("has lines, branches and functions, not `{value}`"),
+        )),
+    }
+}
+
+/// The files of the tracefile.
+pub fn per_file(value: &str, bytes: &[u8]) -> Result<BTreeMap<String, Figures>, ReportError> {
+    let kind = kind_of(value)?;
+    let text = text(bytes)?;
+    let figures = |file: File| Figures {
+        units: file.ratio(kind).total,
+        ran: file.ratio(0).covered > 0,
+        lines: (!file.lines.is_empty()).then_some(file.lines),
+    };
+    Ok(files(&text)?
+        .into_iter()
+        .map(|(name, file)| (name.to_owned(), figures(file)))
+        .collect())
 }
 
 fn files(text: &str) -> Result<BTreeMap<&str, File>, ReportError> {
@@ -109,6 +117,21 @@ fn files(text: &str) -> Result<BTreeMap<&str, File>, ReportError> {
 }
 
 impl File {
+    /// Counted from the details where there are any.
+    fn ratio(&self, kind: usize) -> Ratio {
+        let mut ratio = Ratio::default();
+        match kind {
+            0 => self.lines.values().for_each(|hit| ratio.count(*hit)),
+            1 => self.functions.values().for_each(|hit| ratio.count(*hit)),
+            _ => self.branches.values().for_each(|hit| ratio.count(*hit)),
+        }
+        if ratio.total > 0 {
+            ratio
+        } else {
+            self.summary[kind]
+        }
+    }
+
     /// `DA:line,count[,checksum]`
     fn line(&mut self, rest: &str) -> Option<()> {
         let mut parts = rest.split(',');

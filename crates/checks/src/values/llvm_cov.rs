@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::Ratio;
+use super::{File as Figures, Ratio};
 use crate::reports::{ReportError, text};
 
 const FORMAT: &str = "llvm-cov";
@@ -42,12 +42,6 @@ pub fn read(value: &str, bytes: &[u8]) -> Result<f64, ReportError> {
     }
     let text = text(bytes)?;
     let export = export(&text)?;
-    if export.kind != KIND {
-        return Err(ReportError::malformed(
-            FORMAT,
-            format_args!("its `type` is not `{KIND}`"),
-        ));
-    }
     let mut sum = Ratio::default();
     let mut files = export.data.iter().flat_map(|unit| &unit.files).peekable();
     if files.peek().is_none() {
@@ -76,8 +70,38 @@ pub fn read(value: &str, bytes: &[u8]) -> Result<f64, ReportError> {
     })
 }
 
+/// The files of the export. Which lines ran is not read: a line of a generic function runs in some instances only.
+pub fn files(value: &str, bytes: &[u8]) -> Result<BTreeMap<String, Figures>, ReportError> {
+    let text = text(bytes)?;
+    let export = export(&text)?;
+    let mut found: BTreeMap<String, Figures> = BTreeMap::new();
+    for file in export.data.into_iter().flat_map(|unit| unit.files) {
+        let count = |figure: &str, key: &str| {
+            let figure = file.summary.get(figure)?;
+            figure.get(key)?.as_u64()
+        };
+        let units = count(value, "count").unwrap_or_default();
+        let ran = count("lines", "covered").is_some_and(|n| n > 0);
+        let figures = found.entry(file.filename).or_default();
+        figures.units = figures.units.max(units);
+        figures.ran |= ran;
+    }
+    Ok(found)
+}
+
 /// The whole text as an export, else the one line of it that is one.
 fn export(text: &str) -> Result<Export, ReportError> {
+    let export = parsed(text)?;
+    if export.kind != KIND {
+        return Err(ReportError::malformed(
+            FORMAT,
+            format_args!("its `type` is not `{KIND}`"),
+        ));
+    }
+    Ok(export)
+}
+
+fn parsed(text: &str) -> Result<Export, ReportError> {
     let whole = match serde_json::from_str(text) {
         Ok(export) => return Ok(export),
         Err(e) => e,

@@ -16,6 +16,8 @@ pub mod llvm_cov;
 pub mod nyc_text;
 pub mod regex;
 
+use std::collections::BTreeMap;
+
 use overnight_core::goal::Format;
 
 use crate::reports::ReportError;
@@ -35,6 +37,43 @@ pub fn read(format: Format, value: &str, bytes: &[u8]) -> Result<f64, ReportErro
         Format::Json => json::read(value, bytes),
         Format::Regex => regex::read(value, bytes),
     }
+}
+
+/// Most files that are told apart in one report.
+pub const FILES_MAX: usize = 50_000;
+/// Most lines of one report that are told apart, where a report names them by where they begin and end.
+const LINES_MAX: u64 = 1_000_000;
+
+/// What a coverage report says of one file.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct File {
+    /// How many lines, branches … there are to cover.
+    pub units: u64,
+    /// Whether anything of it ran.
+    pub ran: bool,
+    /// The lines that were measured, from 1, and whether each ran; `None` if the report does not say.
+    pub lines: Option<BTreeMap<u64, bool>>,
+}
+
+/// The files that a coverage report was made of, as it names them, with the figures of `value`. `None` for formats that do
+/// not name files, and for reports that name too many.
+pub fn files(
+    format: Format,
+    value: &str,
+    bytes: &[u8],
+) -> Result<Option<BTreeMap<String, File>>, ReportError> {
+    let found = match format {
+        Format::Istanbul => istanbul::files(value, bytes)?,
+        Format::Lcov => lcov::per_file(value, bytes)?,
+        Format::Cobertura => cobertura::files(value, bytes)?,
+        Format::CoveragePy => coverage_py::files(value, bytes)?,
+        Format::LlvmCov => llvm_cov::files(value, bytes)?,
+        Format::Jacoco => jacoco::files(value, bytes)?,
+        Format::GoCover => go_cover::files(value, bytes)?,
+        Format::Clover => clover::files(value, bytes)?,
+        Format::NycText | Format::Json | Format::Regex => return Ok(None),
+    };
+    Ok((found.len() <= FILES_MAX).then_some(found))
 }
 
 /// How many of how many.

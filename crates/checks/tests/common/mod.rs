@@ -13,8 +13,10 @@ use overnight_checks::observe::{Checkout, CheckoutVerifier, Checkouts};
 use overnight_core::check::{Observation, Obstacle};
 use overnight_core::ids::TreeId;
 use overnight_core::tests::TestStatus;
+use overnight_mutants::Planter;
 use overnight_ports::sandbox::{
     Background, Cell, CellSpec, Command, Exit, Finished, Level, Network, Sandbox, SandboxError,
+    Talk,
 };
 use overnight_ports::verifier::{Ask, Probe, Verifier};
 use tokio::io::AsyncWriteExt;
@@ -67,8 +69,10 @@ impl Cell for PlainCell {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
+            .process_group(0)
             .kill_on_drop(true);
         let mut child = process.spawn()?;
+        let group = child.id();
         let mut stdin = child.stdin.take().expect("it was piped");
         let text = command.stdin.unwrap_or_default();
         let feed = async move {
@@ -76,7 +80,14 @@ impl Cell for PlainCell {
         };
         let both = async { tokio::join!(feed, child.wait_with_output()).1 };
         let (exit, stdout, stderr) = match tokio::time::timeout(command.timeout, both).await {
-            Err(_) => (Exit::TimedOut, Vec::new(), Vec::new()),
+            Err(_) => {
+                // What it started is not to run on for ever.
+                if let Some(group) = group {
+                    let mut kill = std::process::Command::new("kill");
+                    let _ = kill.args(["-9", "--", &format!("-{group}")]).status();
+                }
+                (Exit::TimedOut, Vec::new(), Vec::new())
+            }
             Ok(output) => {
                 let output = output?;
                 (
@@ -96,6 +107,10 @@ impl Cell for PlainCell {
     }
 
     async fn start(&self, _: Command) -> Result<Box<dyn Background>, SandboxError> {
+        Err(SandboxError::Closed)
+    }
+
+    async fn talk(&self, _: Command) -> Result<Talk, SandboxError> {
         Err(SandboxError::Closed)
     }
 
@@ -121,6 +136,7 @@ impl Checkouts for Copies {
         Ok(Checkout {
             inside: "/workspace".into(),
             dir,
+            upper: None,
             private: home.join("private"),
             layers: Vec::new(),
             base_layer: None,
@@ -194,7 +210,8 @@ impl World {
             made: Mutex::default(),
         });
         let verifier =
-            CheckoutVerifier::new(Arc::new(Plain), Arc::clone(&copies) as Arc<dyn Checkouts>);
+            CheckoutVerifier::new(Arc::new(Plain), Arc::clone(&copies) as Arc<dyn Checkouts>)
+                .with_faults(Arc::new(Planter));
         World {
             folder,
             copies,

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use overnight_agent::{Ground, Prepared};
-use overnight_core::goal::CheckKind;
 use overnight_core::goal::globs::Globs;
+use overnight_core::goal::{CheckKind, Goal};
 use overnight_core::state::State;
 use overnight_ports::sandbox::{CellSpec, Network};
 use overnight_ports::workspace::Workspace;
@@ -17,16 +17,21 @@ use super::manners::guidance;
 pub(super) struct GitGround {
     repo: PathBuf,
     run_dir: PathBuf,
-    home: PathBuf,
+    unreadable: Vec<PathBuf>,
     setup: Arc<Setup>,
 }
 
 impl GitGround {
-    pub fn new(repo: PathBuf, run_dir: PathBuf, home: PathBuf, setup: Arc<Setup>) -> Self {
+    pub fn new(
+        repo: PathBuf,
+        run_dir: PathBuf,
+        unreadable: Vec<PathBuf>,
+        setup: Arc<Setup>,
+    ) -> Self {
         GitGround {
             repo,
             run_dir,
-            home,
+            unreadable,
             setup,
         }
     }
@@ -58,7 +63,7 @@ impl GitGround {
                 hosts => Network::Hosts(hosts.to_vec()),
             },
             env: Default::default(),
-            hidden: super::hidden(&self.home, &self.repo),
+            hidden: self.unreadable.clone(),
         };
         if let Some(layer) = layer {
             if fresh {
@@ -82,26 +87,9 @@ impl GitGround {
 
 impl Ground for GitGround {
     fn prepare(&self, state: &State) -> Result<Prepared, String> {
-        let goal = &state.goal;
-        // A path that a check or the goal names literally counts, whatever it looks like.
-        let files = goal.checks().filter_map(|check| match &check.kind {
-            CheckKind::File { path, .. } if check.dir.is_empty() => Some(path.clone()),
-            CheckKind::File { path, .. } => Some(format!("{}/{path}", check.dir)),
-            _ => None,
-        });
-        let literal = |path: &&String| !path.contains(['*', '?', '[', '!']);
-        let licensed = goal
-            .uses
-            .paths
-            .iter()
-            .flatten()
-            .filter(literal)
-            .cloned()
-            .chain(files)
-            .collect();
         let options = Options {
-            files: goal.uses.files.clone(),
-            licensed,
+            files: state.goal.uses.files.clone(),
+            licensed: licensed(&state.goal),
         };
         let workspace = GitWorkspace::prepare(&self.repo, &self.run_dir, &options)
             .map_err(|e| e.to_string())?;
@@ -111,7 +99,27 @@ impl Ground for GitGround {
     fn reopen(&self, state: &State) -> Result<Prepared, String> {
         // Checkouts that a killed process left behind; no check is under way now.
         let _ = std::fs::remove_dir_all(self.run_dir.join("checkouts"));
+        // The goal may have been edited since.
+        GitWorkspace::license(&self.run_dir, &licensed(&state.goal)).map_err(|e| e.to_string())?;
         let workspace = GitWorkspace::open(&self.run_dir).map_err(|e| e.to_string())?;
         self.prepared(workspace, state, false)
     }
+}
+
+/// A path that a check or the goal names literally counts, whatever it looks like.
+fn licensed(goal: &Goal) -> Vec<String> {
+    let files = goal.checks().filter_map(|check| match &check.kind {
+        CheckKind::File { path, .. } if check.dir.is_empty() => Some(path.clone()),
+        CheckKind::File { path, .. } => Some(format!("{}/{path}", check.dir)),
+        _ => None,
+    });
+    let literal = |path: &&String| !path.contains(['*', '?', '[', '!']);
+    goal.uses
+        .paths
+        .iter()
+        .flatten()
+        .filter(literal)
+        .cloned()
+        .chain(files)
+        .collect()
 }

@@ -3,8 +3,11 @@
 mod checkouts;
 mod forge;
 mod ground;
+pub mod hidden_files;
 mod manners;
 mod oracle;
+mod remover;
+mod servers;
 mod setup;
 
 use std::path::{Path, PathBuf};
@@ -16,18 +19,22 @@ use overnight_checks::observe::CheckoutVerifier;
 use overnight_core::goal::{Deliver, Goal};
 use overnight_engine::{Ports, Shelf};
 use overnight_models::scripted::{Script, ScriptedModel};
+use overnight_mutants::Planter;
 use overnight_ports::model::Model;
 use overnight_ports::sandbox::Sandbox;
 use overnight_sandbox::{LinuxSandbox, OpenSandbox};
 use overnight_store::RunStore;
 
-pub use checkouts::RunCheckouts;
+pub use checkouts::{CheckoutOptions, RunCheckouts};
 use forge::LocalForge;
 use ground::GitGround;
+pub use hidden_files::HiddenFiles;
 pub use oracle::GitOracle;
+pub use servers::{connector, tried as try_servers};
 pub use setup::Setup;
 
 use crate::clock::{SystemClock, local_time};
+use crate::notify::Messenger;
 use crate::problem::usage;
 
 /// The sandbox that this machine offers, or none if the person says so.
@@ -94,6 +101,7 @@ fn is_bare(dir: &Path) -> bool {
 }
 
 /// What a run is put together from.
+#[derive(Clone)]
 pub struct Parts {
     /// `$OVERNIGHT_HOME`.
     pub home: PathBuf,
@@ -103,6 +111,8 @@ pub struct Parts {
     pub goal: Goal,
     /// The goal file, whole.
     pub goal_file: String,
+    /// The hidden files of its checks.
+    pub hidden_files: HiddenFiles,
     /// The person's repository.
     pub repo: Option<PathBuf>,
     /// The model.
@@ -120,6 +130,7 @@ pub fn ports(parts: Parts) -> anyhow::Result<Ports> {
         store,
         goal,
         goal_file,
+        hidden_files,
         repo,
         model,
         sandbox,
@@ -132,36 +143,48 @@ pub fn ports(parts: Parts) -> anyhow::Result<Ports> {
     };
     let clock = Arc::new(SystemClock);
     let setup = Arc::new(Setup::new(&home, &goal, sandbox.clone()));
-    let ground = GitGround::new(repo.clone(), run_dir.clone(), home.clone(), setup.clone());
-    let site = Arc::new(Worksite::new(
-        Arc::new(ground),
-        sandbox.clone(),
-        store.clone(),
-    ));
+    let unreadable = hidden(&home, &repo, &goal);
+    let ground = GitGround::new(
+        repo.clone(),
+        run_dir.clone(),
+        unreadable.clone(),
+        setup.clone(),
+    );
+    let site = Worksite::new(Arc::new(ground), sandbox.clone(), store.clone())
+        .with_servers(connector(&goal)?);
+    let site = Arc::new(site);
     let checkouts = Arc::new(RunCheckouts::new(
         &run_dir,
-        hidden(&home, &repo),
-        &goal.uses.network,
         setup,
+        CheckoutOptions {
+            unreadable,
+            hosts: goal.uses.network.clone(),
+            level: sandbox.level(),
+            hidden: hidden_files,
+        },
     ));
     Ok(Ports {
         clock: clock.clone(),
         journal: store.clone(),
         executor: Arc::new(BuiltIn::new(model, site.clone(), clock, goal_file)),
         site,
-        verifier: Arc::new(CheckoutVerifier::new(sandbox, checkouts)),
+        verifier: Arc::new(
+            CheckoutVerifier::new(sandbox, checkouts).with_faults(Arc::new(Planter)),
+        ),
         oracle: Arc::new(GitOracle::new(&run_dir)),
         forge: Arc::new(LocalForge::new(repo, &run_dir, goal.deliver)),
+        notifier: Arc::new(Messenger),
         shelf,
         time: local_time,
     })
 }
 
-/// What nobody inside a sandbox may read: the harness's own folder, and the person's repository at its real place, with
-/// its ignored files, its configuration and whatever is not committed.
-pub fn hidden(home: &Path, repo: &Path) -> Vec<PathBuf> {
+/// What nobody inside a sandbox may read: the harness's own folder, the person's repository at its real place, with its
+/// ignored files, its configuration and whatever is not committed, and the originals of hidden files.
+pub fn hidden(home: &Path, repo: &Path, goal: &Goal) -> Vec<PathBuf> {
     let mut hidden = vec![home.to_owned()];
     hidden.extend(overnight_workspace::places(repo).unwrap_or_default());
+    hidden.extend(hidden_files::originals(goal));
     hidden
 }
 

@@ -64,6 +64,13 @@ impl Oracle for GitOracle {
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some((tree, examined.clone()));
         Ok(examined)
     }
+
+    fn steering(&self, generated: &[String]) -> Vec<String> {
+        overnight_oracle::steering(generated.iter().map(String::as_str))
+            .into_iter()
+            .map(str::to_owned)
+            .collect()
+    }
 }
 
 type Failure = overnight_ports::workspace::WorkspaceError;

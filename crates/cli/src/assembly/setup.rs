@@ -27,6 +27,7 @@ pub struct ReadyLayer {
 /// A goal's setup.
 pub struct Setup {
     home: PathBuf,
+    unreadable: Vec<PathBuf>,
     command: Option<String>,
     sandbox: Arc<dyn Sandbox>,
     done: Mutex<Option<ReadyLayer>>,
@@ -37,6 +38,7 @@ impl Setup {
     pub fn new(home: &Path, goal: &Goal, sandbox: Arc<dyn Sandbox>) -> Self {
         Setup {
             home: home.to_owned(),
+            unreadable: super::hidden_files::originals(goal),
             command: goal.uses.setup.clone(),
             sandbox,
             done: Mutex::new(None),
@@ -94,7 +96,7 @@ impl Setup {
             readonly: Vec::new(),
             network: Network::Host,
             env: Default::default(),
-            hidden: vec![self.home.clone()],
+            hidden: [std::slice::from_ref(&self.home), &self.unreadable].concat(),
         };
         let order = Command {
             script: command.to_owned(),

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use overnight_agent::Tried;
 use overnight_checks::observe::CheckoutVerifier;
 use overnight_core::check::{CheckReport, Verdict};
 use overnight_core::goal::{Goal, Role};
@@ -12,7 +13,7 @@ use overnight_ports::sandbox::Sandbox;
 use serde_json::json;
 
 use crate::args::CheckArgs;
-use crate::assembly::{self, RunCheckouts, Setup};
+use crate::assembly::{self, CheckoutOptions, RunCheckouts, Setup, hidden_files};
 use crate::clock::{SystemClock, length};
 use crate::goalfile;
 use crate::home::{FileShelf, Scratch, made_home};
@@ -40,7 +41,16 @@ pub async fn check(args: CheckArgs) -> anyhow::Result<u8> {
     else {
         return Ok(interrupted());
     };
-    tell(goal, &found?, args.json)
+    let OnBase { found, servers } = found?;
+    tell(goal, &found, &servers, args.json)
+}
+
+/// What can be known before a run begins.
+pub struct OnBase {
+    /// What every check finds.
+    pub found: Preflight,
+    /// How the MCP servers of the goal started.
+    pub servers: Vec<Tried>,
 }
 
 /// Runs every check of a goal on the untouched base of the repository around `folder`.
@@ -50,7 +60,7 @@ pub async fn on_base(
     sandbox: Arc<dyn Sandbox>,
     reuse: Reuse,
     each: &(dyn Fn(&CheckReport) + Send + Sync),
-) -> anyhow::Result<Preflight> {
+) -> anyhow::Result<OnBase> {
     let home = made_home()?;
     let scratch = Scratch::new(&home, "overnight-check-")?;
     let repo = match assembly::repository(goal, folder)? {
@@ -58,7 +68,9 @@ pub async fn on_base(
         None => assembly::empty_repository(scratch.path())?,
     };
     overnight_workspace::ready(&repo).map_err(|e| crate::problem::usage(e.to_string()))?;
-    let hidden = assembly::hidden(&home, &repo);
+    let unreadable = assembly::hidden(&home, &repo, goal);
+    let hidden_files = hidden_files::freeze(goal, Some(&repo), scratch.path())?;
+    let hashes = hidden_files.hashes(goal);
     let (run_dir, files) = (scratch.path().join("run"), goal.uses.files.clone());
     let prepared = tokio::task::spawn_blocking({
         let run_dir = run_dir.clone();
@@ -71,14 +83,22 @@ pub async fn on_base(
     let setup = Arc::new(Setup::new(&home, goal, sandbox.clone()));
     let checkouts = Arc::new(RunCheckouts::new(
         &run_dir,
-        hidden,
-        &goal.uses.network,
         setup,
+        CheckoutOptions {
+            unreadable,
+            hosts: goal.uses.network.clone(),
+            level: sandbox.level(),
+            hidden: hidden_files,
+        },
     ));
-    let verifier = CheckoutVerifier::new(sandbox, checkouts);
+    // Before the checks, which take longer: a server that does not start is known in seconds.
+    let servers = assembly::try_servers(goal, &checkouts, sandbox.as_ref(), &tree).await?;
+    let verifier =
+        CheckoutVerifier::new(sandbox, checkouts).with_faults(Arc::new(overnight_mutants::Planter));
     let shelf = FileShelf::new(&home);
     let now = SystemClock.now();
-    Ok(preflight(goal, &tree, &verifier, (&shelf, reuse), now, each).await)
+    let found = preflight(goal, &hashes, &tree, &verifier, (&shelf, reuse), now, each).await;
+    Ok(OnBase { found, servers })
 }
 
 /// What the preflight means for the goal.
@@ -159,22 +179,55 @@ pub fn table(goal: &Goal, found: &Preflight) -> String {
     lines.join("\n")
 }
 
-fn tell(goal: &Goal, found: &Preflight, json: bool) -> anyhow::Result<u8> {
+/// How the MCP servers started, a line each, and what follows from it.
+fn told_of(servers: &[Tried]) -> Vec<String> {
+    let mut lines: Vec<String> = servers
+        .iter()
+        .map(|server| {
+            let says = match &server.problem {
+                Some(problem) => format!("cannot be used: {problem}"),
+                None => format!("{} tools: {}", server.tools.len(), server.tools.join(", ")),
+            };
+            format!(
+                "MCP server {}: {}",
+                clean(&server.server),
+                overnight_core::judge::plain(&says).replace('\n', " ")
+            )
+        })
+        .collect();
+    if servers.iter().any(|server| server.problem.is_some()) {
+        lines.push(
+            "\nan MCP server cannot be used: mend it, or take it out of `use.mcp`; a run would end before its first turn"
+                .to_owned(),
+        );
+    }
+    lines
+}
+
+fn tell(goal: &Goal, found: &Preflight, servers: &[Tried], json: bool) -> anyhow::Result<u8> {
     let standing = standing(goal, found);
+    let unusable = servers.iter().any(|server| server.problem.is_some());
     if json {
         let refused = standing == Standing::Refused;
         say!(
             "{}",
             serde_json::to_string_pretty(
-                &json!({"checks": found.rows(goal), "generated": found.generated, "refused": refused})
+                &json!({"checks": found.rows(goal), "generated": found.generated, "servers": servers, "refused": refused})
             )?
         );
     } else {
         say!("{}", table(goal, found));
+        if !servers.is_empty() {
+            say!();
+        }
+        for line in told_of(servers) {
+            say!("{line}");
+        }
     }
     Ok(match standing {
         Standing::Refused => 2,
         Standing::Unknown => 5,
+        Standing::Sound if unusable => 5,
         Standing::Sound => 0,
     })
 }

@@ -4,7 +4,9 @@ use overnight_core::goal::{HOURS_DEFAULT, NO_PROGRESS_DEFAULT, TURNS_DEFAULT};
 use serde_json::{Value as Json, json};
 
 use crate::args::JsonArg;
-use crate::config::{self, Key, Origin, Provider, Setting, Settings, USER_FILE_VARIABLE, Value};
+use crate::config::{
+    self, How, Key, Origin, Provider, Setting, Settings, USER_FILE_VARIABLE, Value,
+};
 use crate::home::home;
 use crate::lines::clean;
 
@@ -105,6 +107,17 @@ fn rows(settings: &Settings) -> anyhow::Result<Vec<Row>> {
 
 fn row(settings: &Settings, key: &Key, setting: &Setting) -> Row {
     let mut shown = setting.value.to_string();
+    // What stands behind a webhook's host may be a secret, and so may what a command holds.
+    let hidden = |text: &str| match key {
+        Key::Notify(How::Webhook) => {
+            let mut parts = text.splitn(4, '/');
+            let place: Vec<&str> = parts.by_ref().take(3).collect();
+            let more = if parts.next().is_some() { "/…" } else { "" };
+            format!("{}{more}", place.join("/"))
+        }
+        _ => text.to_owned(),
+    };
+    shown = hidden(&shown);
     let value = match &setting.value {
         Value::Price(price) => json!(price),
         Value::Text(_) => json!(shown),
@@ -125,7 +138,7 @@ fn row(settings: &Settings, key: &Key, setting: &Setting) -> Row {
             .instead_of
             .iter()
             .rev()
-            .map(|(value, origin)| (value.to_string(), origin.clone()))
+            .map(|(value, origin)| (hidden(&value.to_string()), origin.clone()))
             .collect(),
     }
 }
@@ -197,5 +210,5 @@ fn print(settings: &Settings, rows: &[Row]) {
     say!(
         "then the environment (OVERNIGHT_MODEL, OPENAI_BASE_URL, ANTHROPIC_BASE_URL; {USER_FILE_VARIABLE} names another file of yours), the goal's `use.model`, and options."
     );
-    say!("A repository's file may set `model` and `prices`; `providers` only yours.");
+    say!("A repository's file may set `model` and `prices`; `providers` and `notify` only yours.");
 }

@@ -11,6 +11,7 @@ use crate::args::DemoArgs;
 use crate::assembly;
 use crate::goalfile;
 use crate::home::{NoShelf, made_home};
+use crate::onlooker::Output;
 
 const GOAL: &str = include_str!("../../demo/goal.md");
 const FILES: [(&str, &str); 8] = [
@@ -65,8 +66,10 @@ pub async fn demo(args: DemoArgs) -> anyhow::Result<u8> {
         model: assembly::model(assembly::DEMO_MODEL)?,
         price: None,
         sandbox,
+        notify: Vec::new(),
         shelf: Arc::new(NoShelf),
-        json: args.json,
+        // The lines are the story: a screen would be gone before it is read.
+        output: Output::of(args.json, true),
     })
     .await?;
     if !args.json && code == 0 {

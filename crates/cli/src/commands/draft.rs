@@ -12,6 +12,8 @@ mod terminal;
 mod widening;
 mod words;
 
+pub use confirm::edit as open_editor;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 

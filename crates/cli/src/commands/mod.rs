@@ -6,6 +6,7 @@ mod config;
 mod demo;
 mod doctor;
 mod draft;
+mod edit;
 mod lint;
 mod log;
 mod man;
@@ -17,6 +18,8 @@ mod runs;
 mod show;
 mod steer;
 mod verify;
+mod watch;
+mod zoo;
 
 use std::path::PathBuf;
 
@@ -34,10 +37,11 @@ pub async fn dispatch(command: Command) -> anyhow::Result<u8> {
         Command::Draft(args) => draft::draft(args).await,
         Command::Run(args) => run::run(args).await,
         Command::Runs(args) => runs::runs(args.json),
-        Command::Show(args) => show::show(&args),
+        Command::Show(args) => show::show(&args).await,
         Command::Log(args) => log::log(&args).await,
         Command::Report(args) => report::report(&args),
-        Command::Resume(args) => resume::resume(args, None).await,
+        Command::Resume(args) => resume::take_up(args).await,
+        Command::Edit(args) => edit::edit(args).await,
         Command::Pause(args) => steer::pause(&args.run).await,
         Command::Stop(args) => steer::stop(args).await,
         Command::Budget(args) => steer::budget(args).await,
@@ -47,6 +51,7 @@ pub async fn dispatch(command: Command) -> anyhow::Result<u8> {
         Command::New(args) => new::new(&args),
         Command::Config(args) => config::config(&args),
         Command::Doctor(args) => doctor::doctor(&args).await,
+        Command::Zoo(args) => zoo::zoo(args).await,
         Command::Completions(args) => completions::completions(&args),
         Command::Man(args) => man::man(&args),
     }

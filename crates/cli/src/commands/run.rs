@@ -8,21 +8,25 @@ use anyhow::Context;
 use overnight_core::event::{Created, EVENT_VERSION, Price};
 use overnight_core::goal::Goal;
 use overnight_core::ids::RunId;
-use overnight_engine::{Ended, Engine, Shelf, Watcher};
+use overnight_core::notification::Channel;
+use overnight_engine::{Ended, Engine, Shelf};
+use overnight_ports::clock::Clock;
 use overnight_ports::journal::BlobSink;
 use overnight_ports::model::Model;
 use overnight_ports::sandbox::Sandbox;
 use overnight_store::RunStore;
-use tokio::sync::mpsc;
 
 use crate::args::RunArgs;
-use crate::assembly::{self, Parts};
+use crate::assembly::{self, Parts, hidden_files};
+use crate::clock::SystemClock;
 use crate::config::choice::{self, Chosen};
 use crate::config::{self, Settings};
 use crate::goalfile::{self, Loaded};
 use crate::home::{FileShelf, home, made_home};
-use crate::lines::{JsonLines, PlainLines, farewell};
+use crate::lines::farewell;
+use crate::onlooker::{Onlooker, Output, Printed};
 use crate::problem::usage;
+use crate::view::View;
 
 use super::draft::Given;
 
@@ -34,7 +38,9 @@ pub struct Start {
     pub price: Option<Price>,
     pub sandbox: Arc<dyn Sandbox>,
     pub shelf: Arc<dyn Shelf>,
-    pub json: bool,
+    /// How the person is told where the goal does not say.
+    pub notify: Vec<Channel>,
+    pub output: Output,
 }
 
 /// Runs a goal file, or drafts one from words first.
@@ -55,6 +61,7 @@ pub async fn run_file(args: RunArgs) -> anyhow::Result<u8> {
     {
         let resume = crate::args::ResumeArgs {
             run: unfinished,
+            plain: args.plain,
             json: args.json,
             yes: false,
         };
@@ -85,7 +92,8 @@ pub async fn run_file(args: RunArgs) -> anyhow::Result<u8> {
         price,
         sandbox,
         shelf,
-        json: args.json,
+        notify: settings.notify(),
+        output: Output::of(args.json, args.plain),
     })
     .await
 }
@@ -99,17 +107,24 @@ pub async fn start(start: Start) -> anyhow::Result<u8> {
         price,
         sandbox,
         shelf,
-        json,
+        notify,
+        output,
     } = start;
+    // A token that is missing is said before there is a run.
+    assembly::connector(&goal.goal)?;
     let home = made_home()?;
     let repo = assembly::repository(&goal.goal, &folder)?;
     if let Some(repo) = &repo {
         overnight_workspace::ready(repo).map_err(|e| usage(e.to_string()))?;
     }
     let id = uuid::Uuid::now_v7().simple().to_string();
-    let store = Arc::new(RunStore::create(
-        &overnight_store::runs_dir(&home).join(&id),
-    )?);
+    let run_dir = overnight_store::runs_dir(&home).join(&id);
+    let store = Arc::new(RunStore::create(&run_dir)?);
+    let hidden_files = hidden_files::freeze(&goal.goal, repo.as_deref(), &run_dir);
+    let hidden_files = hidden_files.inspect_err(|_| {
+        // What is refused leaves no run behind; nothing has happened in it yet.
+        let _ = std::fs::remove_dir_all(&run_dir);
+    })?;
     let created = Created {
         version: EVENT_VERSION,
         run: RunId(id),
@@ -124,6 +139,8 @@ pub async fn start(start: Start) -> anyhow::Result<u8> {
         price,
         sandbox: sandbox.describe(),
         repo: repo.as_ref().map(|r| r.display().to_string()),
+        notify: goal.goal.notify.clone().unwrap_or(notify),
+        hidden: hidden_files.hashes(&goal.goal),
         overnight: env!("CARGO_PKG_VERSION").to_owned(),
     };
     let parts = Parts {
@@ -131,74 +148,69 @@ pub async fn start(start: Start) -> anyhow::Result<u8> {
         store: store.clone(),
         goal: goal.goal,
         goal_file: goal.text,
+        hidden_files,
         repo,
         model,
         sandbox,
         shelf,
     };
-    let ports = assembly::ports(parts)?;
-    let mut watcher = watcher(json, None);
-    let engine = Engine::create(ports, created, watcher.as_mut())?;
-    see_through(engine, watcher, &store, json).await
-}
-
-/// Who watches: JSON lines or plain ones.
-pub fn watcher(json: bool, started_at: Option<u64>) -> Box<dyn Watcher> {
-    if json {
-        Box::new(JsonLines)
-    } else {
-        Box::new(PlainLines::new(started_at))
-    }
+    let ports = assembly::ports(parts.clone())?;
+    let mut onlooker = Onlooker::new(output, View::default(), None);
+    let engine = Engine::create(ports, created, onlooker.watcher())?;
+    see_through(engine, onlooker, parts).await
 }
 
 /// Works until the end and says how it ended.
 pub async fn see_through(
     mut engine: Engine,
-    mut watcher: Box<dyn Watcher>,
-    store: &RunStore,
-    json: bool,
+    mut onlooker: Onlooker,
+    mut parts: Parts,
 ) -> anyhow::Result<u8> {
-    let mut interrupt = interrupts();
-    let ended = engine.run(watcher.as_mut(), &mut interrupt).await?;
-    if json {
+    onlooker.heed_signals();
+    let store = parts.store.clone();
+    let ended = loop {
+        let (watcher, interrupt) = onlooker.parts();
+        let ended = engine.run(watcher, interrupt).await?;
+        if ended != Ended::Edited {
+            break ended;
+        }
+        // Sandbox, policy and prompt are made of the contract: all of them anew, in this same process.
+        let edited = engine.state().goal_file.clone();
+        let goal = engine.state().goal.clone();
+        drop(engine);
+        let text = store.get(&edited).context("the edited goal file")?;
+        parts.goal_file = String::from_utf8(text).context("the edited goal file")?;
+        parts.goal = goalfile::again(&parts.goal_file, &goal).context("the edited goal")?;
+        engine = Engine::go_on(assembly::ports(parts.clone())?).await?;
+    };
+    let printed = onlooker.leave();
+    if printed == Printed::Json {
         println!("{}", serde_json::to_string(&store.summary()?)?);
     }
-    let run = engine.state().run.short().to_owned();
+    let state = engine.state();
+    if printed == Printed::Nothing {
+        // The screen is gone; what stays is where the run stands.
+        for line in super::show::screen(state, SystemClock.now()) {
+            println!("{line}");
+        }
+    }
     match ended {
         Ended::Stopped(reason) => {
-            if !json {
-                for line in farewell(engine.state()) {
+            if printed == Printed::Lines {
+                for line in farewell(state) {
                     println!("{line}");
                 }
             }
             Ok(reason.exit_code() as u8)
         }
-        Ended::Paused => {
-            if !json {
+        Ended::Paused | Ended::Edited => {
+            if printed != Printed::Json {
+                let run = state.run.short();
                 println!("\npaused; `overnight resume {run}` goes on");
             }
             Ok(overnight_core::stop::ExitCode::Stopped as u8)
         }
     }
-}
-
-/// Ctrl-C and a polite kill, as often as they come.
-fn interrupts() -> mpsc::UnboundedReceiver<()> {
-    let (send, receive) = mpsc::unbounded_channel();
-    tokio::spawn(async move {
-        let terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate());
-        let Ok(mut terminate) = terminate else { return };
-        loop {
-            tokio::select! {
-                pressed = tokio::signal::ctrl_c() => if pressed.is_err() { return },
-                asked = terminate.recv() => if asked.is_none() { return },
-            }
-            if send.send(()).is_err() {
-                return;
-            }
-        }
-    });
-    receive
 }
 
 async fn model_name(

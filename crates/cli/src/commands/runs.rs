@@ -1,6 +1,8 @@
 //! `overnight runs`: the runs, newest first.
 
-use crate::clock::local_time;
+use overnight_ports::clock::Clock;
+
+use crate::clock::{SystemClock, length, local_time};
 use crate::lines::clean;
 
 /// Lists them.
@@ -23,6 +25,13 @@ pub fn runs(json: bool) -> anyhow::Result<u8> {
             run.turns,
             clean(&run.goal)
         );
+        if let Some(waits_for) = run.waits_for {
+            let left = run.waits_until.map_or_else(String::new, |until| {
+                let left = length(until.saturating_sub(SystemClock.now()));
+                format!(" until {} ({left})", local_time(until))
+            });
+            say!("          waits for {}{left}", clean(&waits_for));
+        }
         if let Some(branch) = run.branch {
             say!("          {branch}");
         }

@@ -2,15 +2,19 @@
 
 use overnight_core::check::Verdict;
 use overnight_core::ids::Scope;
-use overnight_core::state::State;
+use overnight_core::notification::Standing;
+use overnight_core::state::{State, Waiting};
 use overnight_ports::clock::Clock;
 
-use crate::args::OneRun;
+use crate::args::ShowArgs;
 use crate::clock::{SystemClock, length, local_time};
-use crate::lines::{clean, farewell};
+use crate::lines::{clean, farewell, told};
 
 /// Shows it.
-pub fn show(args: &OneRun) -> anyhow::Result<u8> {
+pub async fn show(args: &ShowArgs) -> anyhow::Result<u8> {
+    if args.watch {
+        return super::watch::watch(&args.run).await;
+    }
     let (_, store) = super::look(&args.run)?;
     let state = overnight_engine::load(&store)?;
     if args.json {
@@ -23,7 +27,8 @@ pub fn show(args: &OneRun) -> anyhow::Result<u8> {
     Ok(0)
 }
 
-fn screen(state: &State, now: u64) -> Vec<String> {
+/// Where a run stands, in lines.
+pub fn screen(state: &State, now: u64) -> Vec<String> {
     let mut text = vec![
         format!("{} · {}", state.run.short(), clean(&state.goal.outcome)),
         format!(
@@ -35,14 +40,7 @@ fn screen(state: &State, now: u64) -> Vec<String> {
         format!("model {} · sandbox {}", state.model, state.sandbox),
     ];
     if let Some(lane) = state.lanes.get(&Scope::Run) {
-        if let Some(wait) = &lane.wait {
-            let left = length(wait.until.saturating_sub(now));
-            text.push(format!(
-                "waits until {} ({left}): {}",
-                local_time(wait.until),
-                clean(&wait.why)
-            ));
-        }
+        text.extend(state.waiting().map(|waiting| waits(&waiting, state, now)));
         if let Some(call) = lane
             .calls
             .iter()
@@ -57,9 +55,10 @@ fn screen(state: &State, now: u64) -> Vec<String> {
         .last_at
         .map_or_else(|| "none yet".to_owned(), local_time);
     text.push(format!(
-        "{} turns · {} tokens · {} active · {} waiting · last verified progress: {progress}",
+        "{} turns · {} tokens, {} billed · {} active · {} waiting · last verified progress: {progress}",
         state.spent.turns,
         state.spent.usage.total(),
+        state.spent.usage.billed(),
         length(state.spent.active_ms),
         length(state.spent.waiting_ms),
     ));
@@ -93,6 +92,13 @@ fn screen(state: &State, now: u64) -> Vec<String> {
         };
         text.push(format!("{mark} {id} — {words}"));
     }
+    for notification in &state.notifications {
+        let (at, of) = (local_time(notification.at), notification.occasion.word());
+        if let Standing::Over { sendings } = &notification.standing {
+            let lines = sendings.iter().map(|s| format!("{at} {of}: {}", told(s)));
+            text.extend(lines);
+        }
+    }
     if state.denials > 0 {
         text.push(format!("{} actions were denied", state.denials));
     }
@@ -100,6 +106,24 @@ fn screen(state: &State, now: u64) -> Vec<String> {
         text.extend(farewell(state));
     }
     text
+}
+
+/// What it waits for, with a countdown where the end is known.
+fn waits(waiting: &Waiting, state: &State, now: u64) -> String {
+    let (kind, why) = (waiting.kind.words(), clean(&waiting.why));
+    let run = state.run.short();
+    match waiting.until {
+        Some(until) => format!(
+            "waits until {} (for {} more; `overnight resume {run}` ends the wait) for {kind}: {why}",
+            local_time(until),
+            length(until.saturating_sub(now)),
+        ),
+        None => format!(
+            "waits since {} ({}) for {kind}: {why}",
+            local_time(waiting.from),
+            length(now.saturating_sub(waiting.from)),
+        ),
+    }
 }
 
 fn mark(verdict: Verdict) -> char {

@@ -1,10 +1,11 @@
-//! `pause`, `stop`, `answer`, `tell`, `budget`: a person's word for a run, from any terminal.
+//! `pause`, `stop`, `answer`, `tell`, `budget`, and `resume` of a run that waits: a person's word for a run, from any terminal.
 
 use std::time::{Duration, Instant};
 
+use anyhow::Context;
 use overnight_core::step::{Command, Raise, decide, recover, step};
 use overnight_ports::clock::Clock;
-use overnight_ports::journal::{Journal, JournalError};
+use overnight_ports::journal::{BlobSink, Journal, JournalError};
 use overnight_store::RunStore;
 
 use crate::args::{AnswerArgs, BudgetArgs, ResumeArgs, TellArgs};
@@ -61,6 +62,7 @@ pub async fn budget(args: BudgetArgs) -> anyhow::Result<u8> {
         tokens: args.tokens.unwrap_or(0),
         usd: args.usd.unwrap_or(0.0),
         hours: args.hours.unwrap_or(0.0),
+        active: args.active.unwrap_or(0.0),
     };
     say_so(&args.run, &Command::Budget { raise }, "raised").await
 }
@@ -81,7 +83,7 @@ async fn say_so(run: &str, command: &Command, done: &str) -> anyhow::Result<u8> 
 
 /// Carries a command out on a run that no process works on. The time since the last process was at work is nobody's:
 /// that is said first.
-fn apply(store: &RunStore, command: &Command) -> anyhow::Result<()> {
+pub(super) fn apply(store: &RunStore, command: &Command) -> anyhow::Result<()> {
     let mut state = overnight_engine::load(store)?;
     let now = SystemClock.now();
     let facts = decide(&state, command).map_err(|refusal| usage(refusal.to_string()))?;
@@ -95,6 +97,9 @@ fn apply(store: &RunStore, command: &Command) -> anyhow::Result<()> {
             .into_iter()
             .map(|fact| overnight_core::event::Event::run(now, fact)),
     );
+    if let (Command::Edit { text }, false) = (command, events.is_empty()) {
+        store.put(text.as_bytes()).context("the goal file")?;
+    }
     for event in &events {
         state = step(state, event)?.0;
     }
@@ -102,8 +107,30 @@ fn apply(store: &RunStore, command: &Command) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Leaves a command for the process that works on the run, and waits until it was taken up.
+/// Ends the wait of a run that another process works on.
+pub(super) async fn wake(store: &RunStore) -> anyhow::Result<u8> {
+    leave(store, &Command::Wake, "the wait is over").await
+}
+
+/// Leaves a command for the process that works on the run, and says whether it was taken up.
 async fn leave(store: &RunStore, command: &Command, done: &str) -> anyhow::Result<u8> {
+    match leave_word(store, command).await? {
+        Left::TakenUp => println!("{done}"),
+        Left::Waiting => println!("asked; the run has not taken it up yet"),
+    }
+    Ok(0)
+}
+
+/// What became of a command that was left.
+pub(super) enum Left {
+    /// The process that works on the run has seen it.
+    TakenUp,
+    /// It has not yet.
+    Waiting,
+}
+
+/// Leaves a command for the process that works on the run, and waits for a while until it was taken up.
+pub(super) async fn leave_word(store: &RunStore, command: &Command) -> anyhow::Result<Left> {
     // What cannot be done is said here, where the person is.
     let state = overnight_engine::load(store)?;
     decide(&state, command).map_err(|refusal| usage(refusal.to_string()))?;
@@ -111,11 +138,9 @@ async fn leave(store: &RunStore, command: &Command, done: &str) -> anyhow::Resul
     let since = Instant::now();
     while !store.commands()?.is_empty() {
         if since.elapsed() > TAKEN_UP_WITHIN {
-            println!("asked; the run has not taken it up yet");
-            return Ok(0);
+            return Ok(Left::Waiting);
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    println!("{done}");
-    Ok(0)
+    Ok(Left::TakenUp)
 }

@@ -18,7 +18,7 @@ use overnight_ports::verifier::{Probe, Verifier};
 use serde_json::json;
 
 use crate::args::OneRun;
-use crate::assembly::{self, GitOracle, RunCheckouts, Setup};
+use crate::assembly::{self, CheckoutOptions, GitOracle, RunCheckouts, Setup, hidden_files};
 use crate::clock::length;
 use crate::goalfile;
 use crate::home::made_home;
@@ -27,14 +27,16 @@ use crate::problem::usage;
 
 /// Verifies. Exit code 0 if every check passes, 1 if one fails, 5 if one cannot be told.
 pub async fn verify(args: &OneRun) -> anyhow::Result<u8> {
-    let (_, store) = super::look(&args.run)?;
+    let (kept_in, store) = super::look(&args.run)?;
     let state = overnight_engine::load(&store)?;
     let text = String::from_utf8(
         store
             .get(&state.goal_file)
             .context("the goal file in the journal")?,
     )?;
-    let goal = goalfile::parse(&text)?;
+    let goal = goalfile::again(&text, &state.goal)?;
+    let hidden_files = hidden_files::reopen(&goal, &state.hidden, &kept_in)?;
+    let changed = hidden_files::changed(&goal, &hidden_files);
     let Some(Delivered::Branch {
         name,
         commit: delivered,
@@ -73,15 +75,17 @@ pub async fn verify(args: &OneRun) -> anyhow::Result<u8> {
     let (checkouts, tree) = cloned.await?.map_err(|e| usage(format!("{name}: {e}")))?;
     let changes = checkouts.changes(&base.tree, &tree)?;
     let setup = Arc::new(Setup::new(&home, &goal, sandbox.clone()));
+    let options = CheckoutOptions {
+        unreadable: assembly::hidden(&home, &repo, &goal),
+        hosts: goal.uses.network.clone(),
+        level: sandbox.level(),
+        hidden: hidden_files,
+    };
     let verifier = CheckoutVerifier::new(
         sandbox,
-        Arc::new(RunCheckouts::new(
-            &run_dir,
-            assembly::hidden(&home, &repo),
-            &goal.uses.network,
-            setup,
-        )),
-    );
+        Arc::new(RunCheckouts::new(&run_dir, setup, options)),
+    )
+    .with_faults(Arc::new(overnight_mutants::Planter));
     if !args.json {
         say!(
             "{name} at {} from a fresh clone of {}",
@@ -93,6 +97,9 @@ pub async fn verify(args: &OneRun) -> anyhow::Result<u8> {
                 "note: the run delivered {}; the branch has moved since",
                 delivered.short()
             );
+        }
+        for line in &changed {
+            say!("note: {line}");
         }
     }
     let candidate = Candidate {
@@ -135,7 +142,7 @@ pub async fn verify(args: &OneRun) -> anyhow::Result<u8> {
         say!(
             "{}",
             serde_json::to_string_pretty(
-                &json!({"run": state.run, "branch": name, "commit": commit, "delivered": delivered, "moved": moved, "verified": verified, "checks": rows})
+                &json!({"run": state.run, "branch": name, "commit": commit, "delivered": delivered, "moved": moved, "verified": verified, "hidden_changed": changed, "checks": rows})
             )?
         );
     } else {

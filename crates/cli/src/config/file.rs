@@ -7,10 +7,11 @@ use std::ops::Range;
 use std::path::Path;
 
 use overnight_core::event::Price;
+use overnight_core::notification;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::{Key, Origin, Provider, Said, USER_FILE_VARIABLE, Value};
+use super::{How, Key, Origin, Provider, Said, USER_FILE_VARIABLE, Value};
 use crate::lines::clean;
 use crate::problem::usage;
 
@@ -156,7 +157,74 @@ impl Reader<'_> {
                     ),
                 ),
                 "providers" => self.each(value, "providers", "[providers.chat]", Self::provider),
-                _ => self.unknown(key, "", &["model", "prices", "providers"]),
+                "notify" if self.whose == Whose::Repository => self.say(
+                    &key.span(),
+                    "a repository may not set `notify`: it would run a command on your machine, or tell others of your runs",
+                    &format!(
+                        "remove it here; if you want it, put it into your own file, {}",
+                        yours()
+                    ),
+                ),
+                "notify" => self.notify(value),
+                _ => self.unknown(key, "", &["model", "notify", "prices", "providers"]),
+            }
+        }
+    }
+
+    fn notify(&mut self, value: &Spanned<DeValue<'_>>) {
+        const EXAMPLE: &str = "[notify] command = \"mail -s overnight ann\"";
+        let DeValue::Table(table) = value.get_ref() else {
+            return self.say(&value.span(), "`notify` is a table", EXAMPLE);
+        };
+        for (key, value) in table {
+            let at = value.span();
+            let put = |reader: &mut Self, how, text: String| {
+                reader.put(Key::Notify(how), Value::Text(text), &at);
+            };
+            match key.get_ref().as_ref() {
+                "command" => {
+                    if let Some(command) = self.text(value, "command", EXAMPLE) {
+                        put(self, How::Command, command);
+                    }
+                }
+                "webhook" => {
+                    const EXAMPLE: &str = "webhook = \"https://example.org/hook\"; one that is a secret: webhook_env = \"HOOK_URL\"";
+                    match self.text(value, "webhook", EXAMPLE) {
+                        Some(url) => match notification::webhook(&url) {
+                            Ok(()) => put(self, How::Webhook, url),
+                            Err(why) => self.say(
+                                &at,
+                                &format!("this `webhook` cannot be used: {why}"),
+                                EXAMPLE,
+                            ),
+                        },
+                        None => continue,
+                    }
+                }
+                "webhook_env" => {
+                    const EXAMPLE: &str = "webhook_env = \"HOOK_URL\"";
+                    match self.text(value, "webhook_env", EXAMPLE) {
+                        Some(name) if notification::variable(&name) => {
+                            put(self, How::WebhookVariable, name);
+                        }
+                        Some(_) => self.say(
+                            &at,
+                            "`webhook_env` is the name of an environment variable; if this is the address itself, remove it from the file",
+                            EXAMPLE,
+                        ),
+                        None => continue,
+                    }
+                }
+                "desktop" => match value.get_ref() {
+                    DeValue::Boolean(true) => put(self, How::Desktop, "true".to_owned()),
+                    DeValue::Boolean(false) => {}
+                    _ => self.say(&at, "`desktop` is true or false", "desktop = true"),
+                },
+                _ => self.unknown(
+                    key,
+                    "notify",
+                    &["command", "webhook", "webhook_env", "desktop"],
+                ),
             }
         }
     }
@@ -458,6 +526,35 @@ mod tests {
             said.starts_with("overnight.toml:1:2:") && said.contains("where your key is sent"),
             "{said}"
         );
+    }
+
+    #[test]
+    fn only_the_persons_own_file_says_who_is_told() {
+        let text = "[notify]\ncommand = \"mail ann\"\nwebhook_env = \"HOOK\"\ndesktop = true\n";
+        let said = parse(text, "c.toml", Whose::User).map_err(|f| f.join("\n"));
+        assert_eq!(said.map(|s| s.len()), Ok(3));
+        let said = match parse(text, "overnight.toml", Whose::Repository) {
+            Ok(_) => panic!("it was taken"),
+            Err(found) => found.join("\n"),
+        };
+        assert!(
+            said.starts_with("overnight.toml:1:2:") && said.contains("on your machine"),
+            "{said}"
+        );
+        for text in [
+            "notify = \"mail\"",
+            "[notify]\ncommand = 3",
+            "[notify]\nwebhook = \"http://hush.example\"",
+            "[notify]\nwebhook_env = \"https://hush.example\"",
+            "[notify]\ndesktop = \"yes\"",
+            "[notify]\nmail = \"ann\"",
+        ] {
+            let said = wrong(text);
+            assert!(
+                said.starts_with("c.toml:") && !said.contains("hush"),
+                "{text}: {said}"
+            );
+        }
     }
 
     #[test]

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use etcetera::BaseStrategy;
 use overnight_core::event::Price;
+use overnight_core::notification::{Address, Channel};
 use overnight_models::Env;
 use secrecy::SecretString;
 
@@ -76,6 +77,21 @@ pub enum Key {
     Address(Provider),
     /// `providers.NAME.key_env`
     Variable(Provider),
+    /// `notify.…`
+    Notify(How),
+}
+
+/// How the person is told of what happens to a run, where the goal does not say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum How {
+    /// `notify.command`
+    Command,
+    /// `notify.webhook`
+    Webhook,
+    /// `notify.webhook_env`
+    WebhookVariable,
+    /// `notify.desktop`
+    Desktop,
 }
 
 impl fmt::Display for Key {
@@ -85,6 +101,10 @@ impl fmt::Display for Key {
             Key::Price(model) => write!(f, "prices.{model:?}"),
             Key::Address(provider) => write!(f, "providers.{}.base_url", provider.name()),
             Key::Variable(provider) => write!(f, "providers.{}.key_env", provider.name()),
+            Key::Notify(How::Command) => write!(f, "notify.command"),
+            Key::Notify(How::Webhook) => write!(f, "notify.webhook"),
+            Key::Notify(How::WebhookVariable) => write!(f, "notify.webhook_env"),
+            Key::Notify(How::Desktop) => write!(f, "notify.desktop"),
         }
     }
 }
@@ -300,6 +320,9 @@ impl Settings {
         let person = self.values.get_mut(&said.key);
         match (&said.key, person) {
             (Key::Price(_), Some(person)) => person.instead_of.push((said.value, said.origin)),
+            // What runs on the person's machine, and what is told to whom, no repository says: its file is refused, and
+            // if it were not, nothing would come of it.
+            (Key::Notify(_), _) => {}
             (Key::Address(_) | Key::Variable(_) | Key::Model | Key::Price(_), _) => {
                 self.put(said.key, said.value, said.origin)
             }
@@ -363,6 +386,22 @@ impl Settings {
     /// The configured model.
     pub fn model(&self) -> Option<(&str, &Origin)> {
         self.text(&Key::Model)
+    }
+
+    /// How the person is told of what happens to a run.
+    pub fn notify(&self) -> Vec<Channel> {
+        let text = |how| {
+            self.text(&Key::Notify(how))
+                .map(|(text, _)| text.to_owned())
+        };
+        let webhook = |to| Channel::Webhook { to };
+        let channels = [
+            text(How::Command).map(|command| Channel::Command { command }),
+            text(How::Webhook).map(|url| webhook(Address::Url(url))),
+            text(How::WebhookVariable).map(|name| webhook(Address::Variable(name))),
+            text(How::Desktop).map(|_| Channel::Desktop),
+        ];
+        channels.into_iter().flatten().collect()
     }
 
     /// What a model costs.

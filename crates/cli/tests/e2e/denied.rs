@@ -178,7 +178,7 @@ fn a_background_command_does_not_outlive_the_claim() {
     let server = model(
         r#"
 turns:
-  - shell: {command: "sleep 1; while :; do echo forged > pages/a.snap; echo sneaked > work/extra.txt; sleep 0.05; done", background: true}
+  - shell: {command: "sleep 3; while :; do echo forged > pages/a.snap; echo sneaked > work/extra.txt; sleep 0.05; done", background: true}
   - shell: echo done > work/todo.txt
   - claim_done: Do the work
 "#,
@@ -186,7 +186,7 @@ turns:
     // The check takes longer than the background command waits.
     let goal = GOAL.replace(
         "done:\n",
-        "done:\n  - {id: slow, run: sleep 2; grep done work/todo.txt}\n",
+        "done:\n  - {id: slow, run: sleep 4; grep done work/todo.txt}\n",
     );
     let done = world.run(&server, &goal).exits(0);
     assert_eq!(world.changes_on(&done.branch()), ["M work/todo.txt"]);

@@ -206,7 +206,9 @@ turns:
   - claim_done: The shop counts
 "#,
     );
-    let done = world.run(&server, BASELINE).exits(0);
+    // The goal lets the tests change, so that it is the baseline that misses one, and not the gate on the oracle.
+    let licensed = BASELINE.replace("keep:", "use: {oracle: [\"tests/**\"]}\nkeep:");
+    let done = world.run(&server, &licensed).exits(0);
     let gone = told(&server, 3);
     assert!(
         gone.contains("Shop::test_empty` passed on the base and is gone"),
@@ -218,4 +220,25 @@ turns:
         "{skipped}"
     );
     assert_eq!(world.changes_on(&done.branch()), ["M shop.py"]);
+}
+
+#[test]
+fn a_background_command_that_ends_at_once_says_so_at_once() {
+    let world = World::new(&[("todo.txt", "open\n")]);
+    let server = model(
+        r#"
+turns:
+  - shell: {command: "echo no such port; exit 3", background: true}
+  - shell: {command: "sleep 30", background: true}
+  - shell: echo done > todo.txt
+  - claim_done: Do the work
+"#,
+    );
+    let goal = "---\noutcome: The work is done.\ndone:\n  - {file: todo.txt, contains: done}\nstop: {turns: 9, hours: 1}\n---\nGo on.\n";
+    world.run(&server, goal).exits(0);
+    let failed = told(&server, 2);
+    assert!(failed.contains("no such port"), "{failed}");
+    assert!(failed.contains("`bg1` ended with exit code 3"), "{failed}");
+    let going = told(&server, 3);
+    assert!(going.contains("Started as `bg2`"), "{going}");
 }

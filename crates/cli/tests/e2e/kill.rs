@@ -1,14 +1,17 @@
-//! SIGKILL at every append of one complete run, right before it and right after it: whoever resumes comes to the same
-//! end, no effect happens twice, and no answer that was kept is paid for twice.
+//! SIGKILL at every append of one complete run, right before it and right after it, over each of the three wire formats:
+//! whoever resumes comes to the same end, no effect happens twice, nobody is told twice, and no answer that was kept is
+//! paid for twice.
 
 use std::collections::BTreeSet;
+use std::process::Command;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use serde_json::Value;
+use sim::server::Server;
 
-use crate::world::{Done, World, facts, model, name, told};
+use crate::world::{Done, KEY, World, facts, model, name, reach, told};
 
 /// Processes at a time.
 const THREADS: usize = 2;
@@ -16,6 +19,8 @@ const THREADS: usize = 2;
 const APPENDS_MAX: u64 = 300;
 /// Answers of the script: the turns of an undisturbed run.
 const TURNS: u64 = 5;
+/// What a script's answer costs where it does not say: 1000 in, 100 out.
+const TOKENS_A_TURN: u64 = 1_100;
 
 const GOAL: &str = "---\noutcome: The tally counts by one.\ndone:\n  - {id: count, run: sh check.sh}\nkeep: {paths: [check.sh]}\nstop: {turns: 12, hours: 1}\n---\nMend the tally.\n";
 
@@ -33,6 +38,64 @@ turns:
   - shell: {command: "sh check.sh && echo three >> lines.txt"}
   - claim_done: Count by one
 "#;
+
+/// The wire formats: what a person writes after `--model`, and how the server is named to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wire {
+    Responses,
+    Messages,
+    Chat,
+}
+
+impl Wire {
+    const ALL: [Wire; 3] = [Wire::Responses, Wire::Messages, Wire::Chat];
+
+    fn model(self, server: &Server) -> String {
+        match self {
+            Wire::Responses => "openai/mock".into(),
+            Wire::Messages => "anthropic/mock".into(),
+            Wire::Chat => format!("chat/mock@{}", server.base_url()),
+        }
+    }
+
+    fn path(self) -> &'static str {
+        match self {
+            Wire::Responses => "/responses",
+            Wire::Messages => "/messages",
+            Wire::Chat => "/chat/completions",
+        }
+    }
+
+    /// `overnight run` of the goal over this wire, as JSON lines.
+    fn run(self, world: &World, server: &Server) -> Command {
+        let told = world.root.join("told");
+        let command = format!("cat >> {0}; echo >> {0}", told.display());
+        let goal = GOAL.replace("stop:", &format!("notify: {{command: '{command}'}}\nstop:"));
+        let goal = world.goal(&goal);
+        let mut command = world.command(&[
+            "run",
+            goal.to_str().expect("a plain name"),
+            "--json",
+            "--yes",
+        ]);
+        command.args(["--model", &self.model(server)]);
+        self.reach(&mut command, server);
+        command
+    }
+
+    fn reach(self, command: &mut Command, server: &Server) {
+        reach(command, server);
+        command
+            .env("ANTHROPIC_BASE_URL", server.address())
+            .env("ANTHROPIC_API_KEY", KEY);
+    }
+
+    fn resume(self, world: &World, server: &Server) -> Done {
+        let mut command = world.command(&["resume", "last", "--json"]);
+        self.reach(&mut command, server);
+        world.start(command).end()
+    }
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Moment {
@@ -55,6 +118,10 @@ struct Came {
     lost: usize,
     repeated: usize,
     paid_twice: u64,
+    /// Tokens of answers that were kept and sent again, as the provider counts them.
+    tokens_twice: u64,
+    /// Whether the person was told of the end; never more than once.
+    told: bool,
 }
 
 fn world() -> World {
@@ -77,64 +144,87 @@ fn end(world: &World, done: &Done) -> (String, String) {
 #[test]
 fn killed_at_any_append_the_run_comes_to_the_same_end() {
     let since = Instant::now();
-    let undisturbed = {
+    let undisturbed = Wire::ALL.map(|wire| {
         let (world, server) = (world(), model(SCRIPT));
-        let done = world.run(&server, GOAL).exits(0);
+        let done = world.start(wire.run(&world, &server)).end().exits(0);
         assert_eq!(server.answers_sent() as u64, TURNS);
+        let spoken = server
+            .requests()
+            .iter()
+            .all(|r| r.path.ends_with(wire.path()));
+        assert!(spoken, "{wire:?} and nothing else");
+        assert_eq!(times_told(&world), 1);
         end(&world, &done)
-    };
-    assert_eq!(undisturbed.1, "one\ntwo\nthree\n");
+    });
+    assert!(
+        undisturbed
+            .iter()
+            .all(|end| end.1 == "one\ntwo\nthree\n" && end.0 == undisturbed[0].0)
+    );
 
-    let came: Mutex<Vec<(Moment, Came)>> = Mutex::default();
-    for moment in [Moment::After, Moment::Before] {
-        let next = AtomicU64::new(1);
-        std::thread::scope(|scope| {
-            for _ in 0..THREADS {
-                scope.spawn(|| {
-                    loop {
-                        let number = next.fetch_add(1, Ordering::Relaxed);
-                        assert!(number <= APPENDS_MAX, "the run makes too many appends");
-                        let Some(one) = kill(moment, number, &undisturbed) else {
-                            return;
-                        };
-                        came.lock().expect("no thread panicked").push((moment, one));
-                    }
-                });
-            }
-        });
+    let mut points = 0;
+    for wire in Wire::ALL {
+        let came: Mutex<Vec<(Moment, Came)>> = Mutex::default();
+        for moment in [Moment::After, Moment::Before] {
+            let next = AtomicU64::new(1);
+            std::thread::scope(|scope| {
+                for _ in 0..THREADS {
+                    scope.spawn(|| {
+                        loop {
+                            let number = next.fetch_add(1, Ordering::Relaxed);
+                            assert!(number <= APPENDS_MAX, "the run makes too many appends");
+                            let Some(one) = kill(wire, moment, number, &undisturbed[0]) else {
+                                return;
+                            };
+                            came.lock().expect("no thread panicked").push((moment, one));
+                        }
+                    });
+                }
+            });
+        }
+        let came = came.into_inner().expect("no thread panicked");
+        let of = |moment| came.iter().filter(move |(m, _)| *m == moment);
+        let paid = |moment| of(moment).map(|(_, c)| c.paid_twice).sum::<u64>();
+        let (after, before) = (of(Moment::After).count(), of(Moment::Before).count());
+        let lost = came.iter().map(|(_, c)| c.lost).sum::<usize>();
+        let repeated = came.iter().map(|(_, c)| c.repeated).sum::<usize>();
+        let tokens = came.iter().map(|(_, c)| c.tokens_twice).sum::<u64>();
+        println!(
+            "{wire:?}: SIGKILL at {} points ({after} after an append, {before} before one): {lost} events lost, \
+             {repeated} effects repeated, {tokens} tokens spent twice; {} answers asked for again that died before they \
+             were kept; told of the end after {} of the kills, and never twice; {:.0} s",
+            came.len(),
+            paid(Moment::Before),
+            came.iter().filter(|(_, c)| c.told).count(),
+            since.elapsed().as_secs_f64(),
+        );
+        assert_eq!((lost, repeated, tokens, paid(Moment::After)), (0, 0, 0, 0));
+        // Each turn alone makes three appends at least: its request, its answer, its call.
+        assert!(
+            after as u64 >= 3 * TURNS,
+            "{after} appends are too few for this run"
+        );
+        assert!(
+            before.abs_diff(after) <= after / 4,
+            "{before} before, {after} after"
+        );
+        points += came.len();
     }
-    let came = came.into_inner().expect("no thread panicked");
-    let of = |moment| came.iter().filter(move |(m, _)| *m == moment);
-    let paid = |moment| of(moment).map(|(_, c)| c.paid_twice).sum::<u64>();
-    let (after, before) = (of(Moment::After).count(), of(Moment::Before).count());
-    let lost = came.iter().map(|(_, c)| c.lost).sum::<usize>();
-    let repeated = came.iter().map(|(_, c)| c.repeated).sum::<usize>();
-    println!(
-        "SIGKILL at {} points ({after} after an append, {before} before one): {lost} events lost, {repeated} effects repeated, \
-         {} kept answers paid twice, {} answers asked for again that died before they were kept; {:.0} s",
-        came.len(),
-        paid(Moment::After),
-        paid(Moment::Before),
-        since.elapsed().as_secs_f64(),
-    );
-    assert_eq!((lost, repeated, paid(Moment::After)), (0, 0, 0));
-    // Each turn alone makes three appends at least: its request, its answer, its call.
-    assert!(
-        after as u64 >= 3 * TURNS,
-        "{after} appends are too few for this run"
-    );
-    assert!(
-        before.abs_diff(after) <= after / 4,
-        "{before} before, {after} after"
-    );
+    println!("kill points {points}, lost 0, repeated effects 0, tokens spent twice 0");
+}
+
+/// How often the person was told.
+fn times_told(world: &World) -> usize {
+    let text = std::fs::read_to_string(world.root.join("told")).unwrap_or_default();
+    text.lines().count()
 }
 
 /// Kills a run at one append and resumes it. Nothing if the run had ended before that.
-fn kill(moment: Moment, number: u64, undisturbed: &(String, String)) -> Option<Came> {
-    let at = format!("{moment:?} append {number}");
+fn kill(wire: Wire, moment: Moment, number: u64, undisturbed: &(String, String)) -> Option<Came> {
+    let at = format!("{wire:?}, {moment:?} append {number}");
     let (world, server) = (world(), model(SCRIPT));
     let before = world.snapshot();
-    let mut command = world.run_command(&server, GOAL);
+    let mut command = wire.run(&world, &server);
     command.env(moment.variable(), number.to_string());
     let died = world.start(command).end();
     if !died.was_killed() {
@@ -148,13 +238,12 @@ fn kill(moment: Moment, number: u64, undisturbed: &(String, String)) -> Option<C
             (Moment::Before, 1),
             "only the first append begins a run"
         );
-        world
-            .resume(&server)
+        wire.resume(&world, &server)
             .exits(1)
             .complains("killed before it began");
-        world.run(&server, GOAL)
+        world.start(wire.run(&world, &server)).end()
     } else {
-        world.resume(&server)
+        wire.resume(&world, &server)
     };
     assert_eq!(done.code(), Some(0), "{at}: {}\n{}", done.out, done.err);
     assert_eq!(done.summary()["stop_reason"], "complete", "{at}");
@@ -195,6 +284,24 @@ fn kill(moment: Moment, number: u64, undisturbed: &(String, String)) -> Option<C
         [(1, 0), (1, 1), (2, 0), (3, 0), (3, 1), (4, 0), (5, 0)],
         "{at}"
     );
+    // The intent to tell is there once, and what came of it at most once; whoever is told is told of the end once.
+    let told = times_told(&world);
+    assert_eq!(facts(&journal, "notifying").len(), 1, "{at}");
+    let receipts = facts(&journal, "notified");
+    assert!(
+        told <= 1 && receipts.len() == 1,
+        "{at}: told {told} times, {receipts:?}"
+    );
+    let outcome = &receipts[0]["sendings"][0]["outcome"];
+    match outcome.as_str() {
+        Some("sent") => assert_eq!(told, 1, "{at}"),
+        // Killed between the intent and what came of it: nobody knows, and the journal says so.
+        other => assert_eq!(
+            (other, kept.iter().any(|e| name(e) == "notifying")),
+            (Some("unknown"), true),
+            "{at}"
+        ),
+    }
     for wanted in [
         "delivered",
         "report_written",
@@ -224,6 +331,12 @@ fn kill(moment: Moment, number: u64, undisturbed: &(String, String)) -> Option<C
         paid_twice <= allowed,
         "{at}: {paid_twice} answers were asked for again"
     );
+    // The first answer to each turn that was sent whole and whose event was durable is the one that counts; any other of
+    // the same turn after that was paid for twice.
+    let tokens_twice = match moment {
+        Moment::After => paid_twice * TOKENS_A_TURN,
+        Moment::Before => 0,
+    };
     let report = done.report();
     assert_eq!(report["complete"], true, "{at}");
     assert_eq!(report["turns"], TURNS, "{at}");
@@ -232,6 +345,8 @@ fn kill(moment: Moment, number: u64, undisturbed: &(String, String)) -> Option<C
         lost,
         repeated,
         paid_twice,
+        tokens_twice,
+        told: told == 1,
     })
 }
 
@@ -252,7 +367,7 @@ fn sleeper(seconds: &str) -> Vec<String> {
 }
 
 /// Begins a run and kills it while the first command sleeps; gives what `resume` came to.
-fn killed_within_a_call(seconds: &str, goal: &str) -> (World, sim::server::Server, Done) {
+fn killed_within_a_call(seconds: &str, goal: &str) -> (World, Server, Done) {
     let world = world();
     let server = model(&format!(
         "turns:\n  - shell: {{command: \"sleep {seconds}\", background: true}}\n  - shell: echo one >> lines.txt; sleep {seconds}; echo two >> lines.txt\n  \

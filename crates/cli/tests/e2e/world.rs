@@ -81,7 +81,14 @@ impl World {
     }
 
     /// Uses the home of whoever runs the tests: toolchains often live there.
-    pub fn with_toolchains(mut self) -> World {
+    pub fn with_toolchains(self) -> World {
+        let mut world = self.with_home();
+        world.env.insert("PATH".to_owned(), tools_path());
+        world
+    }
+
+    /// The same, without the tests' own tools.
+    pub fn with_home(mut self) -> World {
         if let Some(home) = std::env::var_os("HOME") {
             self.home = PathBuf::from(home);
         }
@@ -95,13 +102,6 @@ impl World {
             if let Ok(value) = std::env::var(name) {
                 self.env.insert(name.to_owned(), value);
             }
-        }
-        if let Some(tools) = std::env::var_os("OVERNIGHT_TEST_TOOLS") {
-            let own = PathBuf::from(tools).join("py/bin");
-            self.env.insert(
-                "PATH".to_owned(),
-                format!("{}:{}", own.display(), env_path()),
-            );
         }
         self
     }
@@ -591,6 +591,23 @@ fn env_path() -> String {
     std::env::var("PATH").unwrap_or_else(|_| "/usr/local/bin:/usr/bin:/bin".to_owned())
 }
 
+/// Where commands are found, the tools for the tests first.
+fn tools_path() -> String {
+    let mut path = env_path();
+    for folder in ["mocha/bin", "py/bin"] {
+        if let Some(own) = tools(folder) {
+            path = format!("{}:{path}", own.display());
+        }
+    }
+    path
+}
+
+/// A folder of the tools that were installed for the tests.
+pub fn tools(folder: &str) -> Option<PathBuf> {
+    let tools = std::env::var_os("OVERNIGHT_TEST_TOOLS")?;
+    Some(PathBuf::from(tools).join(folder))
+}
+
 fn read(path: &Path) -> String {
     String::from_utf8_lossy(&fs::read(path).unwrap_or_default()).into_owned()
 }
@@ -625,10 +642,7 @@ fn walk(root: &Path, dir: &Path, all: &mut BTreeMap<String, (u32, Vec<u8>)>) {
 pub fn have(probe: &str) -> bool {
     let mut command = Command::new("sh");
     command.args(["-c", probe]).stdin(Stdio::null());
-    if let Some(tools) = std::env::var_os("OVERNIGHT_TEST_TOOLS") {
-        let own = PathBuf::from(tools).join("py/bin");
-        command.env("PATH", format!("{}:{}", own.display(), env_path()));
-    }
+    command.env("PATH", tools_path());
     let done = command.output().expect("sh runs");
     if done.status.success() {
         return true;

@@ -3,6 +3,7 @@
 //! [`parse`](parse::parse) reads the file; [`lint`](lint::lint) judges it. The names of the keys are public: people
 //! and scripts write them.
 
+pub mod change;
 pub mod diagnostic;
 pub mod globs;
 pub mod lint;
@@ -14,6 +15,7 @@ mod yaml;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::CheckId;
+use crate::notification::Channel;
 
 /// Size limit of a goal file, bytes. There is no other cap on its length.
 pub const GOAL_BYTES_MAX: usize = 1024 * 1024;
@@ -23,6 +25,8 @@ pub const CHECK_TIMEOUT_DEFAULT_S: u64 = 30 * 60;
 pub const TURNS_DEFAULT: u64 = 500;
 /// Hours a run may take if the goal does not say.
 pub const HOURS_DEFAULT: f64 = 10.0;
+/// How often a run waits for an account's quota if the goal does not say.
+pub const WINDOWS_DEFAULT: u32 = 12;
 /// Checkpoints without progress after which a run stops if the goal does not say.
 pub const NO_PROGRESS_DEFAULT: u32 = 6;
 
@@ -53,6 +57,9 @@ pub struct Goal {
     pub categories: Vec<serde_json::Value>,
     /// Where the result goes.
     pub deliver: Deliver,
+    /// How the person is told of what happens; `None`: as the configuration says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notify: Option<Vec<Channel>>,
     /// The prose under the front matter: what a colleague would want to know before starting.
     pub brief: String,
 }
@@ -273,6 +280,23 @@ pub enum Format {
     Regex,
 }
 
+impl Format {
+    /// Whether a report of this format says which files were measured.
+    pub fn names_files(self) -> bool {
+        match self {
+            Format::Istanbul
+            | Format::Lcov
+            | Format::Cobertura
+            | Format::CoveragePy
+            | Format::LlvmCov
+            | Format::Jacoco
+            | Format::GoCover
+            | Format::Clover => true,
+            Format::NycText | Format::Json | Format::Regex => false,
+        }
+    }
+}
+
 /// What a metric must reach.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -341,9 +365,43 @@ pub struct Use {
     pub setup: Option<String>,
     /// `openai/NAME`, `scripted/FILE` …
     pub model: Option<String>,
-    /// MCP servers, by name or with their address.
+    /// MCP servers whose tools the model gets.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub mcp: Vec<serde_json::Value>,
+    pub mcp: Vec<McpServer>,
+}
+
+/// A server of `use.mcp`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct McpServer {
+    /// Begins the names of its tools: letters, digits, `-`, `_`. Unique within the goal.
+    pub name: String,
+    /// Where it is.
+    #[serde(flatten)]
+    pub at: McpAt,
+    /// The only tools of it that the model gets, by the server's own names; `None`: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tools: Option<Vec<String>>,
+    /// Limit of one call, seconds; `None`: the agent's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_s: Option<u64>,
+}
+
+/// Where a server is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "at")]
+pub enum McpAt {
+    /// Started in the agent's cell, and talked to over its standard streams.
+    Run {
+        /// Shell command line.
+        command: String,
+    },
+    /// Reached over HTTP by the harness, never by the agent.
+    Url {
+        /// Its address; the host is named in `use.network`.
+        url: String,
+        /// The environment variable that holds its bearer token.
+        token: Option<String>,
+    },
 }
 
 /// How to choose the next action.
@@ -379,15 +437,42 @@ pub struct Stop {
     pub usd: Option<f64>,
     /// Wall-clock hours.
     pub hours: f64,
+    /// Hours at work, waits not counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub active: Option<f64>,
     /// Checkpoints without progress.
     pub no_progress: u32,
+    /// How often a quota that is used up is waited for.
+    #[serde(
+        default = "windows_default",
+        skip_serializing_if = "is_windows_default"
+    )]
+    pub windows: u32,
+}
+
+fn windows_default() -> u32 {
+    WINDOWS_DEFAULT
+}
+
+fn is_windows_default(windows: &u32) -> bool {
+    *windows == WINDOWS_DEFAULT
+}
+
+/// A limit of no time at all would read as no limit.
+fn hours_ms(hours: f64) -> u64 {
+    const MS_PER_HOUR: f64 = 3_600_000.0;
+    ((hours * MS_PER_HOUR) as u64).max(1)
 }
 
 impl Stop {
     /// The wall-clock limit, milliseconds.
     pub fn limit_ms(&self) -> u64 {
-        const MS_PER_HOUR: f64 = 3_600_000.0;
-        ((self.hours * MS_PER_HOUR) as u64).max(1)
+        hours_ms(self.hours)
+    }
+
+    /// The limit of the time at work, milliseconds.
+    pub fn active_limit_ms(&self) -> Option<u64> {
+        self.active.map(hours_ms)
     }
 }
 
@@ -398,6 +483,8 @@ impl Default for Stop {
             tokens: None,
             usd: None,
             hours: HOURS_DEFAULT,
+            active: None,
+            windows: WINDOWS_DEFAULT,
             no_progress: NO_PROGRESS_DEFAULT,
         }
     }

@@ -1,10 +1,38 @@
 //! Judging a number against its target.
 
-use super::{Baseline, Judgement};
+use super::{Against, Baseline, EVIDENCE_BYTES_MAX, Judgement, clip, denominators, plain};
 use crate::check::{Observation, Obstacle, Reading, Verdict};
-use crate::goal::{Aim, Better};
+use crate::goal::{Aim, Better, Read};
 
+/// Longest reason that tells of what is no longer measured, bytes.
+const LOSSES_BYTES_MAX: usize = 600;
+
+/// Judges a metric: the number, and then what it is a number of.
 pub(super) fn judge(
+    aim: Aim,
+    read: &Read,
+    index: usize,
+    now: &Observation,
+    against: Option<Against<'_>>,
+) -> Judgement {
+    let mut judgement = reach(aim, index, now, against.map(|against| against.base));
+    let Some(against) = against.filter(|_| judgement.verdict == Verdict::Pass) else {
+        return judgement;
+    };
+    let losses = denominators::losses(read, index, now, against);
+    if losses.is_empty() {
+        return judgement;
+    }
+    let reason = clip(&plain(&losses.reason()), LOSSES_BYTES_MAX);
+    let distance = judgement.measure.distance;
+    judgement = Judgement::new(Verdict::Fail, format!("{}, but {reason}", judgement.reason));
+    judgement.evidence = clip(&plain(&losses.evidence()), EVIDENCE_BYTES_MAX);
+    judgement.measure.distance = distance;
+    judgement
+}
+
+/// Judges a number against its target.
+pub(super) fn reach(
     aim: Aim,
     index: usize,
     now: &Observation,

@@ -1,14 +1,17 @@
 //! Judging: from what happened to what it means. Evidence in, verdict out; nothing is run here.
 
+mod denominators;
 mod diff;
 mod metric;
+mod mutation;
 mod oracle;
 mod per_test;
 mod text;
 
 use crate::check::{Observation, Obstacle, Verdict};
-use crate::goal::{Check, CheckKind, FileIs};
+use crate::goal::{Check, CheckKind, FileIs, Role};
 use crate::measure::Measure;
+use crate::repo::Changed;
 
 pub use diff::{judge_diff, licence};
 pub use oracle::{canary_faults, judge_oracle};
@@ -40,6 +43,15 @@ pub struct Judgement {
 /// What the same check found on the base, once or twice.
 pub type Baseline<'a> = &'a [Observation];
 
+/// What a candidate is held against.
+#[derive(Debug, Clone, Copy)]
+pub struct Against<'a> {
+    /// What the same check found on the base.
+    pub base: Baseline<'a>,
+    /// How the candidate differs from the base.
+    pub changes: &'a [Changed],
+}
+
 impl Judgement {
     fn new(verdict: Verdict, reason: impl Into<String>) -> Self {
         let passes = u64::from(verdict == Verdict::Pass);
@@ -69,12 +81,6 @@ impl Judgement {
         let detail =
             "what it found on the base is not known, so nothing can be held against it".to_owned();
         Judgement::cannot_tell(&Obstacle::Harness { detail }, output)
-    }
-
-    /// Planted faults that nobody noticed are the evidence, whatever the share is.
-    fn with_survivors(mut self, now: &Observation) -> Self {
-        self.evidence = tail(&now.output, EVIDENCE_BYTES_MAX);
-        self
     }
 
     fn with_output(mut self, output: &[u8]) -> Self {
@@ -141,19 +147,20 @@ pub fn judge_base(check: &Check, index: usize, runs: Baseline<'_>) -> Judgement 
     found
 }
 
-/// Judges one observation. `index` is the check's place among the values of its probe; `base` is `None` on the base
+/// Judges one observation. `index` is the check's place among the values of its probe; `against` is `None` on the base
 /// itself.
 pub fn judge(
     check: &Check,
     index: usize,
     now: &Observation,
-    base: Option<Baseline<'_>>,
+    against: Option<Against<'_>>,
 ) -> Judgement {
+    let base = against.map(|against| against.base);
     if let Some(obstacle) = &now.obstacle {
         return Judgement::cannot_tell(obstacle, &now.output);
     }
     match &check.kind {
-        CheckKind::Run { .. } => exit_code(now, base),
+        CheckKind::Run { .. } => exit_code(check.role, now, base),
         CheckKind::Tests {
             must_pass,
             proves_change,
@@ -170,10 +177,8 @@ pub fn judge(
             };
             per_test::judge(demand, now, tests, base)
         }
-        CheckKind::Metric { target, .. } => metric::judge(*target, index, now, base),
-        CheckKind::Mutation { target, .. } => {
-            metric::judge(*target, index, now, base).with_survivors(now)
-        }
+        CheckKind::Metric { target, read, .. } => metric::judge(*target, read, index, now, against),
+        CheckKind::Mutation { target, .. } => mutation::judge(*target, now),
         CheckKind::File { path, is } => file(path, is, now),
         CheckKind::Diff { .. } | CheckKind::Later { .. } => {
             let detail = format!("`{}` is not judged by running it", check.kind.key());
@@ -182,12 +187,12 @@ pub fn judge(
     }
 }
 
-fn exit_code(now: &Observation, base: Option<Baseline<'_>>) -> Judgement {
+fn exit_code(role: Role, now: &Observation, base: Option<Baseline<'_>>) -> Judgement {
     match now.exit {
         Some(0) => {
             // A test runner's exit code stands for tests: those of the base must still be among them.
             let hidden = match (&now.tests, base) {
-                (Some(tests), Some(base)) => per_test::behind_exit_code(now, tests, base),
+                (Some(tests), Some(base)) => per_test::behind_exit_code(role, now, tests, base),
                 _ => None,
             };
             hidden.unwrap_or_else(|| Judgement::new(Verdict::Pass, "exit code 0"))
@@ -242,9 +247,8 @@ mod tests {
     use super::*;
     use crate::check::Reading;
     use crate::goal::globs::Globs;
-    use crate::goal::{Aim, Better, Role};
+    use crate::goal::{Aim, Better};
     use crate::ids::CheckId;
-    use crate::repo::Changed;
     use crate::tests::{TestResults, TestStatus};
 
     fn check(role: Role, kind: CheckKind) -> Check {
@@ -289,7 +293,8 @@ mod tests {
     use TestStatus::{Failed, Passed, Skipped};
 
     fn verdict(check: &Check, now: &Observation, base: &[Observation]) -> (Verdict, String) {
-        let judgement = judge(check, 0, now, Some(base));
+        let against = Against { base, changes: &[] };
+        let judgement = judge(check, 0, now, Some(against));
         (judgement.verdict, judgement.reason)
     }
 
@@ -434,6 +439,40 @@ mod tests {
         let c = metric(Aim::NoWorse(Better::Lower));
         assert_eq!(verdict(&c, &seen(5.0), &[seen(4.0)]).0, Verdict::Fail);
         assert_eq!(verdict(&c, &seen(4.0), &[seen(4.0)]).0, Verdict::Pass);
+    }
+
+    #[test]
+    fn a_metric_that_is_measured_of_less_than_on_the_base_does_not_pass() {
+        let read = crate::goal::Read {
+            format: crate::goal::Format::Lcov,
+            file: None,
+            value: "lines".into(),
+        };
+        let c = check(
+            Role::Done,
+            CheckKind::Metric {
+                command: "m".into(),
+                read,
+                target: Aim::AtLeast(80.0),
+            },
+        );
+        let seen = |share: f64, files: &[&str]| Observation {
+            exit: Some(0),
+            values: vec![Reading::Value(share)],
+            measured: vec![Some(files.iter().map(|f| ((*f).to_owned(), 10)).collect())],
+            ..Observation::default()
+        };
+        let base = [seen(40.0, &["a.js", "b.js"])];
+        let (v, reason) = verdict(&c, &seen(90.0, &["a.js"]), &base);
+        assert_eq!(v, Verdict::Fail);
+        insta::assert_snapshot!(reason, @"90, wanted at least 80, but 1 of the base's 2 measured files is no longer measured (10 lines), such as `b.js`");
+        assert_eq!(
+            verdict(&c, &seen(90.0, &["a.js", "b.js"]), &base).0,
+            Verdict::Pass
+        );
+        // The numbers are told only where the figure would have been enough.
+        let (_, reason) = verdict(&c, &seen(50.0, &["a.js"]), &base);
+        assert_eq!(reason, "50, wanted at least 80");
     }
 
     #[test]

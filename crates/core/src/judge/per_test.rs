@@ -156,6 +156,11 @@ pub(super) fn judge(
         faults.extend(leaning.into_iter().take(NAMES_MAX));
     }
     let all_must_pass = role == Role::Done && must_pass.is_empty();
+    if all_must_pass {
+        let evaded = evaded(tests, &known);
+        bad += evaded.len();
+        faults.extend(evaded.into_iter().take(NAMES_MAX));
+    }
     if all_must_pass && !failing.is_empty() {
         bad += failing.len();
         faults.push(format!(
@@ -210,6 +215,7 @@ pub(super) fn judge(
 /// What the tests of a command that is only asked for its exit code say against it: tests of the base that it no longer
 /// runs, or that pass only with what the work added.
 pub(super) fn behind_exit_code(
+    role: Role,
     now: &Observation,
     tests: &TestResults,
     base: Baseline<'_>,
@@ -220,6 +226,9 @@ pub(super) fn behind_exit_code(
         faults.push("no test was run, and tests passed on the base".to_owned());
     } else {
         faults.extend(regressions(now, tests, &known, &BTreeSet::new()));
+        if role == Role::Done {
+            faults.extend(evaded(tests, &known));
+        }
         faults.extend(leaning(now, tests, &known));
     }
     if faults.is_empty() {
@@ -348,6 +357,7 @@ fn regressions(
             (Some(TestStatus::Skipped), Standing::Passes) => {
                 Some(format!("`{name}` passed on the base and is skipped now"))
             }
+            (None, _) if moved(name, tests, known) => None,
             (None, Standing::Passes) => Some(format!("`{name}` passed on the base and is gone")),
             (Some(TestStatus::Skipped), _) => {
                 Some(format!("`{name}` is flaky on the base and is skipped now"))
@@ -356,6 +366,53 @@ fn regressions(
         }
     };
     known.passed().into_iter().filter_map(fault).collect()
+}
+
+/// Tests that failed on the base and are not failing now because they are no longer run: where all tests have to pass,
+/// that is no way of passing.
+fn evaded(tests: &TestResults, known: &Known<'_>) -> Vec<String> {
+    let mut failed: BTreeSet<&str> = BTreeSet::new();
+    for run in &known.runs {
+        failed.extend(failing(run));
+    }
+    failed
+        .into_iter()
+        .filter(|name| known.standing(name) == Standing::Other)
+        .filter_map(|name| match tests.tests.get(name) {
+            Some(TestStatus::Skipped) => {
+                Some(format!("`{name}` failed on the base and is skipped now"))
+            }
+            // A file that could not be loaded fails under its own name, and has tests in its place once it can be.
+            None if stands_for_a_file(name) || moved(name, tests, known) => None,
+            None => Some(format!("`{name}` failed on the base and is gone")),
+            Some(TestStatus::Passed | TestStatus::Failed) => None,
+        })
+        .collect()
+}
+
+/// Whether a test that is gone has a new one in its place that passes: the same groups and title in another file. That
+/// the old one may go at all is the oracle's to say.
+fn moved(name: &str, tests: &TestResults, known: &Known<'_>) -> bool {
+    let Some((_, title)) = name.split_once("::") else {
+        return false;
+    };
+    tests.tests.iter().any(|(other, status)| {
+        *status == TestStatus::Passed
+            && !known.exists(other)
+            && other
+                .split_once("::")
+                .is_some_and(|(_, other)| other == title)
+    })
+}
+
+/// Whether a name is a file's or a module's own, as runners report one that could not be loaded: `tests/a.test.js`,
+/// `tests.test_a`, `tests/test_a.py::tests.test_a`.
+fn stands_for_a_file(name: &str) -> bool {
+    let Some((file, last)) = name.rsplit_once("::") else {
+        return true;
+    };
+    let module = file.rsplit_once('.').map_or(file, |(stem, _)| stem);
+    last == file || last == module.replace('/', ".") || last.contains('/')
 }
 
 /// Tests of the base that lean on what the work added to the tests: with exactly the base's tests around them they do
@@ -461,6 +518,23 @@ mod tests {
     }
 
     #[test]
+    fn a_test_that_moved_to_another_file_is_not_gone() {
+        let base = [seen(
+            0,
+            &[("t/old.py::T::a", Passed), ("t/x.py::T::b", Passed)],
+        )];
+        let now = seen(0, &[("t/new.py::T::a", Passed), ("t/x.py::T::b", Passed)]);
+        assert_eq!(kept(&now, &base).0, Verdict::Pass);
+        // One that was there already is no new one in its place.
+        let base = [seen(
+            0,
+            &[("t/old.py::T::a", Passed), ("t/x.py::T::a", Passed)],
+        )];
+        let now = seen(0, &[("t/x.py::T::a", Passed)]);
+        assert_eq!(kept(&now, &base).0, Verdict::Fail);
+    }
+
+    #[test]
     fn tests_that_were_added_may_not_carry_the_bases() {
         let base = [seen(1, &[("a", Passed), ("b", Failed)])];
         let mut now = seen(0, &[("a", Passed), ("b", Passed), ("new", Passed)]);
@@ -481,9 +555,29 @@ mod tests {
     fn an_exit_code_does_not_hide_tests_that_are_gone() {
         let base = [seen(0, &[("a", Passed), ("b", Failed)])];
         let said = |now: &Observation| {
-            behind_exit_code(now, now.tests.as_ref().unwrap(), &base).map(|j| j.reason)
+            behind_exit_code(Role::Done, now, now.tests.as_ref().unwrap(), &base).map(|j| j.reason)
         };
-        assert_eq!(said(&seen(0, &[("a", Passed)])), None);
+        assert_eq!(said(&seen(0, &[("a", Passed), ("b", Passed)])), None);
+        assert_eq!(
+            said(&seen(0, &[("a", Passed), ("b", Skipped)])).unwrap(),
+            "exit code 0, but `b` failed on the base and is skipped now"
+        );
+        let base = [seen(
+            0,
+            &[
+                ("t.py::a", Passed),
+                ("t.py::b", Failed),
+                ("tests.test_x", Failed),
+                ("tests/x.py::tests.x", Failed),
+            ],
+        )];
+        let now = seen(0, &[("t.py::a", Passed)]);
+        assert_eq!(
+            behind_exit_code(Role::Done, &now, now.tests.as_ref().unwrap(), &base)
+                .unwrap()
+                .reason,
+            "exit code 0, but `t.py::b` failed on the base and is gone"
+        );
         assert_eq!(
             said(&seen(0, &[])).unwrap(),
             "exit code 0, but no test was run, and tests passed on the base"

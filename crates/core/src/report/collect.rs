@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::check::CheckReport;
 use crate::event::{Event, Fact};
+use crate::goal::change::Change;
 use crate::ids::{CheckId, Scope, TreeId};
 use crate::judge::clip;
 use crate::repo::Candidate;
@@ -161,11 +162,19 @@ impl Collected {
             Fact::Answered { text } => self.said(event, after, "answer", Some(text)),
             Fact::Told { text, .. } => self.said(event, after, "tell", Some(text)),
             Fact::Revoked { .. } => self.said(event, after, "revoke", None),
+            Fact::WaitCancelled => self.said(event, after, "wake", None),
+            Fact::GoalEdited { changes, .. } => {
+                let lines: Vec<String> = changes.iter().map(Change::line).collect();
+                self.said(event, after, "edit", Some(&lines.join("\n")));
+            }
             Fact::RunCreated(_)
             | Fact::Prepared { .. }
             | Fact::BaselineEnded { .. }
             | Fact::TurnRequested { .. }
             | Fact::Woken
+            | Fact::NetworkBack
+            | Fact::Notifying { .. }
+            | Fact::Notified { .. }
             | Fact::DeliveryFailed { .. }
             | Fact::ReportWritten { .. }
             | Fact::HarnessFailed { .. }
@@ -271,8 +280,12 @@ impl Collected {
 
     fn wait(&mut self, before: &Before, event: &Event, after: &State) {
         let now = wait(after);
-        if before.wait.as_ref() == now {
-            return;
+        let same = |a: &Wait, b: &Wait| a.since == b.since && a.why == b.why;
+        match (before.wait.as_ref(), now) {
+            (None, None) => return,
+            // That the network is being looked for makes no new wait.
+            (Some(before), Some(now)) if same(before, now) => return,
+            _ => {}
         }
         if before.wait.is_some()
             && let Some(last) = self.waits.items.last_mut()

@@ -10,9 +10,9 @@ use crate::judge::clip;
 use crate::repo::{Changed, Delivered};
 use crate::report::collect::{Before, Collected, Receipts};
 use crate::report::{
-    CHANGES_MAX, CheckRow, Delivery, Finding, HelpWanted, LINE_BYTES_MAX, NoteRow, PATHS_MAX,
-    PlanRow, Quoted, REPORT_VERSION, ReceiptRow, Report, Rerun, Start, Time, Tokens, Warning,
-    WarningKind,
+    CHANGES_MAX, CheckRow, Delivery, Finding, HelpWanted, HiddenRow, LINE_BYTES_MAX, NoteRow,
+    PATHS_MAX, PlanRow, Quoted, REPORT_VERSION, ReceiptRow, Report, Rerun, Start, Time, Tokens,
+    Warning, WarningKind,
 };
 use crate::state::{CheckState, Found, ORACLE_CHECK, Phase, State, Treatment, is_own};
 use crate::step::{StepError, begin, step};
@@ -139,6 +139,7 @@ fn assemble(state: &State, seen: Collected, overnight: String) -> Report {
             cached: usage.cached,
             output: usage.output,
             total: usage.total(),
+            billed: usage.billed(),
         },
         usd: state.price.map(|_| state.spent.usd),
         limits: state.goal.stop,
@@ -356,6 +357,13 @@ fn row(state: &State, id: &CheckId, receipts: &BTreeMap<CheckId, Receipts>) -> O
             .map(|c| clip(c, LINE_BYTES_MAX)),
         wants: check.map_or_else(|| own_wants.to_owned(), wants),
         dir: check.map_or_else(String::new, |c| clip(&c.dir, LINE_BYTES_MAX)),
+        hidden: check.and_then(|c| {
+            Some(HiddenRow {
+                path: clip(c.hidden.as_deref()?, LINE_BYTES_MAX),
+                hash: state.hidden.get(id).cloned(),
+                feedback: c.feedback,
+            })
+        }),
         treatment: known.treatment(),
         base: known
             .base

@@ -6,7 +6,8 @@
 //! turn CALL… (ask, answer, every call started and ended)        turns N CALL… (so many of them)
 //! ask      answer CALL… [in=1 out=1]   start N      end N      failed KIND [after=MS]
 //! fix TREE [denied]                    check CHECK VERDICT …   verify [CHECK=VERDICT …] (all due, else pass)
-//! woken  restarted  paused  resumed  stopped  raised TURNS  answered TEXT  delivered  undelivered  written  broke
+//! woken  back  cancelled  edited CHECK…  telling N  told N
+//! restarted  paused  resumed  stopped  raised TURNS  answered TEXT  delivered  undelivered  written  broke
 //! hiccup (the harness failed, and tries again)      clock +6h|-1h (it jumped)
 //! ```
 //!
@@ -16,9 +17,11 @@
 use crate::check::{CheckReport, Obstacle, Receipt, Target, Verdict};
 use crate::effect::{Effect, due, to_verify};
 use crate::event::{Created, EVENT_VERSION, Event, Fact};
+use crate::goal::change;
 use crate::goal::{Check, CheckKind, Deliver, Goal, Keep, Next, Role, Stop, Use};
 use crate::ids::{BlobId, CheckId, CommitId, RunId, Scope, TreeId, UnixMs};
 use crate::measure::Measure;
+use crate::notification::{Outcome, Sending};
 use crate::repo::{Base, Candidate, Changed, Delivered, How};
 use crate::state::State;
 use crate::step::{StepError, begin, recover, step};
@@ -87,11 +90,13 @@ pub(crate) fn goal(done: &[&str]) -> Goal {
             usd: None,
             hours: 5.0,
             no_progress: 4,
+            ..Stop::default()
         },
         questions: vec![],
         items: None,
         categories: vec![],
         deliver: Deliver::Branch,
+        notify: None,
         brief: String::new(),
     }
 }
@@ -109,6 +114,8 @@ pub(crate) fn created(goal: Goal) -> Created {
         price: None,
         sandbox: "namespaces+landlock(7)+seccomp".into(),
         repo: Some("shop".into()),
+        notify: vec![],
+        hidden: Default::default(),
         overnight: "0.1.0".into(),
     }
 }
@@ -178,6 +185,7 @@ impl Journal {
         match words[0] {
             "prepared" => self.add(Fact::Prepared {
                 base: base(rest.contains(&"dirty")),
+                offer: None,
             }),
             "base" => self.add(reported(Target::Base, rest)),
             "baselined" => self.add(Fact::BaselineEnded {
@@ -199,6 +207,31 @@ impl Journal {
             "check" => self.add(reported(Target::Candidate(self.tree()), rest)),
             "verify" => self.verify(rest),
             "woken" => self.add(Fact::Woken),
+            "edited" => {
+                let mut new = goal(rest);
+                new.stop = self.state.file_stop;
+                let changes = change::between(&self.state.goal, &new);
+                self.add(Fact::GoalEdited {
+                    goal_file: BlobId::of(rest.join(" ").as_bytes()),
+                    goal: Box::new(new),
+                    changes,
+                })
+            }
+            "cancelled" => self.add(Fact::WaitCancelled),
+            "back" => self.add(Fact::NetworkBack),
+            "telling" => {
+                let number = number(rest[0]) as u32;
+                let found = self.state.notifications.iter().find(|n| n.number == number);
+                let occasion = found.expect("it is to be told").occasion;
+                self.add(Fact::Notifying { number, occasion })
+            }
+            "told" => self.add(Fact::Notified {
+                number: number(rest[0]) as u32,
+                sendings: vec![Sending {
+                    by: "command".into(),
+                    outcome: Outcome::Sent,
+                }],
+            }),
             "restarted" => recover(&self.state, self.now)
                 .into_iter()
                 .try_for_each(|event| self.push(event)),

@@ -4,7 +4,7 @@
 //! link or a verdict. The first line says what the run is; a run that is not complete never looks like one that is.
 
 use crate::check::Verdict;
-use crate::goal::Role;
+use crate::goal::{Feedback, Role};
 use crate::ids::UnixMs;
 use crate::repo::How;
 use crate::report::md::{cell_code, code, count, duration, fence, number, text};
@@ -280,6 +280,26 @@ fn checks(page: &mut Page, report: &Report) {
         &["Check", "On the base", "Now", "Why", "Took"],
         report.checks.iter().map(row),
     );
+    for check in &report.checks {
+        let Some(hidden) = &check.hidden else {
+            continue;
+        };
+        let heard = match hidden.feedback {
+            Feedback::Full => "everything",
+            Feedback::Names => "names and numbers",
+            Feedback::Verdict => "only its verdict",
+            Feedback::None => "nothing",
+        };
+        page.line(&format!(
+            "\n{} ran with hidden files: {} (SHA-256 {}); the model heard {heard} of it.",
+            code(check.id.as_str(), NAME_BYTES_MAX),
+            code(&hidden.path, NAME_BYTES_MAX),
+            hidden
+                .hash
+                .as_ref()
+                .map_or("–".to_owned(), |b| hash(b.as_str())),
+        ));
+    }
     for check in report.checks.iter().filter(|c| !c.holds()) {
         let Some(evidence) = &check.evidence else {
             continue;
@@ -548,8 +568,9 @@ fn cost(page: &mut Page, report: &Report, times: &dyn Fn(UnixMs) -> String) {
         vec![
             "Tokens".into(),
             format!(
-                "{} ({} in, {} of them cached; {} out)",
+                "{}, of these {} billed ({} in, {} of them cached; {} out)",
                 number(t.total),
+                number(t.billed),
                 number(t.input),
                 number(t.cached),
                 number(t.output)
@@ -571,7 +592,10 @@ fn cost(page: &mut Page, report: &Report, times: &dyn Fn(UnixMs) -> String) {
                 duration(report.time.active_ms),
                 duration(report.time.waiting_ms)
             ),
-            of(Some(format!("{} h", limits.hours))),
+            of(Some(match limits.active {
+                None => format!("{} h", limits.hours),
+                Some(active) => format!("{} h, {active} h at work", limits.hours),
+            })),
         ],
         vec!["Commands".into(), number(report.commands), String::new()],
     ];

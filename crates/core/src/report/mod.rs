@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::check::Verdict;
-use crate::goal::{Role, Stop};
+use crate::goal::{Feedback, Role, Stop};
 use crate::ids::{BlobId, CheckId, CommitId, RunId, TreeId, UnixMs};
 use crate::repo::Changed;
 use crate::state::{Treatment, Why};
@@ -234,6 +234,9 @@ pub struct CheckRow {
     pub wants: String,
     /// Working directory below the repository's root.
     pub dir: String,
+    /// What was laid over its checkouts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hidden: Option<HiddenRow>,
     /// Whether the work must change its verdict or keep it.
     pub treatment: Treatment,
     /// What was found on the untouched base.
@@ -245,6 +248,17 @@ pub struct CheckRow {
     /// What was seen, where `now` is not a pass, or where the base's verdict is *cannot tell* and there is no other.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub evidence: Option<Quoted>,
+}
+
+/// A check's hidden files.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct HiddenRow {
+    /// Where the person keeps them.
+    pub path: String,
+    /// The hash of what they held when the run began.
+    pub hash: Option<BlobId>,
+    /// How much the model heard of the check.
+    pub feedback: Feedback,
 }
 
 impl CheckRow {
@@ -351,6 +365,8 @@ pub struct Tokens {
     pub output: u64,
     /// Input and output.
     pub total: u64,
+    /// Of these: all but what was read from the provider's cache.
+    pub billed: u64,
 }
 
 /// Time. Pauses, and times in which no process ran, count as neither work nor waiting.

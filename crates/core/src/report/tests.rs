@@ -294,7 +294,7 @@ fn parts_of_the_base_that_are_missing_are_told() {
         notes: notes.clone(),
         ..crate::repo::Base::default()
     };
-    journal.add(Fact::Prepared { base }).unwrap();
+    journal.add(Fact::Prepared { base, offer: None }).unwrap();
     let report = fold(&journal);
     assert_eq!(report.base.as_ref().unwrap().missing, notes);
     assert!(page(&report).contains("> **Parts are missing.** The run worked without"));

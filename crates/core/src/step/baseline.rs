@@ -3,8 +3,8 @@
 use crate::check::{CheckReport, Obstacle, Verdict};
 use crate::goal::{Aim, CheckKind, Role};
 use crate::ids::CheckId;
-use crate::state::{Found, Phase, State, is_own};
-use crate::step::ending;
+use crate::state::{Found, State, is_own};
+use crate::step::{edit, ending};
 use crate::stop::StopReason;
 
 pub(super) fn reported(state: &mut State, report: &CheckReport) {
@@ -21,7 +21,11 @@ pub(super) fn reported(state: &mut State, report: &CheckReport) {
 }
 
 pub(super) fn ended(state: &mut State, generated: &[String]) {
-    state.artefacts = generated.to_vec();
+    for path in generated {
+        if !state.artefacts.contains(path) {
+            state.artefacts.push(path.clone());
+        }
+    }
     state.baselined = true;
     // Nothing differs from the base on the base.
     if let Some(base) = &state.base {
@@ -29,7 +33,7 @@ pub(super) fn ended(state: &mut State, generated: &[String]) {
             own.base = Some(Found::unchanged(&base.tree));
         }
     }
-    state.phase = Phase::Working;
+    state.phase = edit::onward(state);
     let hopeless = hopeless(state);
     if !hopeless.is_empty() {
         ending::stop(state, StopReason::Unverifiable { checks: hopeless });

@@ -6,7 +6,7 @@ use crate::bounds::json_bytes;
 use crate::event::{Fact, Notice};
 use crate::goal::Stop;
 use crate::state::State;
-use crate::step::wants_answer;
+use crate::step::{edit, wants_answer};
 use crate::stop::{Blocker, StopReason};
 
 /// How many orders stand at once at most: they are part of every request.
@@ -46,6 +46,13 @@ pub enum Command {
         /// In the person's words.
         text: String,
     },
+    /// Do not wait any longer.
+    Wake,
+    /// A new version of the goal file.
+    Edit {
+        /// The whole file.
+        text: String,
+    },
     /// An order no longer stands.
     Revoke {
         /// Its number.
@@ -73,6 +80,9 @@ pub struct Raise {
     /// Hours.
     #[serde(default)]
     pub hours: f64,
+    /// Hours at work.
+    #[serde(default)]
+    pub active: f64,
 }
 
 impl Raise {
@@ -84,9 +94,11 @@ impl Raise {
             ))
         };
         let sound = |n: f64| n.is_finite() && n >= 0.0;
-        if *self == Raise::default() || !sound(self.usd) || !sound(self.hours) {
+        let sounds = sound(self.usd) && sound(self.hours) && sound(self.active);
+        if *self == Raise::default() || !sounds {
             return Err(Refusal(
-                "say by how much: --turns +50, --tokens +2M, --usd +5 or --hours +2".into(),
+                "say by how much: --turns +50, --tokens +2M, --usd +5, --hours +2 or --active +2"
+                    .into(),
             ));
         }
         let tokens = match (stop.tokens, self.tokens) {
@@ -99,7 +111,16 @@ impl Raise {
             (Some(limit), more) => Some(limit + more),
             (None, _) => return Err(unlimited("dollars")),
         };
-        if !(stop.hours + self.hours).is_finite() || usd.is_some_and(|usd| !usd.is_finite()) {
+        let active = match (stop.active, self.active) {
+            (limit, 0.0) => limit,
+            (Some(limit), more) => Some(limit + more),
+            (None, _) => return Err(unlimited("hours at work")),
+        };
+        let finite = [Some(stop.hours + self.hours), usd, active]
+            .into_iter()
+            .flatten()
+            .all(f64::is_finite);
+        if !finite {
             return Err(Refusal("that is more than a number can say".into()));
         }
         Ok(Stop {
@@ -107,7 +128,8 @@ impl Raise {
             tokens,
             usd,
             hours: stop.hours + self.hours,
-            no_progress: stop.no_progress,
+            active,
+            ..*stop
         })
     }
 }
@@ -148,10 +170,16 @@ pub fn decide(state: &State, command: &Command) -> Result<Vec<Fact>, Refusal> {
         },
         Command::Resume if state.paused => Ok(vec![Fact::Resumed]),
         // What the harness could not do is tried at once.
-        Command::Resume if state.trouble.as_ref().is_some_and(|t| t.wait.is_some()) => {
-            Ok(vec![Fact::Resumed])
-        }
+        Command::Resume if state.resting() => Ok(vec![Fact::Resumed]),
         Command::Resume => Ok(vec![]),
+        Command::Wake if state.ended() => refuse(format!("the run has ended ({})", state.status())),
+        Command::Wake => {
+            let waits = state.resting() || state.lanes.values().any(|lane| lane.wait.is_some());
+            let facts = [(state.paused, Fact::Resumed), (waits, Fact::WaitCancelled)];
+            let due = facts.into_iter().filter(|(is, _)| *is);
+            Ok(due.map(|(_, fact)| fact).collect())
+        }
+        Command::Edit { text } => edit::decide(state, text),
         Command::Stop if state.ended() => {
             refuse(format!("the run has ended already ({})", state.status()))
         }

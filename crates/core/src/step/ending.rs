@@ -5,8 +5,10 @@ use crate::check::Verdict;
 use crate::event::Notice;
 use crate::goal::Stop;
 use crate::ids::Scope;
+use crate::notification::{self, Occasion};
 use crate::state::{CallProgress, Checkpoint, Phase, State, Why};
 use crate::step::decide::ANSWERS_BYTES_MAX;
+use crate::step::edit;
 use crate::stop::{Blocker, Completion, StopReason};
 use crate::turn::Help;
 
@@ -28,8 +30,7 @@ pub(super) fn stop(state: &mut State, reason: StopReason) {
     if ending && !matches!(reason, StopReason::Failed { .. }) {
         return hurry(state, &reason);
     }
-    let nothing_to_show =
-        matches!(state.phase, Phase::Preparing | Phase::Baselining) || state.spent.turns == 0;
+    let nothing_to_show = matches!(state.phase, Phase::Preparing) || state.spent.turns == 0;
     let checked = state.candidate.as_ref().is_some_and(|c| c.current) && state.open_checks_known();
     // The budget ran out before the claim: if everything holds, it holds.
     let reason = match (&reason, Completion::prove(state)) {
@@ -169,7 +170,10 @@ pub(super) fn ended(state: &mut State) {
     let raised =
         matches!(&state.stop, Some(StopReason::OutOfBudget { .. })) && exhausted(state).is_none();
     if (answered && asks) || raised {
-        reopen(state);
+        return reopen(state);
+    }
+    if let Some(occasion) = state.stop.as_ref().and_then(Occasion::of) {
+        notification::add(state, occasion);
     }
 }
 
@@ -184,14 +188,11 @@ pub(super) fn budget_set(state: &mut State, limits: Stop) {
     }
 }
 
-fn reopen(state: &mut State) {
+pub(super) fn reopen(state: &mut State) {
     state.stop = None;
-    // A run that could not even begin begins where it was.
-    state.phase = match (&state.base, state.baselined) {
-        (None, _) => Phase::Preparing,
-        (Some(_), false) => Phase::Baselining,
-        (Some(_), true) => Phase::Working,
-    };
+    state.then = None;
+    state.phase = edit::onward(state);
+    state.told_waiting = false;
     state.trouble = None;
     state.progress.without = 0;
     // A person may have mended what lies outside the tree: what did not pass is looked at again.
@@ -206,6 +207,8 @@ fn reopen(state: &mut State) {
     }
     for lane in state.lanes.values_mut() {
         lane.failures = 0;
+        lane.failing_ms = 0;
+        lane.windows = 0;
         lane.malformed = 0;
         lane.window = crate::state::WINDOW_TURNS_MAX;
     }
@@ -221,11 +224,12 @@ pub(super) fn enforce_budgets(state: &mut State) {
         budget: budget.to_owned(),
     };
     let used = shares(state);
-    if used
+    let of_time = |budget: &str| matches!(budget, "hours" | "active");
+    if let Some((budget, _)) = used
         .iter()
-        .any(|(budget, percent)| *budget == "hours" && *percent >= 100)
+        .find(|(budget, percent)| of_time(budget) && *percent >= 100)
     {
-        return stop(state, out("hours"));
+        return stop(state, out(budget));
     }
     let about_to_ask = state
         .lanes
@@ -245,7 +249,7 @@ pub(super) fn enforce_budgets(state: &mut State) {
 }
 
 /// The first budget that is used up.
-fn exhausted(state: &State) -> Option<&'static str> {
+pub(super) fn exhausted(state: &State) -> Option<&'static str> {
     let used = shares(state);
     used.iter()
         .find(|(_, percent)| *percent >= 100)
@@ -253,7 +257,7 @@ fn exhausted(state: &State) -> Option<&'static str> {
 }
 
 /// How much of each budget is used, percent.
-fn shares(state: &State) -> [(&'static str, u64); 4] {
+fn shares(state: &State) -> [(&'static str, u64); 5] {
     let limits = state.goal.stop;
     let used_ms = state.spent.active_ms.saturating_add(state.spent.waiting_ms);
     let tokens = limits.tokens.map(|t| t as f64);
@@ -267,6 +271,13 @@ fn shares(state: &State) -> [(&'static str, u64); 4] {
         (
             "hours",
             share(used_ms as f64, Some(limits.limit_ms() as f64)),
+        ),
+        (
+            "active",
+            share(
+                state.spent.active_ms as f64,
+                limits.active_limit_ms().map(|ms| ms as f64),
+            ),
         ),
     ]
 }

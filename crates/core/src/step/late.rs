@@ -13,10 +13,11 @@ pub fn late(state: &State, event: &Event) -> bool {
         lane.and_then(|l| l.calls.get(index))
             .is_some_and(|c| c.progress != CallProgress::Ended)
     };
-    // While the harness waits to try again, nothing is under way that could report.
-    let resting = state.trouble.as_ref().is_some_and(|t| t.wait.is_some());
+    let seeking = state.phase == Phase::Working
+        && lane.is_some_and(|l| l.wait.as_ref().is_some_and(|w| w.seeking));
     match &event.fact {
-        fact if resting && reports(fact) => true,
+        // While the harness waits to try again, no work is under way that could report.
+        fact if state.resting() && reports(fact) => true,
         Fact::ModelAnswered { turn: t, .. } | Fact::ModelFailed { turn: t, .. } => {
             !asking || turn + 1 != *t
         }
@@ -34,11 +35,12 @@ pub fn late(state: &State, event: &Event) -> bool {
         Fact::BaselineEnded { .. } => state.phase != Phase::Baselining,
         Fact::Delivered { .. } | Fact::DeliveryFailed { .. } => state.phase != Phase::Delivering,
         Fact::ReportWritten { .. } => state.phase != Phase::Reporting,
+        Fact::NetworkBack => !seeking,
         _ => false,
     }
 }
 
-/// Whether a fact is what an effect has come to.
+/// Whether a fact is what work that was due has come to.
 pub fn reports(fact: &Fact) -> bool {
     matches!(
         fact,
@@ -52,5 +54,6 @@ pub fn reports(fact: &Fact) -> bool {
             | Fact::Delivered { .. }
             | Fact::DeliveryFailed { .. }
             | Fact::ReportWritten { .. }
+            | Fact::NetworkBack
     )
 }

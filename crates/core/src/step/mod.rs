@@ -4,9 +4,12 @@
 mod baseline;
 mod checkpoint;
 mod decide;
+mod edit;
 mod ending;
 mod late;
 mod recover;
+#[cfg(test)]
+mod steering_tests;
 #[cfg(test)]
 mod table;
 #[cfg(test)]
@@ -15,15 +18,17 @@ mod trouble;
 mod turns;
 
 pub use decide::{Command, Raise, Refusal, decide};
+pub use edit::ready as ready_for_edit;
 pub use late::{late, reports};
 pub use recover::recover;
 pub use trouble::{HARNESS_ATTEMPTS_MAX, STOPPING_ATTEMPTS_MAX};
+pub use turns::{OUTAGE_MS_MAX, QUOTA_MS_MIN};
 
 use crate::effect::{Effect, due};
 use crate::event::{Created, Event, Fact};
 use crate::ids::Scope;
 use crate::repo::Delivered;
-use crate::state::{Order, Phase, State};
+use crate::state::{Lane, Order, Phase, State, Wait, WaitKind};
 use crate::stop::{Blocker, StopReason};
 use turns::backoff;
 
@@ -65,6 +70,7 @@ pub fn step(mut state: State, event: &Event) -> Result<(State, Vec<Effect>), Ste
     pass_time(&mut state, event);
     apply(&mut state, event)?;
     ending::enforce_budgets(&mut state);
+    crate::notification::long_waits(&mut state);
     let effects = due(&state);
     Ok((state, effects))
 }
@@ -77,7 +83,7 @@ fn apply(state: &mut State, event: &Event) -> Result<(), StepError> {
     match &event.fact {
         Fact::RunCreated(_) => return Err(StepError::NotCreated),
         Fact::ClockJumped { ms } => trouble::clock_jumped(state, *ms),
-        Fact::Prepared { base } => {
+        Fact::Prepared { base, .. } => {
             expect(state, event, matches!(state.phase, Phase::Preparing))?;
             state.base = Some(base.clone());
             state.phase = Phase::Baselining;
@@ -155,6 +161,17 @@ fn apply(state: &mut State, event: &Event) -> Result<(), StepError> {
             turns::woken(state);
             trouble::woken(state);
         }
+        Fact::WaitCancelled => turns::wait_cancelled(state),
+        Fact::NetworkBack => turns::network_back(state),
+        Fact::GoalEdited {
+            goal,
+            goal_file,
+            changes,
+        } => edit::edited(state, goal, goal_file, changes),
+        Fact::Notifying { number, .. } => crate::notification::begun(state, *number),
+        Fact::Notified { number, sendings } => {
+            crate::notification::over(state, *number, sendings);
+        }
         Fact::Restarted { interrupted } => turns::restarted(state, interrupted),
         Fact::Paused => state.paused = true,
         Fact::Resumed => ending::resumed(state),
@@ -209,6 +226,8 @@ fn mends(fact: &Fact) -> bool {
             | Fact::Delivered { .. }
             | Fact::DeliveryFailed { .. }
             | Fact::Resumed
+            | Fact::WaitCancelled
+            | Fact::GoalEdited { .. }
             | Fact::StopRequested
     )
 }
@@ -236,11 +255,23 @@ fn pass_time(state: &mut State, event: &Event) {
     if away || state.paused || state.phase == Phase::Ended {
         return;
     }
-    if state.waits().next().is_some() {
+    for lane in failing(state) {
+        lane.failing_ms = lane.failing_ms.saturating_add(elapsed);
+    }
+    if state.waiting().is_some() {
         state.spent.waiting_ms = state.spent.waiting_ms.saturating_add(elapsed);
     } else {
         state.spent.active_ms = state.spent.active_ms.saturating_add(elapsed);
     }
+}
+
+/// Lanes whose attempts fail one after the other, those that wait for a quota excepted.
+fn failing(state: &mut State) -> impl Iterator<Item = &mut Lane> {
+    let working = state.phase == Phase::Working;
+    state.lanes.values_mut().filter(move |lane| {
+        let quota = |wait: &Wait| wait.kind == WaitKind::Quota;
+        working && lane.failures > 0 && !lane.wait.as_ref().is_some_and(quota)
+    })
 }
 
 /// The event's name, as the journal spells it.
@@ -257,6 +288,11 @@ pub fn name(fact: &Fact) -> &'static str {
         Fact::CallEnded { .. } => "call_ended",
         Fact::CandidateFixed { .. } => "candidate_fixed",
         Fact::Woken => "woken",
+        Fact::WaitCancelled => "wait_cancelled",
+        Fact::NetworkBack => "network_back",
+        Fact::GoalEdited { .. } => "goal_edited",
+        Fact::Notifying { .. } => "notifying",
+        Fact::Notified { .. } => "notified",
         Fact::Restarted { .. } => "restarted",
         Fact::Paused => "paused",
         Fact::Resumed => "resumed",

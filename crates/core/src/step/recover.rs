@@ -2,6 +2,7 @@
 
 use crate::event::{Event, Fact, Interrupted};
 use crate::ids::UnixMs;
+use crate::notification;
 use crate::state::{CallProgress, State};
 use crate::turn::CallResult;
 
@@ -12,8 +13,9 @@ reached the network. Its effect is unknown. Look before you repeat it.";
 /// The events that a new process begins with. An unfinished call that had no network is run again from its
 /// snapshot; any other is reported to the model as interrupted with unknown effect, never silently repeated.
 pub fn recover(state: &State, now: UnixMs) -> Vec<Event> {
+    let untold = notification::lost(state, now);
     if state.ended() {
-        return Vec::new();
+        return untold;
     }
     let again = state.goal.uses.network.is_empty();
     let interrupted: Vec<Interrupted> = state
@@ -51,5 +53,6 @@ pub fn recover(state: &State, now: UnixMs) -> Vec<Event> {
     let lost: Vec<Event> = lost.collect();
     std::iter::once(Event::run(now, Fact::Restarted { interrupted }))
         .chain(lost)
+        .chain(untold)
         .collect()
 }

@@ -9,31 +9,33 @@ use crate::check::Target;
 use crate::effect::{Effect, due, to_verify};
 use crate::event::{Created, Event, Fact, Notice, Price};
 use crate::goal::Goal;
-use crate::ids::{CheckId, Scope};
+use crate::goal::change::Change;
+use crate::ids::{BlobId, CheckId, Scope};
+use crate::notification::{CHANNELS_MAX, Channel, KEPT_MAX, Outcome, Sending};
 use crate::repo::{Base, Candidate, Changed, Delivered, How};
 use crate::report::journal::{BASE, Journal, READY, START, created, goal, reported};
-use crate::state::{Phase, State};
+use crate::state::{Phase, State, is_own};
 use crate::step::decide::{ORDER_BYTES_MAX, ORDERS_MAX};
 use crate::step::{
-    Command, HARNESS_ATTEMPTS_MAX, Raise, STOPPING_ATTEMPTS_MAX, StepError, begin, decide, recover,
-    step, wants_answer,
+    Command, HARNESS_ATTEMPTS_MAX, Raise, STOPPING_ATTEMPTS_MAX, StepError, begin, decide,
+    ready_for_edit, recover, step, wants_answer,
 };
 use crate::stop::{Blocker, Completion, StopReason};
 use crate::turn::{CallHead, CallResult, Help, PlanStep, Said};
 
-fn run() -> Created {
+pub(super) fn run() -> Created {
     created(goal(&["unit", "lint"]))
 }
 
 /// A run whose goal differs from the usual one.
-fn run_with(change: impl FnOnce(&mut Goal)) -> Created {
+pub(super) fn run_with(change: impl FnOnce(&mut Goal)) -> Created {
     let mut goal = goal(&["unit", "lint"]);
     change(&mut goal);
     created(goal)
 }
 
 /// Plays the lines and tells after each of them: status, what is due, what the model is to be told.
-fn transcript(created: Created, lines: &[&str]) -> String {
+pub(super) fn transcript(created: Created, lines: &[&str]) -> String {
     let mut journal = Journal::new(created);
     let mut out = String::new();
     for line in lines {
@@ -100,6 +102,12 @@ fn effect_words(state: &State, effect: &Effect) -> String {
         }
         Effect::Deliver => "deliver".into(),
         Effect::WriteReport => "report".into(),
+        Effect::Reach { .. } => "reach".into(),
+        Effect::Notify { number } => {
+            let found = state.notifications.iter().find(|n| n.number == *number);
+            let word = found.map_or("?", |n| n.occasion.word());
+            format!("notify {number} {word}")
+        }
     }
 }
 
@@ -125,6 +133,10 @@ fn notice_words(notice: &Notice) -> String {
         Notice::BudgetLow { budget, percent } => format!("{budget} {percent} %"),
         Notice::Restarted => "restarted".into(),
         Notice::Answer { text } => format!("answer '{text}'"),
+        Notice::GoalEdited { changes } => {
+            let keys = changes.iter().filter_map(|c| c.split(": ").next());
+            format!("edited [{}]", keys.collect::<Vec<_>>().join(" "))
+        }
         Notice::HistoryCut => "history cut".into(),
         Notice::FreshStart { without } => format!("fresh start after {without}"),
         Notice::Replan { failed } => format!("replan, failed: {}", failed.join(", ")),
@@ -500,7 +512,7 @@ fn failures_that_pass_are_waited_out() {
     +1s woken                          working | ask 1, attempt 3
     turn shell                         working | ask 2
     ");
-    for kind in ["rate_limited", "unavailable", "network"] {
+    for kind in ["rate_limited", "unavailable"] {
         assert_eq!(rows(kind), rows("cut"));
     }
 }
@@ -520,7 +532,7 @@ fn a_provider_says_when_to_try_again() {
     failed unavailable after=0         waiting for 1000 ms | -
     +0s woken                          waiting for 1000 ms | -
     ask                                waiting for 0 ms | -
-    failed rate_limited after=999999999999 waiting for 86400000 ms | -
+    failed rate_limited after=999999999999 waiting for 604800000 ms | -
     ");
 }
 
@@ -1384,6 +1396,8 @@ enum Move {
     Stop,
     Crash,
     Later,
+    /// A person adds a check that passes anywhere, or takes it away again.
+    Edit,
 }
 
 /// Everything that can be the matter with a tree; only `good` is what the goal asks for.
@@ -1465,9 +1479,25 @@ impl World {
             Move::Stop if self.journal.state.stop.is_none() => self.play("stopped"),
             Move::Crash => self.play("restarted"),
             Move::Later => self.play("+5m woken"),
+            Move::Edit => self.edit(),
             _ => self.perform(next),
         }
         true
+    }
+
+    fn edit(&mut self) {
+        let there = self
+            .journal
+            .state
+            .checks
+            .contains_key(&CheckId::from("extra"));
+        if ready_for_edit(&self.journal.state) {
+            self.play(if there {
+                "edited unit lint"
+            } else {
+                "edited unit lint extra"
+            });
+        }
     }
 
     fn perform(&mut self, next: Move) {
@@ -1479,8 +1509,12 @@ impl World {
         match effect {
             Effect::Prepare => self.play("prepared"),
             Effect::Baseline => {
-                for check in ["unit", "lint", "suite"] {
-                    self.play(&format!("base {check} {}", truth(check, BASE)));
+                let state = &self.journal.state;
+                let open = state.order.iter().filter(|id| !is_own(id));
+                let open = open.filter(|id| state.checks[*id].base.is_none());
+                let open: Vec<String> = open.map(CheckId::to_string).collect();
+                for check in open {
+                    self.play(&format!("base {check} {}", truth(&check, BASE)));
                 }
                 self.play("baselined");
             }
@@ -1500,6 +1534,11 @@ impl World {
             }
             Effect::Deliver => self.play("delivered"),
             Effect::WriteReport => self.play("written"),
+            Effect::Reach { .. } => self.play("back"),
+            Effect::Notify { number } => {
+                self.play(&format!("telling {number}"));
+                self.play(&format!("told {number}"));
+            }
         }
     }
 
@@ -1519,7 +1558,9 @@ impl World {
             Move::Wait => "wait",
             Move::Silent => "",
             Move::Fail(kind) => return self.play(&format!("failed {kind}")),
-            Move::Shell | Move::Pause | Move::Stop | Move::Crash | Move::Later => "shell",
+            Move::Shell | Move::Pause | Move::Stop | Move::Crash | Move::Later | Move::Edit => {
+                "shell"
+            }
         };
         self.play(&format!("answer {calls}"));
     }
@@ -1629,7 +1670,12 @@ proptest! {
         }
         // From here on nobody interferes.
         let last = match last {
-            Move::Pause | Move::Crash | Move::Later | Move::Help | Move::Fail(_) => Move::Shell,
+            Move::Pause
+            | Move::Crash
+            | Move::Later
+            | Move::Edit
+            | Move::Help
+            | Move::Fail(_) => Move::Shell,
             last => last,
         };
         for _ in 0..STEPS_MAX {
@@ -1671,6 +1717,7 @@ fn any_move() -> impl Strategy<Value = Move> {
         Move::Stop,
         Move::Crash,
         Move::Later,
+        Move::Edit,
     ]);
     let rare: Vec<Move> = rare.chain([Move::Wait, Move::Help]).collect();
     prop_oneof![4 => prop::sample::select(model_moves()), 1 => prop::sample::select(rare)]
@@ -1927,6 +1974,16 @@ fn the_serialised_state_is_small_whatever_comes() {
     created.goal = goal(&ids.iter().map(String::as_str).collect::<Vec<_>>());
     created.goal.outcome = long.clone();
     created.goal.uses.files = vec![long.clone(); 50];
+    created.notify = vec![
+        Channel::Command {
+            command: long.clone()
+        };
+        CHANNELS_MAX
+    ];
+    created.hidden = ids
+        .iter()
+        .map(|id| (id.as_str().into(), BlobId::of(id.as_bytes())))
+        .collect();
     let mut journal = Journal::new(created);
     let base = Base {
         lfs: vec![long.clone(); 20],
@@ -1934,7 +1991,7 @@ fn the_serialised_state_is_small_whatever_comes() {
         dirty: vec![long.clone(); 20],
         ..crate::report::journal::base(true)
     };
-    journal.add(Fact::Prepared { base }).unwrap();
+    journal.add(Fact::Prepared { base, offer: None }).unwrap();
     let shout = |fact: Fact| {
         let Fact::CheckReported { mut report } = fact else {
             return fact;
@@ -1972,25 +2029,34 @@ fn the_serialised_state_is_small_whatever_comes() {
             .into_iter()
             .for_each(|fact| journal.add(fact).unwrap());
     }
-    for number in 0.. {
-        let answer = Command::Answer {
-            text: format!("{number}{}", "\u{1}".repeat(100)),
-        };
-        match decide(&journal.state, &answer) {
-            Ok(facts) => facts
-                .into_iter()
-                .for_each(|fact| journal.add(fact).unwrap()),
-            Err(_) => break,
+    // It asks, and its person is told, again and again.
+    for number in 1..=KEPT_MAX as u32 + 2 {
+        for line in ["turn help", "fix base", "delivered", "written"] {
+            journal.play(line).unwrap();
         }
+        let failed = Sending {
+            by: "command".into(),
+            outcome: Outcome::Failed { why: long.clone() },
+        };
+        let notified = Fact::Notified {
+            number,
+            sendings: vec![failed; CHANNELS_MAX],
+        };
+        journal.add(notified).unwrap();
+        journal.play(&format!("answered {number}")).unwrap();
     }
+    assert_eq!(journal.state.notifications.len(), KEPT_MAX);
+    fill_inbox(&mut journal, &long);
+    small(&journal.state);
     journal.play("ask").unwrap();
     let head = |n: usize| CallHead {
         id: long.clone(),
         name: long.clone(),
         line: format!("{n}{long}"),
     };
+    let turn = journal.state.lanes[&Scope::Run].turn + 1;
     let answered = Fact::ModelAnswered {
-        turn: 1,
+        turn,
         answer: "a".into(),
         text: long.clone(),
         calls: (0..200).map(head).collect(),
@@ -2029,7 +2095,7 @@ fn the_serialised_state_is_small_whatever_comes() {
         let result = Box::new(result);
         journal
             .add(Fact::CallEnded {
-                turn: 1,
+                turn,
                 index,
                 result,
             })
@@ -2068,6 +2134,7 @@ fn the_serialised_state_is_small_whatever_comes() {
         message: long.clone(),
     };
     journal.add(failed).unwrap();
+    fill_inbox(&mut journal, &long);
     let message = long.clone();
     journal
         .add(Fact::HarnessFailed {
@@ -2076,6 +2143,34 @@ fn the_serialised_state_is_small_whatever_comes() {
         })
         .unwrap();
     small(&journal.state);
+}
+
+/// Everything that a person can leave for the model to read, until no more is taken.
+fn fill_inbox(journal: &mut Journal, long: &str) {
+    for edit in 0..3 {
+        let change = |n: usize| Change {
+            key: format!("{edit}{n}"),
+            was: Some(long.to_owned()),
+            is: None,
+        };
+        let edited = Fact::GoalEdited {
+            goal: Box::new(journal.state.goal.clone()),
+            goal_file: BlobId::of(&[edit]),
+            changes: (0..100).map(change).collect(),
+        };
+        journal.add(edited).unwrap();
+    }
+    for number in 0.. {
+        let answer = Command::Answer {
+            text: format!("{number}{}", "\u{1}".repeat(100)),
+        };
+        match decide(&journal.state, &answer) {
+            Ok(facts) => facts
+                .into_iter()
+                .for_each(|fact| journal.add(fact).unwrap()),
+            Err(_) => break,
+        }
+    }
 }
 
 fn small(state: &State) {

@@ -2,8 +2,8 @@
 
 use crate::bounds::{WAIT_WHY_BYTES_MAX, held};
 use crate::ids::UnixMs;
-use crate::state::{Phase, State, Trouble, Wait};
-use crate::step::{backoff, ending};
+use crate::state::{CallProgress, CallState, Phase, State, Trouble, Wait, WaitKind};
+use crate::step::{backoff, ending, failing};
 use crate::stop::StopReason;
 
 /// How often the same thing is tried before the run fails: with the waits between, about half an hour.
@@ -32,6 +32,8 @@ pub(super) fn harness_failed(state: &mut State, message: &str, fatal: bool) {
             until: now.saturating_add(backoff(failures)),
             since: now,
             why: held(message, WAIT_WHY_BYTES_MAX),
+            kind: WaitKind::Harness,
+            seeking: false,
         }),
     });
 }
@@ -51,10 +53,16 @@ pub(super) fn woken(state: &mut State) {
 pub(super) fn clock_jumped(state: &mut State, ms: i64) {
     let by = ms.unsigned_abs();
     if ms > 0 {
+        // At rest nothing was counted.
+        if state.paused || state.phase == Phase::Ended {
+            return;
+        }
         // It was counted with the event at hand, or with one before it.
         let waited = by.min(state.spent.waiting_ms);
-        let waiting = state.waits().next().is_some();
-        if waiting {
+        for lane in failing(state) {
+            lane.failing_ms = lane.failing_ms.saturating_sub(by);
+        }
+        if state.waiting().is_some() {
             state.spent.waiting_ms -= waited;
         } else {
             state.spent.active_ms = state.spent.active_ms.saturating_sub(by);
@@ -62,6 +70,12 @@ pub(super) fn clock_jumped(state: &mut State, ms: i64) {
         return;
     }
     let back = |at: &mut UnixMs| *at = at.saturating_sub(by);
+    for lane in state.lanes.values_mut() {
+        let running = |c: &&mut CallState| c.progress == CallProgress::Running;
+        for call in lane.calls.iter_mut().filter(running) {
+            back(&mut call.began_at);
+        }
+    }
     let lanes = state.lanes.values_mut().filter_map(|l| l.wait.as_mut());
     let trouble = state.trouble.as_mut().and_then(|t| t.wait.as_mut());
     for wait in lanes.chain(trouble) {

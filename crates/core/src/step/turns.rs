@@ -4,7 +4,8 @@ use crate::bounds::{self, held, json_bytes};
 use crate::event::{Interrupted, Notice};
 use crate::ids::{Scope, UnixMs};
 use crate::state::{
-    CallProgress, CallState, Checkpoint, Lane, NOTES_BYTES_MAX, Note, Phase, State, Wait, Why,
+    CallProgress, CallState, Checkpoint, Lane, NOTES_BYTES_MAX, Note, Phase, State, Wait, WaitKind,
+    Why,
 };
 use crate::step::ending;
 use crate::stop::{Blocker, StopReason};
@@ -24,8 +25,14 @@ pub const NOTES_MAX: usize = 200;
 pub const BACKOFF_FIRST_MS: u64 = 1_000;
 /// Longest wait that the harness chooses itself, milliseconds.
 pub const BACKOFF_MAX_MS: u64 = 15 * 60 * 1_000;
-/// Longest wait that is taken from a provider or a model, milliseconds.
+/// Longest wait that is taken from a model, or from a provider for a rate limit, milliseconds.
 pub const WAIT_MAX_MS: u64 = 24 * 60 * 60 * 1_000;
+/// A provider that says to come back no sooner than after this has no rate limit but a quota, milliseconds.
+pub const QUOTA_MS_MIN: u64 = 10 * 60 * 1_000;
+/// Longest wait for a quota, milliseconds: there are weekly ones.
+pub const QUOTA_MS_MAX: u64 = 7 * 24 * 60 * 60 * 1_000;
+/// How long a provider may fail before only a person can help, milliseconds. Waits for a quota do not count.
+pub const OUTAGE_MS_MAX: u64 = 12 * 60 * 60 * 1_000;
 
 pub(super) fn requested(state: &mut State, scope: &Scope) {
     if let Some(lane) = state.lanes.get_mut(scope) {
@@ -37,12 +44,14 @@ pub(super) fn requested(state: &mut State, scope: &Scope) {
 pub(super) fn answered(state: &mut State, scope: &Scope, calls: &[CallHead], usage: &Usage) {
     spend(state, usage);
     state.spent.turns += 1;
+    state.told_waiting = false;
     let Some(lane) = state.lanes.get_mut(scope) else {
         return;
     };
     lane.asking = false;
     lane.turn += 1;
     lane.failures = 0;
+    lane.failing_ms = 0;
     lane.malformed = 0;
     lane.claim = false;
     lane.help = None;
@@ -58,6 +67,7 @@ pub(super) fn answered(state: &mut State, scope: &Scope, calls: &[CallHead], usa
             },
             progress: CallProgress::Pending,
             again: false,
+            began_at: 0,
         })
         .collect();
     if lane.calls.is_empty() {
@@ -85,35 +95,61 @@ pub(super) fn failed(
 ) {
     spend(state, usage);
     state.spent.failed_calls += 1;
-    let now = state.last_at;
+    let (now, windows_max) = (state.last_at, state.goal.stop.windows);
     let Some(lane) = state.lanes.get_mut(scope) else {
         return;
     };
     lane.asking = false;
     lane.failures += 1;
     let failures = lane.failures;
-    let provider_blocks = |question: String| {
-        let help = Help {
-            question,
-            tried: format!("The request failed {failures} times in a row."),
-            unlock: "Mend it, then `overnight resume` this run.".into(),
-        };
-        ending::stop_reason(help, Blocker::Provider)
+    let provider_blocks = |question: String| provider_blocks(failures, question);
+    let wait = |ms: u64, kind| {
+        Some(Wait {
+            until: now.saturating_add(ms),
+            since: now,
+            why: held(message, bounds::WAIT_WHY_BYTES_MAX),
+            kind,
+            seeking: false,
+        })
     };
     match kind {
+        ModelErrorKind::RateLimited if retry_after_ms.is_some_and(|ms| ms >= QUOTA_MS_MIN) => {
+            lane.failing_ms = 0;
+            lane.windows = lane.windows.saturating_add(1);
+            if lane.windows > windows_max {
+                let stop = provider_blocks(format!(
+                    "The account's quota is used up, and the run has waited for it {windows_max} times (`stop.windows`): {message}"
+                ));
+                return ending::stop(state, stop);
+            }
+            let ms = retry_after_ms.unwrap_or(QUOTA_MS_MIN).min(QUOTA_MS_MAX);
+            lane.wait = wait(ms, WaitKind::Quota);
+        }
+        ModelErrorKind::RateLimited
+        | ModelErrorKind::Unavailable
+        | ModelErrorKind::Network
+        | ModelErrorKind::Cut
+            if lane.failing_ms >= OUTAGE_MS_MAX =>
+        {
+            let stop = provider_blocks(outage(message));
+            ending::stop(state, stop);
+        }
         ModelErrorKind::RateLimited
         | ModelErrorKind::Unavailable
         | ModelErrorKind::Network
         | ModelErrorKind::Cut => {
             // A provider that says "at once" again and again is not asked in a tight loop.
-            let wait = retry_after_ms
+            let ms = retry_after_ms
                 .unwrap_or_else(|| backoff(lane.failures))
                 .clamp(BACKOFF_FIRST_MS, WAIT_MAX_MS);
-            lane.wait = Some(Wait {
-                until: now.saturating_add(wait),
-                since: now,
-                why: held(message, bounds::WAIT_WHY_BYTES_MAX),
-            });
+            lane.wait = wait(
+                ms,
+                match kind {
+                    ModelErrorKind::RateLimited => WaitKind::RateLimit,
+                    ModelErrorKind::Network => WaitKind::Network,
+                    _ => WaitKind::Outage,
+                },
+            );
         }
         ModelErrorKind::Malformed => {
             lane.malformed += 1;
@@ -152,6 +188,12 @@ pub(super) fn failed(
     }
 }
 
+fn outage(message: &str) -> String {
+    const MS_PER_HOUR: u64 = 60 * 60 * 1_000;
+    let hours = OUTAGE_MS_MAX / MS_PER_HOUR;
+    format!("The model's provider has not answered for {hours} hours: {message}")
+}
+
 /// Doubles from [`BACKOFF_FIRST_MS`] to [`BACKOFF_MAX_MS`].
 pub(super) fn backoff(failures: u32) -> u64 {
     let doublings = failures.saturating_sub(1).min(20);
@@ -163,12 +205,14 @@ pub(super) fn call_started(state: &mut State, scope: &Scope, index: usize) {
     if let Some(candidate) = &mut state.candidate {
         candidate.current = false;
     }
+    let now = state.last_at;
     if let Some(call) = state
         .lanes
         .get_mut(scope)
         .and_then(|l| l.calls.get_mut(index))
     {
         call.progress = CallProgress::Running;
+        call.began_at = now;
     }
 }
 
@@ -245,6 +289,8 @@ fn hear(lane: &mut Lane, said: &Said, now: UnixMs) {
                     until,
                     since: now,
                     why: "the model waits for a time".into(),
+                    kind: WaitKind::Time,
+                    seeking: false,
                 });
             }
         }
@@ -289,11 +335,48 @@ pub(super) fn background_stopped(state: &mut State, scope: &Scope, names: &[Stri
 
 pub(super) fn woken(state: &mut State) {
     let now = state.last_at;
+    let mut given_up = None;
     for lane in state.lanes.values_mut() {
-        if lane.wait.as_ref().is_some_and(|w| w.until <= now) {
+        let Some(wait) = &mut lane.wait else { continue };
+        if wait.seeking && lane.failing_ms >= OUTAGE_MS_MAX {
+            given_up = Some((lane.failures, outage(&wait.why)));
+        } else if wait.until <= now {
+            // Without a network the next call would fail as the last one did: that is looked at first.
+            match wait.kind {
+                WaitKind::Network => wait.seeking = true,
+                _ => lane.wait = None,
+            }
+        }
+    }
+    if let Some((failures, question)) = given_up {
+        let stop = provider_blocks(failures, question);
+        ending::stop(state, stop);
+    }
+}
+
+pub(super) fn network_back(state: &mut State) {
+    for lane in state.lanes.values_mut() {
+        if lane.wait.as_ref().is_some_and(|wait| wait.seeking) {
             lane.wait = None;
         }
     }
+}
+
+/// A person does not want to wait any longer.
+pub(super) fn wait_cancelled(state: &mut State) {
+    state.told_waiting = false;
+    for lane in state.lanes.values_mut() {
+        lane.wait = None;
+    }
+}
+
+fn provider_blocks(failures: u32, question: String) -> StopReason {
+    let help = Help {
+        question,
+        tried: format!("The request failed {failures} times in a row."),
+        unlock: "Mend it, then `overnight resume` this run.".into(),
+    };
+    ending::stop_reason(help, Blocker::Provider)
 }
 
 pub(super) fn restarted(state: &mut State, interrupted: &[Interrupted]) {

@@ -201,6 +201,10 @@ impl Model for Anthropic {
         &self.name
     }
 
+    async fn reachable(&self) -> bool {
+        self.server.reachable().await
+    }
+
     async fn answer(&self, request: &Request) -> Result<Answer, ModelError> {
         self.server.within(self.converse(request)).await
     }

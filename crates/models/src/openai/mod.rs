@@ -124,6 +124,10 @@ impl Model for OpenAi {
         &self.name
     }
 
+    async fn reachable(&self) -> bool {
+        self.server.reachable().await
+    }
+
     async fn answer(&self, request: &Request) -> Result<Answer, ModelError> {
         self.server.within(self.converse(request)).await
     }

@@ -14,6 +14,16 @@ use super::Provider;
 pub const QUOTA_RETRY: Duration = Duration::from_secs(60 * 60);
 /// The longest wait that a server may ask for.
 pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+/// Anthropic's limits, by the names in its headers; the last ones are those of a plan.
+const ANTHROPIC_LIMITS: [&str; 7] = [
+    "requests",
+    "tokens",
+    "input-tokens",
+    "output-tokens",
+    "unified",
+    "unified-5h",
+    "unified-7d",
+];
 /// How much of a server's own words is quoted, characters.
 const QUOTE_CHARS_MAX: usize = 600;
 /// A key shorter than this is no secret, and replacing it would garble the messages, bytes.
@@ -65,10 +75,14 @@ impl Said {
             .or(kind)
             .or(code)
             .unwrap_or_default();
-        Said {
-            code,
-            message: field("message").unwrap_or_default(),
+        let mut message = field("message").unwrap_or_default();
+        // A plan's limit says in a field of its own when it is over; from here on it is a wait like any other.
+        if let Some(seconds) = error.get("resets_in_seconds").and_then(Value::as_u64)
+            && wait_in_words(&message).is_none()
+        {
+            message.push_str(&format!(" (try again in {seconds}s)"));
         }
+        Said { code, message }
     }
 
     /// From the body of an HTTP error, which may be anything.
@@ -360,21 +374,21 @@ pub(crate) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Durati
     // Anthropic says at what time, by its own clock.
     let reset_at = |what: &str| {
         let now = text("date").and_then(http_date).unwrap_or(now);
-        let at: jiff::Timestamp = text(&format!("anthropic-ratelimit-{what}-reset"))?
-            .parse()
-            .ok()?;
-        let wait = SystemTime::from(at).duration_since(now).unwrap_or_default();
-        let spent = text(&format!("anthropic-ratelimit-{what}-remaining")) == Some("0");
+        let at = text(&format!("anthropic-ratelimit-{what}-reset"))?;
+        let at: SystemTime = match at.parse::<jiff::Timestamp>() {
+            Ok(at) => at.into(),
+            // Of a plan's limits it says the Unix time, in seconds.
+            Err(_) => jiff::Timestamp::from_second(at.parse().ok()?).ok()?.into(),
+        };
+        let wait = at.duration_since(now).unwrap_or_default();
+        let spent = text(&format!("anthropic-ratelimit-{what}-remaining")) == Some("0")
+            || text(&format!("anthropic-ratelimit-{what}-status")) == Some("rejected");
         Some((spent, wait))
     };
     let resets: Vec<(bool, Duration)> = ["requests", "tokens"]
         .into_iter()
         .filter_map(reset)
-        .chain(
-            ["requests", "tokens", "input-tokens", "output-tokens"]
-                .into_iter()
-                .filter_map(reset_at),
-        )
+        .chain(ANTHROPIC_LIMITS.into_iter().filter_map(reset_at))
         .collect();
     // The limit that is used up is the one to wait for; if none says so, the later one is safe.
     let spent = resets
@@ -530,6 +544,19 @@ mod test {
         assert_eq!(wait_ms(&[date, requests, tokens]), Some(60_000));
         let spent = ("anthropic-ratelimit-requests-remaining", "0");
         assert_eq!(wait_ms(&[date, requests, tokens, spent]), Some(10_000));
+        // A plan's limit, by the Unix time.
+        let plan = ("anthropic-ratelimit-unified-5h-reset", "784115377");
+        let rejected = ("anthropic-ratelimit-unified-5h-status", "rejected");
+        assert_eq!(
+            wait_ms(&[date, requests, spent, plan, rejected]),
+            Some(3_600_000)
+        );
+        let body = br#"{"error":{"type":"usage_limit_reached","message":"The usage limit has been reached","resets_in_seconds":14400}}"#;
+        let said = Said::of_body(body);
+        assert_eq!(
+            wait_in_words(&said.message).map(|wait| wait.as_secs()),
+            Some(14_400)
+        );
     }
 
     #[test]

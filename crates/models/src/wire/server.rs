@@ -15,6 +15,8 @@ use super::{Fold, Limits, Provider, SettingsError};
 
 /// Largest body of an error that is read, bytes.
 const ERROR_BYTES_MAX: usize = 64 * 1024;
+/// How long a server may take to show that it is there.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long the end of a finished stream is waited for, to use its connection again.
 const DRAIN_TIMEOUT: Duration = Duration::from_millis(20);
 /// How long the rest of an answer is waited for of which everything that matters has come.
@@ -95,8 +97,7 @@ impl Server {
         if let Some(client) = self.client.get() {
             return Ok(client);
         }
-        // Somebody may have installed a provider already; then theirs is used.
-        let _ = rustls::crypto::ring::default_provider().install_default();
+        crate::install_tls();
         let mut builder = Client::builder()
             .user_agent(concat!("overnight/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(self.limits.connect)
@@ -178,6 +179,16 @@ impl Server {
                 _ => {}
             }
         }
+    }
+
+    /// Whether anything answers at the address, whatever it says. Carries no key and no conversation.
+    pub(crate) async fn reachable(&self) -> bool {
+        let Ok(client) = self.client() else {
+            // The next attempt says why.
+            return true;
+        };
+        let asked = client.head(self.endpoint.clone()).send();
+        matches!(tokio::time::timeout(PROBE_TIMEOUT, asked).await, Ok(Ok(_)))
     }
 
     /// Posts; an error status is an error.

@@ -14,6 +14,9 @@ use crate::table::join;
 /// How large a lockfile may be to be searched for a name, bytes.
 const LOCK_BYTES_MAX: usize = 32 * 1024 * 1024;
 
+/// Crates that a dependency of the same name would be taken in the place of.
+const RUST_STANDARD: &[&str] = &["std", "core", "alloc", "test", "proc_macro", "proc-macro"];
+
 /// How the base declares a dependency.
 pub(crate) type Declared = Value;
 
@@ -111,6 +114,9 @@ pub(crate) fn redirected(
     declared: &BTreeMap<String, Declared>,
     context: &Context,
 ) -> Option<String> {
+    if kind == Kind::CargoToml && RUST_STANDARD.contains(&name) {
+        return Some("takes the place of a crate of the standard library".into());
+    }
     let target = target(spec)?;
     if let Some(old) = declared.get(name) {
         let same = self::target(old).as_ref() == Some(&target);
@@ -201,9 +207,7 @@ fn text_target(text: &str) -> Option<Target> {
         Some((name, place)) if !name.is_empty() && !name.contains(['/', ':']) => place.trim(),
         _ => text,
     };
-    let local = place.starts_with(['.', '/', '~'])
-        && !place.starts_with("~=")
-        && !place.starts_with(|c: char| c == '~')
+    let local = place.starts_with(['.', '/'])
         || ["file:", "link:", "portal:", "{root", "git+file:", "~/"]
             .iter()
             .any(|start| place.starts_with(start));

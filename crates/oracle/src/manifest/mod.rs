@@ -49,6 +49,14 @@ impl Kind {
         }
     }
 
+    /// Extensions of the sources that tools of this kind work on.
+    pub(crate) fn sources(self) -> &'static [&'static str] {
+        match self {
+            Kind::PyProject | Kind::SetupCfg | Kind::Requirements => &[".py"],
+            _ => self.splits(),
+        }
+    }
+
     /// Extensions of the sources that a manifest of this kind speaks for; a new one among old sources takes them out of
     /// the project that they were in. Empty if it does not.
     pub(crate) fn splits(self) -> &'static [&'static str] {
@@ -335,7 +343,7 @@ impl Differ<'_> {
         }
     }
 
-    fn diff_targets(&mut self, path: &mut Vec<String>, old: Option<&Value>, new: Option<&Value>) {
+    fn diff_targets(&mut self, path: &[String], old: Option<&Value>, new: Option<&Value>) {
         let (old, new) = (targets(old), targets(new));
         for (name, target) in &old {
             if new.get(name) != Some(target) {
@@ -385,7 +393,7 @@ impl Differ<'_> {
         }
     }
 
-    fn diff_members(&mut self, path: &mut Vec<String>, old: Option<&Value>, new: Option<&Value>) {
+    fn diff_members(&mut self, path: &[String], old: Option<&Value>, new: Option<&Value>) {
         let list = |value: Option<&Value>| -> BTreeSet<String> {
             value
                 .and_then(Value::as_array)

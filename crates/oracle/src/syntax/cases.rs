@@ -10,7 +10,7 @@ use super::{Assertion, Language, TestCase, go, javascript, python, rust};
 /// How many groups within groups are looked into.
 const GROUPS_DEPTH_MAX: usize = 64;
 /// Most tests that are read of one file.
-const TESTS_MAX: usize = 20_000;
+const TESTS_MAX: usize = 5_000;
 
 /// A test with the syntax that it is made of.
 pub(super) struct Case<'a> {

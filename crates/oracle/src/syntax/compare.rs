@@ -5,11 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use overnight_core::finding::{Finding, FindingKind};
 
-use super::form::{Without, form, forms};
+use super::directives::{directives, escapes};
+use super::form::{Without, forms};
 use super::imports::Binding;
 use super::items::{Item, Role, Scope, items};
 use super::parse::{Node, Source, brief};
-use super::{Language, go, javascript, mocks, names, python};
+use super::tables::extended;
+use super::taken::Taken;
+use super::{Language, go, javascript, mocks, rust};
 use crate::FINDINGS_MAX;
 
 /// How many groups within groups are compared item by item; deeper ones are compared whole.
@@ -45,7 +48,17 @@ pub(super) fn test_file(
     directives(&mut comparison, &old, &new);
     escapes(&mut comparison, &old, &new);
     comparison.bodies(old.root(), new.root(), Scope::File, 0);
-    comparison.finish(base, candidate)
+    let findings = comparison.finish(base, candidate);
+    // Where the grammar lost its way in the base, what it makes of the rest says nothing about what was changed.
+    if old.errors > 0 && !findings.is_empty() {
+        return vec![whole(
+            path,
+            base,
+            candidate,
+            "cannot be read in full, so that every change counts",
+        )];
+    }
+    findings
 }
 
 /// A finding for a file that can only be compared whole.
@@ -75,98 +88,6 @@ pub(super) fn unreadable(path: &str, old: &Source<'_>, new: &Source<'_>) -> Opti
             detail: "cannot be read any more: a syntax error".to_string(),
         }
     })
-}
-
-/// Comments that steer how a file is built or run, with their lines.
-fn directive_comments<'a>(source: &'a Source<'a>) -> Vec<(String, u32)> {
-    let mut found = Vec::new();
-    for node in source.all().filter(|node| node.kind().contains("comment")) {
-        let text = node.text();
-        let is = match source.language {
-            Language::Go => {
-                text.starts_with("//go:build")
-                    || text.starts_with("// +build")
-                    || text.starts_with("//+build")
-                    || text.starts_with("//go:embed")
-                    || text.starts_with("//go:linkname")
-                    || text.starts_with("//line ")
-                    || text.contains("#cgo")
-            }
-            Language::Python => {
-                node.line() <= 2 && text.contains("coding") && text.contains([':', '='])
-            }
-            Language::JavaScript | Language::TypeScript | Language::Tsx => [
-                "@jest-environment",
-                "@jest-config",
-                "@vitest-environment",
-                "@ts-nocheck",
-                "@jsx",
-                "@jest-",
-            ]
-            .iter()
-            .any(|word| text.contains(word)),
-            Language::Rust | Language::Java => false,
-        };
-        if is {
-            found.push((brief(text), node.line()));
-        }
-    }
-    found
-}
-
-fn directives(comparison: &mut Comparison<'_>, old: &Source<'_>, new: &Source<'_>) {
-    let before = directive_comments(old);
-    let after = directive_comments(new);
-    for (text, line) in &before {
-        if !after.iter().any(|(other, _)| other == text) {
-            comparison.report(
-                Some(*line),
-                FindingKind::OracleChanged,
-                format!("`{text}` is gone"),
-            );
-        }
-    }
-    for (text, line) in &after {
-        if !before.iter().any(|(other, _)| other == text) {
-            comparison.report(
-                Some(*line),
-                FindingKind::OracleChanged,
-                format!("`{text}` is new"),
-            );
-        }
-    }
-}
-
-/// Java reads `\u000a` as a line's end even in a comment, which the grammar does not: what it reads may not be what
-/// the compiler reads.
-fn escapes(comparison: &mut Comparison<'_>, old: &Source<'_>, new: &Source<'_>) {
-    if new.language != Language::Java {
-        return;
-    }
-    let count = |text: &str| {
-        text.match_indices("\\u")
-            .filter(|(at, _)| {
-                let digits = text[at + 2..].trim_start_matches('u');
-                digits.starts_with("00")
-                    && digits
-                        .as_bytes()
-                        .get(2)
-                        .is_some_and(|digit| (b'0'..b'8').contains(digit))
-            })
-            .count()
-    };
-    if count(new.text) > count(old.text) {
-        let line = new
-            .text
-            .lines()
-            .position(|line| line.contains("\\u"))
-            .unwrap_or(0);
-        comparison.report(
-            u32::try_from(line + 1).ok(),
-            FindingKind::OracleChanged,
-            "a character is written as `\\u00…`: the compiler may read this file otherwise than it looks".to_string(),
-        );
-    }
 }
 
 /// A comparison under way.
@@ -444,6 +365,14 @@ impl<'p> Comparison<'p> {
             );
             return;
         }
+        if old.role == Role::Test && new.role != Role::Test {
+            self.report(
+                line,
+                FindingKind::TestDeleted,
+                format!("{} is no test any more", new.title),
+            );
+            return;
+        }
         if let (Some((old_body, scope)), Some((new_body, _))) = (old.body, new.body)
             && depth < GROUPS_DEPTH_MAX
         {
@@ -508,7 +437,7 @@ impl<'p> Comparison<'p> {
                 FindingKind::OracleChanged,
                 format!("{} runs around the tests of the base", item.title),
             ),
-            Role::Directive => self.report(
+            Role::Directive if !about_warnings(item) => self.report(
                 line,
                 FindingKind::OracleChanged,
                 format!("`{}` is about the whole file", item.title),
@@ -524,24 +453,24 @@ impl<'p> Comparison<'p> {
                 );
             }
             Role::Definition
+            | Role::Directive
             | Role::Hook
             | Role::Statement
             | Role::Test
             | Role::Group
             | Role::Import => {}
         }
-        if matches!(item.role, Role::Definition) && assigns(item.node()) {
+        if matches!(item.role, Role::Definition | Role::Group | Role::Test)
+            && (language == Language::Python || is_javascript(language))
+            && reaches_out(item.node())
+        {
             self.report(
                 line,
                 FindingKind::OracleChanged,
                 format!("`{}` changes something when it is loaded", item.title),
             );
         }
-        if matches!(
-            language,
-            Language::JavaScript | Language::TypeScript | Language::Tsx
-        ) && item.role != Role::Statement
-        {
+        if is_javascript(language) && item.role != Role::Statement {
             for mock in item.nodes.iter().flat_map(|node| mocks::hoisted(*node)) {
                 self.report(
                     Some(mock.line()),
@@ -558,73 +487,6 @@ fn shown(binding: &Binding) -> String {
         format!("`{}`", binding.from)
     } else {
         format!("`{}` (of `{}`)", binding.local, binding.from)
-    }
-}
-
-/// Which names an addition may not take.
-struct Taken<'a> {
-    scope: Scope,
-    language: Language,
-    /// Names that the base gives in this scope, with what they stand for where they are imported.
-    given: BTreeMap<String, Option<String>>,
-    /// Names that the base's code in this scope takes from around it.
-    free: BTreeSet<&'a str>,
-    /// Whether tests of the base are here or below.
-    tests: bool,
-}
-
-impl<'a> Taken<'a> {
-    fn new(body: Node<'a>, scope: Scope, imports: &[Item<'a>], items: &[Item<'a>]) -> Taken<'a> {
-        let language = body.source().language;
-        let mut given: BTreeMap<String, Option<String>> = BTreeMap::new();
-        for binding in imports.iter().flat_map(|item| &item.bindings) {
-            given.insert(binding.local.clone(), Some(binding.meaning().to_string()));
-        }
-        for name in items.iter().flat_map(|item| &item.names) {
-            given.insert(name.clone(), None);
-        }
-        let free = if language == Language::Python && scope == Scope::Class {
-            names::own_members(body)
-        } else {
-            items
-                .iter()
-                .flat_map(|item| names::free(&item.nodes))
-                .collect()
-        };
-        Taken {
-            scope,
-            language,
-            given,
-            free,
-            tests: items
-                .iter()
-                .any(|item| matches!(item.role, Role::Test | Role::Group))
-                || scope == Scope::Group,
-        }
-    }
-
-    /// Why a name may not be given anew, if it may not.
-    fn conflict(&self, name: &str, binding: Option<&Binding>) -> Option<String> {
-        if names::disguised(name) {
-            return Some(format!("`{name}` may read as another name"));
-        }
-        if self.language == Language::Python
-            && python::hook_name(name, self.scope)
-            && binding.is_none()
-        {
-            return Some(format!("`{name}` means something to what runs the tests"));
-        }
-        match self.given.get(name) {
-            Some(Some(meaning)) if binding.is_some_and(|binding| binding.meaning() == meaning) => {
-                None
-            }
-            Some(_) if self.language == Language::Java && binding.is_none() => None,
-            Some(_) => Some(format!("`{name}` is defined a second time")),
-            None => self
-                .free
-                .contains(name)
-                .then(|| format!("`{name}` takes the place of what the tests of the base use")),
-        }
     }
 }
 
@@ -650,161 +512,6 @@ fn same_header(one: &Item<'_>, other: &Item<'_>) -> bool {
         )
 }
 
-/// Whether `new` is `old` with further rows in its tables of cases, and nothing else.
-fn extended(old: &[Node<'_>], new: &[Node<'_>]) -> bool {
-    if old.len() != new.len() {
-        return false;
-    }
-    old.iter().zip(new).all(|(old, new)| {
-        let (old_tables, new_tables) = (tables(*old), tables(*new));
-        if old_tables.is_empty() || old_tables.len() != new_tables.len() {
-            return form(*old) == form(*new);
-        }
-        rest_equal(*old, &old_tables, *new, &new_tables)
-            && old_tables
-                .iter()
-                .zip(&new_tables)
-                .all(|(old, new)| rows_kept(*old, *new))
-    })
-}
-
-/// Whether everything around the tables is equal: the pieces between them have equal forms.
-fn rest_equal(
-    old: Node<'_>,
-    old_tables: &[Node<'_>],
-    new: Node<'_>,
-    new_tables: &[Node<'_>],
-) -> bool {
-    // Each piece outside of the tables with how deep it is: what only leads to a table is told by its kind.
-    let around = |item: Node<'_>, tables: &[Node<'_>]| -> Vec<(usize, Vec<u8>)> {
-        let mut out = Vec::new();
-        let mut above: Vec<Node<'_>> = Vec::new();
-        let mut walk = item.walk();
-        while let Some(part) = walk.next() {
-            while above.last().is_some_and(|node| !node.holds(part)) {
-                above.pop();
-            }
-            if tables.contains(&part) {
-                out.push((above.len(), b"table".to_vec()));
-                walk.leave_out(part);
-            } else if tables.iter().any(|table| part.holds(*table)) {
-                out.push((above.len(), part.kind_id().to_le_bytes().to_vec()));
-                above.push(part);
-            } else {
-                out.push((above.len(), form(part)));
-                walk.leave_out(part);
-            }
-        }
-        out.retain(|(_, piece)| !piece.is_empty());
-        out
-    };
-    around(old, old_tables) == around(new, new_tables)
-}
-
-/// Whether every row of a table is still there, in order.
-fn rows_kept(old: Node<'_>, new: Node<'_>) -> bool {
-    let new_rows: Vec<Vec<u8>> = new.parts().map(form).collect();
-    let mut next = 0;
-    old.parts().all(|row| {
-        let row = form(row);
-        match new_rows[next..].iter().position(|other| *other == row) {
-            Some(at) => {
-                next += at + 1;
-                true
-            }
-            None => false,
-        }
-    })
-}
-
-/// The tables of cases in an item: a row more is a test more.
-fn tables(item: Node<'_>) -> Vec<Node<'_>> {
-    let mut found = Vec::new();
-    let mut walk = item.walk();
-    while let Some(node) = walk.next() {
-        let table = match node.source().language {
-            Language::Go => go_table(node),
-            Language::Python => python_table(node),
-            Language::JavaScript | Language::TypeScript | Language::Tsx => javascript_table(node),
-            Language::Rust | Language::Java => None,
-        };
-        if let Some(table) = table {
-            found.push(table);
-            walk.leave_out(node);
-        }
-    }
-    found
-}
-
-/// `[]struct{ ... }{ {...}, {...} }`, ranged over by the test.
-fn go_table(node: Node<'_>) -> Option<Node<'_>> {
-    if node.kind() != "composite_literal" || node.field("type")?.kind() != "slice_type" {
-        return None;
-    }
-    let body = node.field("body")?;
-    let rows = body.parts().all(|row| {
-        row.kind() == "literal_element"
-            && row
-                .parts()
-                .next()
-                .is_some_and(|inner| inner.kind() == "literal_value")
-    });
-    let declaration = node
-        .ancestors()
-        .find(|one| one.is(&["short_var_declaration", "var_spec", "call_expression"]))?;
-    let name = declaration
-        .below()
-        .find(|part| part.kind() == "identifier")
-        .filter(|_| declaration.kind() != "call_expression")?
-        .text();
-    let ranged = node.source().all().any(|clause| {
-        clause.kind() == "range_clause"
-            && clause
-                .field("right")
-                .is_some_and(|right| right.text() == name)
-    });
-    (rows && ranged && body.parts().next().is_some()).then_some(body)
-}
-
-/// The list of `@pytest.mark.parametrize(names, [...])`.
-fn python_table(node: Node<'_>) -> Option<Node<'_>> {
-    if node.kind() != "call"
-        || !node.field_text("function").ends_with("parametrize")
-        || node
-            .parent()
-            .is_none_or(|parent| parent.kind() != "decorator")
-    {
-        return None;
-    }
-    let arguments = node.field("arguments")?;
-    // With ids beside it a further row would need a further id, and shift the others.
-    if arguments
-        .parts()
-        .any(|argument| argument.kind() == "keyword_argument")
-    {
-        return None;
-    }
-    arguments
-        .parts()
-        .nth(1)
-        .filter(|list| list.is(&["list", "tuple"]))
-}
-
-/// The array of `it.each([...])`.
-fn javascript_table(node: Node<'_>) -> Option<Node<'_>> {
-    if node.kind() != "call_expression" {
-        return None;
-    }
-    let callee = node.field("function")?;
-    if callee.kind() != "member_expression" || callee.field_text("property") != "each" {
-        return None;
-    }
-    node.field("arguments")?
-        .parts()
-        .next()
-        .filter(|array| array.kind() == "array")
-}
-
 /// Lines where a call makes its test the only one.
 fn onlys(node: Node<'_>) -> impl Iterator<Item = u32> {
     node.walk()
@@ -813,30 +520,81 @@ fn onlys(node: Node<'_>) -> impl Iterator<Item = u32> {
         .filter_map(|declared| declared.only)
 }
 
-/// Whether something is assigned or deleted outside of functions.
-fn assigns(item: Node<'_>) -> bool {
-    if !matches!(
-        item.source().language,
+fn is_javascript(language: Language) -> bool {
+    matches!(
+        language,
         Language::JavaScript | Language::TypeScript | Language::Tsx
-    ) {
-        return false;
-    }
+    )
+}
+
+/// Whether an addition changes something outside of itself when the file is loaded: an assignment or a deletion that
+/// stands in no function (callbacks of groups are run at once, and so are bodies of classes).
+fn reaches_out(item: Node<'_>) -> bool {
+    let python = item.source().language == Language::Python;
+    let own: BTreeSet<&str> = item
+        .walk()
+        .filter(|part| part.kind() == "variable_declarator")
+        .map(|declarator| declarator.field_text("name"))
+        .collect();
     let mut walk = item.walk();
     while let Some(node) = walk.next() {
-        if javascript::function(node)
-            || node.is(&["function_declaration", "method_definition", "class_body"])
-        {
+        let later = if python {
+            node.kind() == "lambda"
+                || node.kind() == "block"
+                    && node
+                        .parent()
+                        .is_some_and(|parent| parent.kind() == "function_definition")
+        } else {
+            node.is(&["function_declaration", "method_definition"])
+                || javascript::function(node) && !of_group(node)
+        };
+        if later {
             walk.leave_out(node);
-        } else if node.is(&[
-            "assignment_expression",
-            "augmented_assignment_expression",
-            "update_expression",
-        ]) || node.kind() == "unary_expression" && node.text().starts_with("delete")
-        {
+            continue;
+        }
+        let target = match node.kind() {
+            "assignment" | "augmented_assignment" => node
+                .field("left")
+                .filter(|left| left.walk().any(|part| part.is(&["attribute", "subscript"]))),
+            "delete_statement" => Some(node),
+            "call" if matches!(node.field_text("function"), "setattr" | "delattr") => Some(node),
+            "assignment_expression" | "augmented_assignment_expression" => node.field("left"),
+            "update_expression" => node.field("argument"),
+            "unary_expression" if node.field_text("operator") == "delete" => node.field("argument"),
+            _ => None,
+        };
+        if target.is_some_and(|target| !own.contains(root_name(target))) {
             return true;
         }
     }
     false
+}
+
+/// Whether a function is the callback of a group of tests, which is run when the file is loaded.
+fn of_group(function: Node<'_>) -> bool {
+    function
+        .parent()
+        .and_then(|arguments| arguments.parent())
+        .and_then(javascript::declared)
+        .is_some_and(|declared| declared.role == Role::Group)
+}
+
+/// The name that a target begins with: `a` of `a.b[0]`.
+fn root_name<'a>(target: Node<'a>) -> &'a str {
+    let mut node = target;
+    while let Some(inner) = node.field("object") {
+        node = inner;
+    }
+    node.text()
+}
+
+/// Whether an inner attribute is only about warnings or documentation: `#![allow(dead_code)]`.
+fn about_warnings(item: &Item<'_>) -> bool {
+    item.node().kind() == "inner_attribute_item"
+        && matches!(
+            rust::attribute_path(item.node()).as_str(),
+            "allow" | "expect" | "warn" | "doc"
+        )
 }
 
 /// Statements that may be added between tests: they declare tests themselves, or run nothing under a test runner.
@@ -845,7 +603,7 @@ fn harmless(item: &Item<'_>) -> bool {
     match node.source().language {
         Language::JavaScript | Language::TypeScript | Language::Tsx => {
             node.is(&["for_statement", "for_in_statement", "expression_statement"])
-                && !assigns(node)
+                && !reaches_out(node)
                 && mocks::hoisted(node).is_empty()
                 && node
                     .walk()

@@ -128,6 +128,10 @@ fn documenting(node: Node<'_>) -> bool {
             .any(|child| matches!(child.field_name(), "outer" | "inner"))
 }
 
+fn inner_documentation(node: Node<'_>) -> bool {
+    node.children().any(|child| child.field_name() == "inner")
+}
+
 fn in_rust<'a>(source: &'a Source<'a>) -> Vec<Doctest> {
     let mut found = Vec::new();
     let mut run: Vec<Node<'a>> = Vec::new();
@@ -138,6 +142,12 @@ fn in_rust<'a>(source: &'a Source<'a>) -> Vec<Doctest> {
         let mut last = None;
         for child in parent.children() {
             if documenting(child) {
+                // What documents the file and what documents the next item may follow each other.
+                let other_kind =
+                    |one: &Node<'_>| inner_documentation(*one) != inner_documentation(child);
+                if run.first().is_some_and(other_kind) {
+                    blocks(&std::mem::take(&mut run), parent, None, &mut found);
+                }
                 run.push(child);
                 last = Some(child);
                 continue;
@@ -198,7 +208,7 @@ fn rust_words(info: &str) -> bool {
 
 /// The code blocks of consecutive documentation comments.
 fn blocks(run: &[Node<'_>], parent: Node<'_>, owner: Option<Node<'_>>, found: &mut Vec<Doctest>) {
-    let inner = run[0].children().any(|child| child.field_name() == "inner");
+    let inner = inner_documentation(run[0]);
     let mut name = path_to(run[0]);
     if let Some(owner) = owner.filter(|_| !inner) {
         let own = match owner.kind() {

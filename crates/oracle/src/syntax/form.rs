@@ -349,10 +349,16 @@ fn javascript(node: Node<'_>) -> Option<Way> {
             .filter(|parent| parent.kind() == "arrow_function")
             .filter(|_| {
                 let mut parts = node.parts();
-                parts.next().is_some_and(|only| only.kind() == "identifier")
-                    && parts.next().is_none()
+                parts.next().is_some_and(|only| {
+                    // TypeScript wraps each parameter; one without type or default is its name alone.
+                    only.leaf()
+                        || only.kind() == "required_parameter"
+                            && only.children().all(Node::leaf)
+                            && only.children().count() == 1
+                }) && parts.next().is_none()
             })
             .and_then(|_| node.parts().next())
+            .filter(|only| only.field_name() != "pattern" || only.leaf())
             .map(|only| Way::Text(only.text().to_string())),
         "number" => {
             let text = node.text().to_ascii_lowercase();

@@ -1,8 +1,9 @@
-//! Which functions a change touches.
+//! The functions of a file: which of them a change touches, and which of them assert for the tests that call them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Language;
+use super::assertions;
 use super::form::form;
 use super::parse::{Node, Source};
 
@@ -38,6 +39,45 @@ pub(super) fn touched(
     }
     found.sort();
     found
+}
+
+/// How many calls deep a helper that asserts is found behind helpers that call it.
+const CALLS_DEPTH_MAX: usize = 3;
+
+/// The names of functions that assert something, themselves or through another function of the file.
+pub(super) fn asserting<'a>(source: &'a Source<'a>) -> BTreeSet<&'a str> {
+    let all = functions(source);
+    let mut found: BTreeSet<&str> = BTreeSet::new();
+    for node in all.values() {
+        if assertions::of(&[*node])
+            .iter()
+            .any(|asserted| !asserted.trivial())
+        {
+            found.extend(name_of(*node));
+        }
+    }
+    for _ in 0..CALLS_DEPTH_MAX {
+        let more: Vec<&str> = all
+            .values()
+            .filter(|node| called(**node).any(|name| found.contains(name)))
+            .filter_map(|node| name_of(*node))
+            .collect();
+        found.extend(more);
+    }
+    found
+}
+
+/// The last part of the name of everything that is called in a piece of code.
+pub(super) fn called<'a>(node: Node<'a>) -> impl Iterator<Item = &'a str> {
+    node.walk().filter_map(|part| {
+        let callee = match part.kind() {
+            "call" | "call_expression" => part.field_text("function"),
+            "method_invocation" => part.field_text("name"),
+            "macro_invocation" => part.field_text("macro"),
+            _ => return None,
+        };
+        callee.rsplit(['.', ':']).next()
+    })
 }
 
 /// The functions of a file by their full name and by which of that name they are. What is inside a function is part

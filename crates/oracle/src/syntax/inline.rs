@@ -1,6 +1,6 @@
 //! Tests that live in implementation files: they are the base's, the code around them is the candidate's.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use overnight_core::finding::{Finding, FindingKind};
@@ -17,11 +17,20 @@ const MODULES_DEPTH_MAX: usize = 64;
 
 /// A piece of a file that is there for tests only.
 struct Region<'a> {
-    /// The modules that it is in.
-    path: Vec<String>,
-    /// What tells it from its neighbours: kind, name, and which of those that are called so.
-    key: (&'static str, String, usize),
+    place: Place,
     item: Item<'a>,
+}
+
+/// The modules that a region is in, and what tells it from its neighbours: kind, name, and which of those that are
+/// called so.
+type Place = (Vec<String>, (&'static str, String, usize));
+
+/// Regions by their place.
+fn by_place<'r, 'a>(regions: &'r [Region<'a>]) -> BTreeMap<&'r Place, &'r Region<'a>> {
+    regions
+        .iter()
+        .map(|region| (&region.place, region))
+        .collect()
 }
 
 impl Region<'_> {
@@ -79,13 +88,11 @@ pub(super) fn compare(
         return vec![finding];
     }
     let after = regions(&new);
+    let there = by_place(&after);
     let mut comparison = Comparison::new(path);
     around(&mut comparison, &old, &new, &before);
     for region in &before {
-        match after
-            .iter()
-            .find(|other| other.path == region.path && other.key == region.key)
-        {
+        match there.get(&region.place) {
             Some(other) => comparison.pair(&region.item, &other.item),
             None => comparison.lost(&region.item),
         }
@@ -160,7 +167,9 @@ fn around(
     };
     let earlier = conditions(old);
     for (path, text) in conditions(new) {
-        let holds_tests = before.iter().any(|region| region.path.starts_with(&path));
+        let holds_tests = before
+            .iter()
+            .any(|region| region.place.0.starts_with(&path));
         if holds_tests && !earlier.contains(&(path.clone(), text.clone())) {
             let place = if path.is_empty() {
                 "the file".to_string()
@@ -208,13 +217,14 @@ fn for_tests(item: &Item<'_>) -> bool {
 
 fn regions<'a>(source: &'a Source<'a>) -> Vec<Region<'a>> {
     let mut found: Vec<Region<'a>> = Vec::new();
+    let mut numbers = BTreeMap::new();
     match source.language {
         Language::Rust => {
             let mut open = vec![(Vec::new(), source.root())];
             while let Some((path, body)) = open.pop() {
                 for item in items(body, Scope::File) {
                     if for_tests(&item) {
-                        add(&mut found, path.clone(), item);
+                        add(&mut found, &mut numbers, path.clone(), item);
                     } else if item.node().kind() == "mod_item"
                         && let Some((body, _)) = item.body
                         && path.len() < MODULES_DEPTH_MAX
@@ -238,7 +248,7 @@ fn regions<'a>(source: &'a Source<'a>) -> Vec<Region<'a>> {
                         .field("consequence")
                         .filter(|body| body.kind() == "statement_block")
                         .map(|body| (body, Scope::Group));
-                    add(&mut found, Vec::new(), item);
+                    add(&mut found, &mut numbers, Vec::new(), item);
                 }
             }
         }
@@ -247,31 +257,40 @@ fn regions<'a>(source: &'a Source<'a>) -> Vec<Region<'a>> {
     found
 }
 
-fn add<'a>(found: &mut Vec<Region<'a>>, path: Vec<String>, item: Item<'a>) {
+/// Adds a region, numbered among those that are called the same.
+fn add<'a>(
+    found: &mut Vec<Region<'a>>,
+    numbers: &mut BTreeMap<Place, usize>,
+    path: Vec<String>,
+    item: Item<'a>,
+) {
     let kind = item.node().kind();
     let name = match item.role {
         Role::Import | Role::Statement => String::from_utf8_lossy(&form(item.node())).into_owned(),
         _ => item.title.clone(),
     };
-    let number = found
-        .iter()
-        .filter(|other| other.path == path && other.key.0 == kind && other.key.1 == name)
-        .count();
+    let number = numbers
+        .entry((path.clone(), (kind, name.clone(), 0)))
+        .or_default();
     found.push(Region {
-        path,
-        key: (kind, name, number),
+        place: (path, (kind, name, *number)),
         item,
     });
+    *number += 1;
 }
 
 /// Doctests that are not in test modules.
 fn doctests_outside<'a>(source: &'a Source<'a>, regions: &[Region<'a>]) -> Vec<Doctest> {
     let mut found = doctests::all(source);
+    // Regions do not overlap.
+    let mut spans: Vec<Range<usize>> = regions.iter().map(Region::span).collect();
+    spans.sort_by_key(|span| span.start);
     found.retain(|doctest| {
-        !regions.iter().any(|region| {
-            let span = region.span();
-            span.start <= doctest.documentation.start && doctest.documentation.end <= span.end
-        })
+        let place = &doctest.documentation;
+        let after = spans.partition_point(|span| span.start <= place.start);
+        after
+            .checked_sub(1)
+            .is_none_or(|at| place.end > spans[at].end)
     });
     found
 }
@@ -286,24 +305,20 @@ pub(super) fn splice(language: Language, base: &[u8], candidate: &[u8]) -> Optio
     let before = regions(&old);
     let after = regions(&new);
     let mut edits: Vec<(Range<usize>, Vec<u8>)> = Vec::new();
+    let (were, are) = (by_place(&before), by_place(&after));
     for region in &after {
         let span = region.span();
-        let kept = before
-            .iter()
-            .find(|other| other.path == region.path && other.key == region.key);
+        let kept = were.get(&region.place);
         let text = kept.map_or(&[] as &[u8], |other| &base[other.span()]);
         if candidate[span.clone()] != *text {
             edits.push((span, text.to_vec()));
         }
     }
     for region in &before {
-        if after
-            .iter()
-            .any(|other| other.path == region.path && other.key == region.key)
-        {
+        if are.contains_key(&region.place) {
             continue;
         }
-        if let Some(at) = end_of(&new, &region.path) {
+        if let Some(at) = end_of(&new, &region.place.0) {
             let mut text = b"\n".to_vec();
             text.extend(&base[region.span()]);
             text.push(b'\n');
@@ -352,20 +367,23 @@ fn documentation(
     new: &[Doctest],
     edits: &mut Vec<(Range<usize>, Vec<u8>)>,
 ) {
-    let mut done: BTreeSet<usize> = BTreeSet::new();
+    let mut by_name: BTreeMap<&[String], Vec<&Doctest>> = BTreeMap::new();
+    for doctest in old {
+        by_name.entry(&doctest.name).or_default().push(doctest);
+    }
+    let mut by_start: BTreeMap<usize, Vec<&Doctest>> = BTreeMap::new();
     for doctest in new {
-        if !done.insert(doctest.documentation.start) {
-            continue;
-        }
-        let place = doctest.documentation.clone();
-        let here: Vec<&Doctest> = new
-            .iter()
-            .filter(|other| other.documentation == place)
-            .collect();
-        let there: Vec<&Doctest> = old
-            .iter()
-            .filter(|other| other.name == doctest.name)
-            .collect();
+        by_start
+            .entry(doctest.documentation.start)
+            .or_default()
+            .push(doctest);
+    }
+    for here in by_start.into_values() {
+        let place = here[0].documentation.clone();
+        let there = by_name
+            .get(here[0].name.as_slice())
+            .map(Vec::as_slice)
+            .unwrap_or_default();
         if here
             .iter()
             .map(|one| &one.text)

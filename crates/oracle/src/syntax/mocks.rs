@@ -100,14 +100,12 @@ fn in_javascript<'a>(root: Node<'a>, subject: &str) -> Vec<Mock<'a>> {
                 "jest" | "vi" | "vitest",
                 ["mock" | "doMock" | "setMock" | "unstable_mockModule"],
                 Some(module),
-            ) if module.kind() == "string" => {
+            ) if module.kind() == "string" && module_name(string_content(module)) == subject => {
                 // A factory that keeps the rest (`requireActual`) still replaces what the test is about.
-                if module_name(string_content(module)) == subject {
-                    found.push(Mock {
-                        node: call,
-                        of: string_content(module).to_string(),
-                    });
-                }
+                found.push(Mock {
+                    node: call,
+                    of: string_content(module).to_string(),
+                });
             }
             (
                 "jest" | "vi" | "vitest" | "sinon" | "mock" | "t",

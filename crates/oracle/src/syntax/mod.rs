@@ -7,6 +7,7 @@
 mod assertions;
 mod cases;
 mod compare;
+mod directives;
 mod doctests;
 mod form;
 mod functions;
@@ -23,6 +24,8 @@ mod parse;
 mod python;
 mod rust;
 mod suspicious;
+mod tables;
+mod taken;
 mod tolerances;
 mod weakened;
 

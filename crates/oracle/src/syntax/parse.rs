@@ -11,9 +11,9 @@ use super::Language;
 use crate::PARSED_BYTES_MAX;
 
 /// Parser callbacks that every file may use, whatever its size; one is about a hundred parser operations.
-const CALLBACKS_MIN: usize = 20_000;
-/// Further callbacks for each byte of the file.
-const CALLBACKS_PER_BYTE: usize = 4;
+const CALLBACKS_MIN: usize = 5_000;
+/// For how many bytes of the file there is a callback more. Ordinary code needs one for some hundred bytes.
+const BYTES_PER_CALLBACK: usize = 8;
 /// Most nodes that a tree may have.
 const NODES_MAX: usize = 4_000_000;
 
@@ -132,7 +132,7 @@ impl<'s> Source<'s> {
         let grammar = grammar(language);
         let mut parser = tree_sitter::Parser::new();
         parser.set_language(&grammar.language).ok()?;
-        let mut left = CALLBACKS_MIN + CALLBACKS_PER_BYTE * bytes.len();
+        let mut left = CALLBACKS_MIN + bytes.len() / BYTES_PER_CALLBACK;
         // Counted, not timed: the same file gives the same answer on every machine.
         let mut progress = |_: &tree_sitter::ParseState| {
             left = left.saturating_sub(1);
@@ -321,6 +321,19 @@ impl<'a> Node<'a> {
                 let child = self.at(next);
                 next = child.data().after;
                 child
+            })
+        })
+    }
+
+    /// What follows it within the same parent.
+    pub fn following(self) -> impl Iterator<Item = Node<'a>> {
+        let end = self.parent().map_or(0, |parent| parent.data().after);
+        let mut next = self.data().after;
+        std::iter::from_fn(move || {
+            (next < end).then(|| {
+                let sibling = self.at(next);
+                next = sibling.data().after;
+                sibling
             })
         })
     }

@@ -28,7 +28,7 @@ pub(super) fn widths(asserted: &Asserted<'_>) -> Vec<Option<f64>> {
         .collect()
 }
 
-/// What an assertion is about and how wide it is, where the width may be left out: `toBeCloseTo(x)` is
+/// What an assertion is about and how far off its value may be, where the width may be left out: `toBeCloseTo(x)` is
 /// `toBeCloseTo(x, 2)`.
 pub(super) fn defaulted(asserted: &Asserted<'_>) -> Option<(Vec<u8>, f64)> {
     let default = match asserted.method.as_str() {
@@ -42,18 +42,21 @@ pub(super) fn defaulted(asserted: &Asserted<'_>) -> Option<(Vec<u8>, f64)> {
         .take(2)
         .flat_map(|argument| form(argument[0]))
         .collect();
-    let digits = match asserted.arguments.get(2) {
-        None => default,
+    let half_of_last = |digits: f64| 0.5 * 10f64.powf(-digits);
+    let width = match asserted.arguments.get(2) {
+        None => half_of_last(default),
         Some(argument) => {
             let node = argument[0];
-            let name = node.field_text("name");
-            if node.kind() == "keyword_argument" && name != "places" && name != "decimal" {
-                return None;
+            let value = value(node.walk().find(|part| number(part.kind()))?)?;
+            match (node.kind(), node.field_text("name")) {
+                ("keyword_argument", "delta") => value,
+                ("keyword_argument", "places" | "decimal") => half_of_last(value),
+                ("keyword_argument", _) => return None,
+                _ => half_of_last(value),
             }
-            value(node.walk().find(|part| number(part.kind()))?)?
         }
     };
-    Some((about, -digits))
+    Some((about, width))
 }
 
 fn value(node: Node<'_>) -> Option<f64> {

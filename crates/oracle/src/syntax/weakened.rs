@@ -1,13 +1,13 @@
 //! Tests that say less than they did, and new ones that say nothing: found mechanically, for whoever reads the report.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use overnight_core::finding::{Finding, FindingKind};
 
 use super::assertions::{Asserted, Strength};
 use super::cases::{Case, cases};
 use super::parse::{Source, brief};
-use super::{Language, mocks, tolerances};
+use super::{Language, functions, mocks, tolerances};
 use crate::FINDINGS_MAX;
 
 /// See [`super::weakened`].
@@ -32,10 +32,11 @@ pub(super) fn weakened(
     }
     let before = old.as_ref().map(cases).unwrap_or_default();
     let after = new.as_ref().map(cases).unwrap_or_default();
-    let pairs = pair(&before, &after);
+    let pairs: BTreeMap<usize, usize> = pair(&before, &after).into_iter().collect();
+    let known: BTreeSet<usize> = pairs.values().copied().collect();
     for (at, case) in before.iter().enumerate() {
-        match pairs.iter().find(|(old, _)| *old == at) {
-            Some((_, new)) => weaker(&mut found, case, &after[*new]),
+        match pairs.get(&at) {
+            Some(new) => weaker(&mut found, case, &after[*new]),
             None => found.add(
                 Some(case.line),
                 FindingKind::TestDeleted,
@@ -43,9 +44,10 @@ pub(super) fn weakened(
             ),
         }
     }
+    let helpers = new.as_ref().map(functions::asserting).unwrap_or_default();
     for (at, case) in after.iter().enumerate() {
-        if !pairs.iter().any(|(_, new)| *new == at) {
-            fresh(&mut found, case, &after);
+        if !known.contains(&at) {
+            fresh(&mut found, case, &after, &helpers);
         }
     }
     if let Some(new) = &new {
@@ -236,7 +238,7 @@ fn wider_twin(asserted: &Asserted<'_>, others: &[&Asserted<'_>]) -> Option<(usiz
 }
 
 /// What is to be said of a new test.
-fn fresh(found: &mut Found<'_>, case: &Case<'_>, all: &[Case<'_>]) {
+fn fresh(found: &mut Found<'_>, case: &Case<'_>, all: &[Case<'_>], helpers: &BTreeSet<&str>) {
     flags(found, case, None);
     let name = case.name.join(" › ");
     if case.doctest.is_some() || case.skipped.is_some() {
@@ -258,7 +260,13 @@ fn fresh(found: &mut Found<'_>, case: &Case<'_>, all: &[Case<'_>]) {
     let holds = all
         .iter()
         .any(|other| other.name.len() > case.name.len() && other.name.starts_with(&case.name));
-    if effective(case) == 0 && !holds {
+    let helped = || {
+        case.nodes
+            .iter()
+            .flat_map(|node| functions::called(*node))
+            .any(|name| helpers.contains(name))
+    };
+    if effective(case) == 0 && !holds && !helped() {
         found.add(Some(case.line), FindingKind::AssertsNothing, name);
     }
 }

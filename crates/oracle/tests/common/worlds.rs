@@ -33,8 +33,11 @@ pub fn npm() -> Memory {
         ),
         (
             "jest.config.js",
-            "module.exports = {\n  testEnvironment: 'node',\n  moduleDirectories: ['node_modules', 'src'],\n};\n",
+            "module.exports = {\n  testEnvironment: 'node',\n  moduleDirectories: ['node_modules', 'src'],\n  setupFiles: ['<rootDir>/config/setup'], reporters: ['./lib/my-reporter.js'], collectCoverageFrom: ['src/money.js'],\n};\n",
         ),
+        ("config/setup.js", "global.x = 1;\n"),
+        ("lib/my-reporter.js", "exports.x = 1;\n"),
+        ("src/__image_snapshots__/a.png", "a"),
         (".eslintrc.json", "{\"root\": true}\n"),
         (".nycrc", "{\"check-coverage\": true, \"lines\": 90}\n"),
         (".gitignore", "node_modules/\ncoverage/\n"),
@@ -113,6 +116,7 @@ pub fn python() -> Memory {
             "import unittest\n\nfrom cart import total\nfrom helpers import expected\n\n\ndef test_total(items):\n    assert total(items) == expected()\n\n\nclass TestEmpty(unittest.TestCase):\n    def test_zero(self):\n        self.assertEqual(total([]), 0)\n",
         ),
         ("tests/data/orders.json", "[1,\n2]\n"),
+        ("setup.py", "from setuptools import setup; setup()\n"),
         ("scripts/check.py", "import sys\nsys.exit(1)\n"),
         (
             "Makefile",
@@ -129,7 +133,7 @@ pub fn rust() -> Memory {
         ),
         (
             "Cargo.lock",
-            "version = 4\n\n[[package]]\nname = \"proptest\"\nversion = \"1.0.0\"\n\n[[package]]\nname = \"rand\"\nversion = \"0.9.0\"\n\n[[package]]\nname = \"serde\"\nversion = \"1.0.0\"\n\n[[package]]\nname = \"shop\"\nversion = \"0.1.0\"\n",
+            "version = 4\n\n[[package]]\nname = \"proptest\"\nversion = \"1.0.0\"\n\n[[package]]\nname = \"rand\"\nversion = \"0.9.0\"\nsource = \"registry\"\n\n[[package]]\nname = \"serde\"\nversion = \"1.0.0\"\nsource = \"registry\"\n\n[[package]]\nname = \"shop\"\nversion = \"0.1.0\"\n",
         ),
         ("rust-toolchain.toml", "[toolchain]\nchannel = \"1.90\"\n"),
         (".config/nextest.toml", "[profile.default]\nretries = 0\n"),

@@ -20,7 +20,7 @@ use nix::sys::time::{TimeVal, TimeValLike};
 use nix::unistd::pipe2;
 use overnight_ports::sandbox::{
     Background, Cell, CellSpec, Command, Exit, Finished, Network, OUTPUT_BYTES_MAX, SandboxError,
-    Streams,
+    Streams, Talk,
 };
 use tokio::net::unix::pipe::Receiver;
 use tokio::sync::{oneshot, watch};
@@ -189,7 +189,35 @@ impl LinuxCell {
         Ok(())
     }
 
+    /// Hands a command over with its own pipes.
     fn launch(&self, command: &Command) -> Result<Launched, SandboxError> {
+        let stdin: OwnedFd = match &command.stdin {
+            Some(bytes) => wire::memory_file(bytes)?,
+            None => File::open("/dev/null")?.into(),
+        };
+        let (stdout, stdout_end) = pipe()?;
+        let (stderr, stderr_end) = match command.streams {
+            Streams::Merged => (None, stdout_end.try_clone()?),
+            Streams::Split => {
+                let (stderr, end) = pipe()?;
+                (Some(Receiver::from_owned_fd(stderr)?), end)
+            }
+        };
+        let (ended, guard) = self.hand_over(command, [&stdin, &stdout_end, &stderr_end])?;
+        Ok(Launched {
+            ended,
+            stdout: Receiver::from_owned_fd(stdout)?,
+            stderr,
+            guard,
+        })
+    }
+
+    /// Hands a command over with these standard streams.
+    fn hand_over(
+        &self,
+        command: &Command,
+        streams: [&OwnedFd; 3],
+    ) -> Result<(oneshot::Receiver<End>, KillOnDrop), SandboxError> {
         let dir =
             relative(&command.dir).map_err(|_| SandboxError::NoDirectory(command.dir.clone()))?;
         let mut env = self.env.clone();
@@ -208,36 +236,55 @@ impl LinuxCell {
             env,
         };
         let job = wire::memory_file(&serde_json::to_vec(&job).map_err(io::Error::from)?)?;
-        let stdin: OwnedFd = match &command.stdin {
-            Some(bytes) => wire::memory_file(bytes)?,
-            None => File::open("/dev/null")?.into(),
-        };
-        let (stdout, stdout_end) = pipe()?;
-        let (stderr, stderr_end) = match command.streams {
-            Streams::Merged => (None, stdout_end.try_clone()?),
-            Streams::Split => {
-                let (stderr, end) = pipe()?;
-                (Some(Receiver::from_owned_fd(stderr)?), end)
-            }
-        };
-        let fds = [
-            job.as_fd(),
-            stdin.as_fd(),
-            stdout_end.as_fd(),
-            stderr_end.as_fd(),
-        ];
+        let [stdin, stdout, stderr] = streams;
+        let fds = [job.as_fd(), stdin.as_fd(), stdout.as_fd(), stderr.as_fd()];
         let (id, ended) = self.helper.request_run(&fds)?;
         let guard = KillOnDrop {
             helper: Arc::clone(&self.helper),
             id,
             armed: true,
         };
-        Ok(Launched {
-            ended,
-            stdout: Receiver::from_owned_fd(stdout)?,
-            stderr,
-            guard,
-        })
+        Ok((ended, guard))
+    }
+
+    /// Follows a command that nobody waits for, and keeps the end of one of its streams.
+    fn in_background(
+        &self,
+        mut ended: oneshot::Receiver<End>,
+        guard: KillOnDrop,
+        stream: Receiver,
+        dir: String,
+    ) -> LinuxBackground {
+        let output = Arc::new(Mutex::new(Tail::new(BACKGROUND_OUTPUT_BYTES)));
+        let (tell, exit) = watch::channel(None);
+        let background = LinuxBackground {
+            helper: Arc::clone(&self.helper),
+            id: guard.id,
+            output: Arc::clone(&output),
+            exit,
+        };
+        tokio::spawn(async move {
+            let followed = follow(
+                &mut ended,
+                || {},
+                None,
+                (stream, &mut |bytes| lock(&output).take(bytes)),
+                (None, &mut |_| {}),
+            )
+            .await;
+            let end = match followed {
+                Ok(Followed::Ended(Ok(end))) => end,
+                Ok(_) | Err(_) => End::Killed,
+            };
+            guard.disarm();
+            let exit = exit_of(end, &dir).unwrap_or_else(|error| {
+                lock(&output).take(format!("{error}\n").as_bytes());
+                Exit::Code(NOT_STARTED)
+            });
+            // Nobody may be interested any more.
+            let _ = tell.send(Some(exit));
+        });
+        background
     }
 }
 
@@ -304,42 +351,31 @@ impl Cell for LinuxCell {
             ..command
         };
         let Launched {
-            mut ended,
+            ended,
             stdout,
             guard,
             ..
         } = self.launch(&command)?;
-        let output = Arc::new(Mutex::new(Tail::new(BACKGROUND_OUTPUT_BYTES)));
-        let (tell, exit) = watch::channel(None);
-        let background = LinuxBackground {
-            helper: Arc::clone(&self.helper),
-            id: guard.id,
-            output: Arc::clone(&output),
-            exit,
-        };
-        let dir = command.dir;
-        tokio::spawn(async move {
-            let followed = follow(
-                &mut ended,
-                || {},
-                None,
-                (stdout, &mut |bytes| lock(&output).take(bytes)),
-                (None, &mut |_| {}),
-            )
-            .await;
-            let end = match followed {
-                Ok(Followed::Ended(Ok(end))) => end,
-                Ok(_) | Err(_) => End::Killed,
-            };
-            guard.disarm();
-            let exit = exit_of(end, &dir).unwrap_or_else(|error| {
-                lock(&output).take(format!("{error}\n").as_bytes());
-                Exit::Code(NOT_STARTED)
-            });
-            // Nobody may be interested any more.
-            let _ = tell.send(Some(exit));
-        });
-        Ok(Box::new(background))
+        Ok(Box::new(self.in_background(
+            ended,
+            guard,
+            stdout,
+            command.dir,
+        )))
+    }
+
+    async fn talk(&self, command: Command) -> Result<Talk, SandboxError> {
+        let (stdin_end, stdin) = pipe()?;
+        let (stdout, stdout_end) = pipe()?;
+        let (stderr, stderr_end) = pipe()?;
+        let (ended, guard) = self.hand_over(&command, [&stdin_end, &stdout_end, &stderr_end])?;
+        let stderr = Receiver::from_owned_fd(stderr)?;
+        let background = self.in_background(ended, guard, stderr, command.dir);
+        Ok(Talk {
+            stdin: stdin.into(),
+            stdout: stdout.into(),
+            command: Box::new(background),
+        })
     }
 
     fn denied_hosts(&self) -> Vec<String> {

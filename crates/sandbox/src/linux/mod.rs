@@ -5,6 +5,7 @@
 
 mod cell;
 mod helper;
+mod mounts;
 mod plan;
 mod private_files;
 mod sys;

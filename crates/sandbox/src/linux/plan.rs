@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
-use overnight_ports::sandbox::{CellSpec, Network, SandboxError};
+use overnight_ports::sandbox::{CellSpec, Network, SandboxError, WHOLE_WORKSPACE};
 
 use super::wire::{Bind, Cache, NetworkSetup, Setup, WorkspaceLayer};
-use super::{private_files, toolchains};
+use super::{mounts, private_files, toolchains};
 use crate::environment::Host;
 use crate::proxy::Rules;
 
@@ -112,7 +112,7 @@ impl Plan {
         let home = named_home.canonicalize().unwrap_or(named_home.clone());
         let mut homes = other_homes();
         homes.extend([named_home, home.clone()]);
-        let asked: Vec<PathBuf> = spec
+        let mut asked: Vec<PathBuf> = spec
             .hidden
             .iter()
             .filter_map(|path| path.canonicalize().ok())
@@ -137,6 +137,8 @@ impl Plan {
                 system.display()
             )));
         }
+        let elsewhere = mounts::other_places(&asked);
+        asked.extend(elsewhere.into_iter().filter(|path| !is_system(path)));
         let hide = hidden(&homes, own.iter().chain(&asked));
 
         let mut expose = tools(host, &homes, &hide);
@@ -161,6 +163,7 @@ impl Plan {
         let setup = Setup {
             hide_again: hide_again(&asked, &expose, (&workspace, &spec.inside)),
             caches: caches(host, &home),
+            below: whole(spec)?,
             layers: layers(spec)?,
             readonly: spec
                 .readonly
@@ -247,11 +250,6 @@ fn person_home(line: &str) -> Option<PathBuf> {
 /// Everything to be hidden, resolved, none below another. What is hidden in a folder that is made anew is gone
 /// without more ado.
 fn hidden<'a>(homes: &[PathBuf], own: impl Iterator<Item = &'a PathBuf>) -> Vec<PathBuf> {
-    let is_system = |path: &Path| {
-        SYSTEM
-            .iter()
-            .any(|system| Path::new(system).starts_with(path))
-    };
     let homes = homes
         .iter()
         .filter_map(|home| home.canonicalize().ok())
@@ -276,6 +274,13 @@ fn hidden<'a>(homes: &[PathBuf], own: impl Iterator<Item = &'a PathBuf>) -> Vec<
         }
     }
     outermost
+}
+
+/// Whether it is a part of the system, or holds one: nothing would run without it.
+fn is_system(path: &Path) -> bool {
+    SYSTEM
+        .iter()
+        .any(|system| Path::new(system).starts_with(path))
 }
 
 fn made_anew() -> Vec<PathBuf> {
@@ -364,21 +369,39 @@ fn caches(host: &Host, home: &Path) -> Vec<Cache> {
     found.collect()
 }
 
-fn layers(spec: &CellSpec) -> Result<Vec<WorkspaceLayer>, SandboxError> {
-    let layer = |layer: &overnight_ports::sandbox::Layer| {
-        let at = relative(&layer.at)?;
-        if at == Path::new(".") {
+/// What is seen through the whole workspace, if something is.
+fn whole(spec: &CellSpec) -> Result<Option<PathBuf>, SandboxError> {
+    let mut found = None;
+    for layer in &spec.layers {
+        if relative(&layer.at)? != Path::new(WHOLE_WORKSPACE) {
+            continue;
+        }
+        if found.is_some() {
             return Err(SandboxError::Open(
-                "a layer cannot replace the workspace itself".to_owned(),
+                "only one layer can be the whole workspace".to_owned(),
             ));
         }
-        Ok(WorkspaceLayer {
-            from: existing_dir(&layer.from, "the layer")?,
-            key: key(&at.to_string_lossy()),
-            at,
-        })
+        found = Some(existing_dir(&layer.from, "the layer")?);
+    }
+    Ok(found)
+}
+
+fn layers(spec: &CellSpec) -> Result<Vec<WorkspaceLayer>, SandboxError> {
+    let layer = |layer: &overnight_ports::sandbox::Layer| {
+        let at = match relative(&layer.at) {
+            Ok(at) if at == Path::new(WHOLE_WORKSPACE) => return None,
+            Ok(at) => at,
+            Err(error) => return Some(Err(error)),
+        };
+        Some(
+            existing_dir(&layer.from, "the layer").map(|from| WorkspaceLayer {
+                from,
+                key: key(&at.to_string_lossy()),
+                at,
+            }),
+        )
     };
-    spec.layers.iter().map(layer).collect()
+    spec.layers.iter().filter_map(layer).collect()
 }
 
 /// A file name for a path: readable at its start, and different for different paths.

@@ -33,6 +33,8 @@ pub(super) struct Setup {
     pub(super) base: Option<PathBuf>,
     /// What becomes the workspace.
     pub(super) workspace: PathBuf,
+    /// What is seen through it: then it holds only what the commands change.
+    pub(super) below: Option<PathBuf>,
     /// Where it is seen.
     pub(super) inside: PathBuf,
     /// What is hidden; none of it lies below another.

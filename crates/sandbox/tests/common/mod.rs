@@ -172,3 +172,22 @@ pub fn eventually(what: &str, condition: impl Fn() -> bool) {
 pub fn exists(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok()
 }
+
+/// Talks to a command over its standard streams: what it is told and what it says come one after the other, its standard
+/// error is apart, and the end of its input is its end.
+pub async fn conversation(cell: &dyn Cell) {
+    use std::io::{BufRead, BufReader, Write};
+    let script = "echo warn >&2; while read line; do echo \"you said $line\"; done; exit 3";
+    let mut talk = cell.talk(command(script)).await.expect("it starts");
+    let mut lines = BufReader::new(talk.stdout).lines();
+    for word in ["one", "two"] {
+        writeln!(talk.stdin, "{word}").expect("it reads");
+        let line = lines.next().expect("it answers").expect("text");
+        assert_eq!(line, format!("you said {word}"));
+    }
+    assert_eq!(talk.command.exit(), None);
+    drop(talk.stdin);
+    assert_eq!(talk.command.wait().await, Exit::Code(3));
+    assert!(lines.next().is_none());
+    assert_eq!(talk.command.output(0), b"warn\n");
+}

@@ -53,7 +53,7 @@ impl Run {
     /// Plays a run of two turns.
     pub fn short(program: &Program, world: &World, repo: &Repo) -> Result<Run, String> {
         const TURNS: u64 = 2;
-        Run::play(program, world, repo, world::two_turns()?, TURNS)
+        Run::play(program, world, (repo, 1), world::two_turns()?, TURNS)
     }
 
     /// Plays a run of so many turns with one `shell` call each, and those that end it well.
@@ -64,20 +64,39 @@ impl Run {
         idle_turns: u64,
     ) -> Result<Run, String> {
         let script = world::script(idle_turns)?;
-        Run::play(program, world, repo, script, idle_turns + world::BUSY_TURNS)
+        let turns = idle_turns + world::BUSY_TURNS;
+        Run::play(program, world, (repo, 1), script, turns)
+    }
+
+    /// Plays nothing but rejected claims and the one that holds, against a goal with so many commands.
+    pub fn claims(
+        program: &Program,
+        world: &World,
+        repo: &Repo,
+        probes: usize,
+    ) -> Result<Run, String> {
+        let script = world::script(0)?;
+        Run::play(program, world, (repo, probes), script, world::BUSY_TURNS)
     }
 
     fn play(
         program: &Program,
         world: &World,
-        repo: &Repo,
+        (repo, probes): (&Repo, usize),
         script: Script,
         wanted: u64,
     ) -> Result<Run, String> {
         let home = world.folder("home")?;
         let server = Server::start(script, Options::default())
             .map_err(|e| format!("the mock server: {e}"))?;
-        let args = ["run", "goal.md", "--model", "openai/mock-model", "--yes"];
+        let goal = world::goal_file(probes);
+        let args = [
+            "run",
+            goal.as_str(),
+            "--model",
+            "openai/mock-model",
+            "--yes",
+        ];
         let clock = machine::Clock::now();
         let measured = program.run(&home, &repo.dir, &server.base_url(), &args)?;
         let others = clock.others();

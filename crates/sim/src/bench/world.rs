@@ -14,13 +14,11 @@ const FILE_BYTES: usize = 4 * 1024;
 const FILES_PER_FOLDER: usize = 20;
 const FOLDERS_PER_FOLDER: usize = 10;
 
-/// A goal that is met by one file, and lets a run go on for as long as the script does.
+/// A goal that is met by one file, and lets a run go on for as long as the script does; `CHECKS` stands for its checks.
 const GOAL: &str = "---
 outcome: The file done.txt is there.
 done:
-  - id: there
-    run: test -f done.txt
-    timeout: 1m
+CHECKS
 use:
   paths: [done.txt, draft.txt]
 next: Look around first.
@@ -29,6 +27,21 @@ deliver: branch
 ---
 Make the file.
 ";
+
+/// The goal file with so many checks, each a command of its own.
+pub fn goal_file(probes: usize) -> String {
+    format!("goal-{probes}.md")
+}
+
+/// How many commands the checks of a goal run that a bench plays.
+pub const PROBES: [usize; 2] = [1, 5];
+
+fn goal(probes: usize) -> String {
+    let checks: Vec<String> = (1..=probes)
+        .map(|n| format!("  - {{id: there-{n}, run: \"test -f done.txt # {n}\", timeout: 1m}}"))
+        .collect();
+    GOAL.replace("CHECKS", &checks.join("\n"))
+}
 
 /// The scratch folder.
 pub struct World {
@@ -40,7 +53,7 @@ pub struct World {
 
 /// A repository.
 pub struct Repo {
-    /// Where it is; the goal file lies in it, untracked and ignored.
+    /// Where it is; the goal files lie in it, untracked and ignored.
     pub dir: PathBuf,
     /// How many files it has.
     pub files: usize,
@@ -88,7 +101,7 @@ impl World {
         }
     }
 
-    /// A repository with that many files in nested folders, committed, with a goal beside them.
+    /// A repository with that many files in nested folders, committed, with goals beside them.
     pub fn repository(&self, files: usize) -> Result<Repo, String> {
         let dir = self.folder(&format!("repository-of-{files}"))?;
         for number in 0..files {
@@ -99,9 +112,12 @@ impl World {
                 .and_then(|()| fs::write(&path, content(number)));
             written.map_err(|e| format!("{}: {e}", path.display()))?;
         }
-        fs::write(dir.join("goal.md"), GOAL).map_err(|e| format!("{}: {e}", dir.display()))?;
+        for probes in PROBES {
+            fs::write(dir.join(goal_file(probes)), goal(probes))
+                .map_err(|e| format!("{}: {e}", dir.display()))?;
+        }
         git(&dir, &["init", "--quiet"])?;
-        fs::write(dir.join(".git/info/exclude"), "goal.md\n")
+        fs::write(dir.join(".git/info/exclude"), "goal-*.md\n")
             .map_err(|e| format!("{}: {e}", dir.display()))?;
         git(&dir, &["add", "--all"])?;
         git(&dir, &["commit", "--quiet", "--message", "Begin"])?;

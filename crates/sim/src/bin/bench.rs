@@ -49,6 +49,8 @@ const STARTS: usize = 30;
 const START_TARGET_MS: f64 = 10.0;
 const MEMORY_TARGET_MB: f64 = 30.0;
 const RATIO_TARGET: f64 = 1.5;
+/// What issue 4 asks for: what a verification may add to its checks' own commands.
+const VERIFICATION_TARGET_MS: f64 = 1_000.0;
 /// Overhead per turn, by files in the repository.
 const OVERHEAD_TARGETS_MS: [(usize, f64); 2] = [(50, 10.0), (2_000, 25.0)];
 
@@ -150,6 +152,7 @@ fn bench(args: &Args) -> Result<(), String> {
         if last.is_none() {
             short_run(&program, &world, &repo)?;
         }
+        verification(&program, &world, &repo)?;
         last = Some(long_run(&program, &world, &repo, args.turns)?);
     }
     if let Some(run) = last {
@@ -212,6 +215,31 @@ fn short_run(program: &Program, world: &World, repo: &Repo) -> Result<(), String
         peak,
     );
     table.note("from start to exit", ms(run.wall_ms));
+    table.print();
+    Ok(())
+}
+
+/// What a rejected claim costs beside the time that its checks' commands take by themselves: the claim's own turn, the
+/// candidate's tree, checkouts, cells, verdicts and the next request.
+fn verification(program: &Program, world: &World, repo: &Repo) -> Result<(), String> {
+    let mut table = Table::new(&format!("A verification, {} files", repo.files));
+    for probes in world::PROBES {
+        let own = program::time_sh(STARTS)? * probes as f64;
+        let run = Run::claims(program, world, repo, probes)?;
+        let whole = run.claim_ms(0).ok_or("no claim was rejected")?;
+        let added = (whole - own).max(0.0);
+        table.row(
+            &format!(
+                "beside {probes} command{} of {}, median of {} claims",
+                if probes == 1 { "" } else { "s" },
+                ms(own / probes as f64),
+                world::FALSE_CLAIMS
+            ),
+            ms(added),
+            Some((VERIFICATION_TARGET_MS, "ms")),
+            added,
+        );
+    }
     table.print();
     Ok(())
 }

@@ -1,13 +1,15 @@
-//! The verifier, the oracle and the forge of the simulated world: they tell the truth, slowly and not always.
+//! The verifier, the oracle, the forge and the notifier of the simulated world: they tell the truth, slowly and not always.
 
 use async_trait::async_trait;
 use overnight_core::check::{Observation, Obstacle, Reading};
 use overnight_core::goal::Goal;
 use overnight_core::ids::{BlobId, CommitId, TreeId};
+use overnight_core::notification::{Channel, Notification, Standing, key};
 use overnight_core::repo::{Candidate, Delivered};
 use overnight_core::state::Phase;
 use overnight_core::tests::{TestResults, TestStatus};
 use overnight_ports::forge::{Delivery, Forge};
+use overnight_ports::notifier::{Message, Notifier};
 use overnight_ports::oracle::{Examined, Oracle};
 use overnight_ports::verifier::{Ask, Probe, Verifier};
 
@@ -128,6 +130,44 @@ impl Oracle for Seen {
             canary: tree(),
             mark: "canary".into(),
         })
+    }
+
+    fn steering(&self, _: &[String]) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+#[async_trait]
+impl Notifier for Seen {
+    async fn send(&self, _: &Channel, message: &Message) -> Result<(), String> {
+        self.0.deed().await;
+        let fails = {
+            let mut world = self.0.lock();
+            let now = world.disk.state.as_ref();
+            let begun = now.is_some_and(|s| {
+                let this = |n: &&Notification| key(s, n.number) == message.key;
+                let found = s.notifications.iter().find(this);
+                found.is_some_and(|n| n.standing == Standing::Begun)
+            });
+            if !begun {
+                let what = message.key.clone();
+                world.breaks("a notification is durable before it is sent", what);
+            }
+            if world.plan.sabotage == Some(Sabotage::Echo) {
+                world.sent.insert(message.key.clone());
+            }
+            if !world.sent.insert(message.key.clone()) {
+                let what = message.key.clone();
+                world.breaks("nobody is told the same twice", what);
+            }
+            world.random.percent(10)
+        };
+        self.0.deed().await;
+        self.0.takes(SECOND).await;
+        match fails {
+            true => Err("nobody is there".into()),
+            false => Ok(()),
+        }
     }
 }
 

@@ -94,7 +94,6 @@ fn lives(world: &Arc<World>, plan: &Plan) {
     let mut word = None;
     for life in 0..LIVES_MAX {
         let death = live(world, plan, word.take());
-        world.is_gone();
         look_back(world);
         if world.lock().broken.is_some() {
             return;
@@ -121,6 +120,11 @@ fn lives(world: &Arc<World>, plan: &Plan) {
                 None => return,
             },
             Death::Killed => {}
+            // Nobody edits here.
+            Death::Ended(Ended::Edited) => {
+                let mut world = world.lock();
+                return world.breaks("nothing changes the contract but a person", "");
+            }
         }
     }
     let mut world = world.lock();
@@ -153,6 +157,7 @@ fn comes_back(reason: &StopReason, patience: u64) -> Option<Command> {
                 "turns" => raise.turns = 20,
                 "tokens" => raise.tokens = 50_000,
                 "usd" => raise.usd = 1.0,
+                "active" => raise.active = 1.0,
                 _ => raise.hours = 1.0,
             }
             Command::Budget { raise }
@@ -196,7 +201,7 @@ fn live(world: &Arc<World>, plan: &Plan, word: Option<Command>) -> Death {
             same_state(world, engine.state(), &ended);
             ended
         };
-        tokio::select! {
+        let death = tokio::select! {
             biased;
             () = world.died.notified() => Death::Killed,
             ended = work => match ended {
@@ -208,7 +213,10 @@ fn live(world: &Arc<World>, plan: &Plan, word: Option<Command>) -> Death {
                     Death::Killed
                 }
             },
-        }
+        };
+        // Outside the runtime there is no simulated time.
+        world.is_gone();
+        death
     })
 }
 
@@ -222,6 +230,7 @@ fn ports(world: &Arc<World>) -> Ports {
         verifier: Arc::new(seen()),
         oracle: Arc::new(seen()),
         forge: Arc::new(seen()),
+        notifier: Arc::new(seen()),
         shelf: Arc::new(NoShelf),
         time: |ms| ms.to_string(),
     }
@@ -469,6 +478,7 @@ fn redone(state: &State, fact: &Fact) -> bool {
         | (Effect::Verify { .. }, Fact::CheckReported { .. })
         | (Effect::Deliver, Fact::Delivered { .. } | Fact::DeliveryFailed { .. })
         | (Effect::WriteReport, Fact::ReportWritten { .. })
+        | (Effect::Reach { .. }, Fact::NetworkBack)
         | (Effect::AskModel { .. }, Fact::ModelFailed { .. }) => true,
         _ => false,
     })

@@ -66,6 +66,11 @@ impl Executor for Hand {
         outcome
     }
 
+    async fn reachable(&self) -> bool {
+        let storm = self.seen.0.lock().weather();
+        !storm.is_some_and(|storm| storm.kind == Bad::Gone)
+    }
+
     fn last_answer(&self, turn: u64) -> Option<BlobId> {
         let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         last.clone().filter(|(t, _)| *t == turn).map(|(_, id)| id)
@@ -137,6 +142,7 @@ fn may_ask(world: &mut Inner, state: &State) {
         || over(now.spent.usage.total(), limits.tokens)
         || limits.usd.is_some_and(|usd| now.spent.usd >= usd)
         || over(used_ms, Some(limits.limit_ms()))
+        || over(now.spent.active_ms, limits.active_limit_ms())
     {
         world.breaks(
             "no model call beyond a budget",
@@ -167,11 +173,7 @@ fn may_call(world: &mut Inner, turn: u64, index: usize) {
 /// One attempt at an answer.
 fn attempt(world: &mut Inner, state: &State) -> Result<Answer, ModelError> {
     let since = world.now().saturating_sub(START);
-    let storm = world
-        .plan
-        .weather
-        .iter()
-        .find(|w| (w.from..w.to).contains(&since));
+    let storm = world.weather();
     let fail = |kind, retry_after_ms, output| {
         Err(ModelError {
             kind,
@@ -187,6 +189,7 @@ fn attempt(world: &mut Inner, state: &State) -> Result<Answer, ModelError> {
     if let Some(storm) = storm {
         return match storm.kind {
             Bad::Outage => fail(ModelErrorKind::Unavailable, None, 0),
+            Bad::Gone => fail(ModelErrorKind::Network, None, 0),
             Bad::Quota => fail(ModelErrorKind::RateLimited, Some(storm.to - since), 0),
             Bad::Throttled => fail(ModelErrorKind::RateLimited, None, 0),
         };

@@ -5,6 +5,7 @@ use overnight_core::goal::{
     Aim, Check, CheckKind, Deliver, Format, Goal, Keep, Next, Read, Role, Stop, Use,
 };
 use overnight_core::ids::{BlobId, RunId};
+use overnight_core::notification::Channel;
 use overnight_core::step::{Command, Raise};
 
 use crate::night::random::Random;
@@ -98,8 +99,10 @@ pub struct Weather {
 /// What a provider says when it does not answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bad {
-    /// Nothing is reached.
+    /// It fails.
     Outage,
+    /// It is not reached at all.
+    Gone,
     /// The quota is used up until the end of the stretch, and it says so.
     Quota,
     /// The quota is used up, and it does not say until when.
@@ -117,6 +120,8 @@ pub enum Sabotage {
     LateClock,
     /// A restart brings back other files than were there.
     LostFiles,
+    /// What is sent for a person is sent twice.
+    Echo,
 }
 
 /// Everything that is decided before the run begins.
@@ -217,7 +222,7 @@ impl Plan {
         for _ in 0..r.pick(&[0, 0, 0, 1, 2]) {
             let from = r.between(0, 30 * MINUTE);
             let long = r.pick(&[30 * SECOND, 20 * MINUTE, 3 * HOUR]);
-            let kind = r.pick(&[Bad::Outage, Bad::Quota, Bad::Throttled]);
+            let kind = r.pick(&[Bad::Outage, Bad::Gone, Bad::Quota, Bad::Throttled]);
             let to = from + long;
             self.weather.push(Weather { from, to, kind });
         }
@@ -231,6 +236,7 @@ impl Plan {
                 AtAppend::Person(Command::Pause),
                 AtAppend::Person(Command::Pause),
                 AtAppend::Person(Command::Resume),
+                AtAppend::Person(Command::Wake),
                 AtAppend::Person(Command::Tell { text: text() }),
                 AtAppend::Person(Command::Revoke { order: 1 }),
             ];
@@ -281,12 +287,16 @@ fn created(r: &mut Random, seed: u64, cells: usize, benign: bool) -> Created {
         usd: r.percent(20).then_some(0.4),
         hours: r.pick(&[0.5, 1.0 / 3.0, 0.001, 5.0, 10.0, 10.0]),
         no_progress: r.between(2, 7) as u32,
+        active: r.percent(20).then(|| r.pick(&[0.2, 1.0, 4.0])),
+        windows: r.pick(&[0, 1, 12, 12]),
     };
     let stop = match benign {
         true => Stop {
             tokens: None,
             usd: None,
             hours: 200.0,
+            active: None,
+            windows: 12,
             ..stop
         },
         false => stop,
@@ -318,6 +328,7 @@ fn created(r: &mut Random, seed: u64, cells: usize, benign: bool) -> Created {
             Deliver::Branch,
             Deliver::None,
         ]),
+        notify: None,
         brief: String::new(),
     };
     Created {
@@ -335,6 +346,11 @@ fn created(r: &mut Random, seed: u64, cells: usize, benign: bool) -> Created {
         }),
         sandbox: "simulated".into(),
         repo: repo.then(|| "simulated".to_owned()),
+        notify: match r.percent(60) {
+            true => vec![Channel::Desktop],
+            false => vec![],
+        },
+        hidden: Default::default(),
         overnight: env!("CARGO_PKG_VERSION").to_owned(),
     }
 }

@@ -13,7 +13,7 @@ use overnight_ports::journal::Waiting;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 
-use crate::night::plan::{AtAppend, DONE, KEPT, KEPT_FILE, Plan, cell};
+use crate::night::plan::{AtAppend, DONE, KEPT, KEPT_FILE, Plan, Weather, cell};
 use crate::night::random::Random;
 
 /// When every run begins: 2026-01-02 03:04:05 UTC.
@@ -87,6 +87,8 @@ pub struct Inner {
     pub branch: Option<(CommitId, Delivery)>,
     /// What reached the network, by turn and call: how often.
     pub reached: BTreeMap<(u64, usize), u32>,
+    /// Notifications that were sent, by key.
+    pub sent: BTreeSet<String>,
     /// Ctrl-C.
     pub interrupt: Option<mpsc::UnboundedSender<()>>,
     /// Whether something has happened for which a wait may end late.
@@ -195,6 +197,7 @@ impl World {
                 },
                 branch: None,
                 reached: BTreeMap::new(),
+                sent: BTreeSet::new(),
                 interrupt: None,
                 disturbed: false,
                 last_told: VecDeque::new(),
@@ -282,6 +285,13 @@ impl Inner {
             .born
             .map_or(0, |b| b.elapsed().as_millis() as u64);
         (self.clock.base + lived).saturating_add_signed(self.clock.jumped)
+    }
+
+    /// How the provider is now, if it is bad.
+    pub fn weather(&self) -> Option<Weather> {
+        let since = self.now().saturating_sub(START);
+        let all = &mut self.plan.weather.iter();
+        all.find(|w| (w.from..w.to).contains(&since)).cloned()
     }
 
     /// The clock that only counts: time since the run began, sleep of the machine not included.

@@ -4,6 +4,7 @@ mod candidate;
 mod checkout;
 mod deliver;
 mod prepare;
+mod pristine;
 mod restore;
 mod scan;
 mod world;

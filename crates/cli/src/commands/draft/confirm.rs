@@ -40,7 +40,7 @@ pub async fn confirm(path: PathBuf, words: &str, options: &Options) -> anyhow::R
 }
 
 /// Opens the person's editor on the file and waits for its end. Like git: the variable is a command line.
-async fn edit(path: &Path) -> Result<(), String> {
+pub async fn edit(path: &Path) -> Result<(), String> {
     let editor = ["VISUAL", "EDITOR"]
         .into_iter()
         .filter_map(std::env::var_os)
@@ -81,7 +81,7 @@ async fn look_again(path: &Path, words: &str, options: &Options) -> anyhow::Resu
                 );
             };
             match on_base(&goal, &folder, sandbox, Reuse::Kept, &each).await {
-                Ok(found) => Tried::Ran(Box::new(found)),
+                Ok(ran) => Tried::Ran(Box::new(ran.found)),
                 Err(error) => Tried::Not(clean(&format!("{error:#}"))),
             }
         }

@@ -221,7 +221,7 @@ impl<'a> HarnessDesk<'a> {
         let limit = Duration::from_secs(PREFLIGHT_MINUTES_MAX * 60);
         let ran = on_base(goal, self.folder, sandbox, Reuse::Kept, &each);
         match tokio::time::timeout(limit, ran).await {
-            Ok(Ok(found)) => Tried::Ran(Box::new(found)),
+            Ok(Ok(ran)) => Tried::Ran(Box::new(ran.found)),
             Ok(Err(error)) => Tried::Not(clean(&format!("{error:#}"))),
             Err(_) => Tried::Not(format!(
                 "they took longer than {PREFLIGHT_MINUTES_MAX} minutes"

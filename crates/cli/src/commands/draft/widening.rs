@@ -102,6 +102,8 @@ fn limits(parsed: &Parsed, known: &Known<'_>, found: &mut Vec<String>) {
         tokens,
         usd,
         hours,
+        active: _,
+        windows: _,
         no_progress,
     } = parsed.goal.stop;
     let mut beyond = |key: &str, is: f64, max: f64| {
@@ -139,6 +141,9 @@ fn by_hand(parsed: &Parsed, found: &mut Vec<String>) {
     }
     if !goal.uses.mcp.is_empty() {
         found.push("`use.mcp` is added by the person, by hand: leave it out".to_owned());
+    }
+    if goal.notify.is_some() {
+        found.push("`notify` is added by the person, by hand: leave it out".to_owned());
     }
     for key in &parsed.later {
         found.push(format!(

@@ -162,11 +162,10 @@ pub fn go(repository: &Repository, found: &mut Found) {
         found.setup = Some("go mod download".to_owned());
     }
     found.coverage = Some(Coverage {
-        command: "go test -coverprofile=cover.out ./... && go tool cover -func=cover.out"
-            .to_owned(),
-        format: "regex",
-        file: None,
-        value: r"^total:\s+\(statements\)\s+([0-9.]+)%",
+        command: "go test -coverprofile=cover.out ./...".to_owned(),
+        format: "go-cover",
+        file: Some("cover.out"),
+        value: "statements",
         edit: None,
     });
     found.sources = vec!["**/*.go".to_owned()];

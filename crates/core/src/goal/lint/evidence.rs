@@ -123,7 +123,7 @@ fn repeated(parsed: &Parsed, findings: &mut Findings) {
     for (n, (path, check)) in all.iter().enumerate() {
         let earlier = all[..n]
             .iter()
-            .find(|(_, c)| c.dir == check.dir && c.kind == check.kind);
+            .find(|(_, c)| c.dir == check.dir && c.kind == check.kind && c.hidden == check.hidden);
         if let Some((first, _)) = earlier {
             let line = findings.line(parsed.positions.span(first));
             findings.warn(
@@ -140,6 +140,7 @@ fn repeated(parsed: &Parsed, findings: &mut Findings) {
         };
         let with_results = all.iter().any(|(_, c)| {
             c.dir == check.dir
+                && c.hidden == check.hidden
                 && matches!(&c.kind, CheckKind::Tests { command: other, .. } if other == command)
         });
         if with_results {

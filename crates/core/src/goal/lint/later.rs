@@ -1,13 +1,12 @@
 //! What this version reads and cannot run yet, each said plainly.
 
-use super::super::diagnostic::{Diagnostic, Findings, Severity, quoted};
+use super::super::diagnostic::{Diagnostic, Findings, quoted};
 use super::super::parse::Parsed;
 use super::super::position::Span;
 use super::super::{CheckKind, Deliver};
 use super::evidence::located;
 
-/// Everything in the goal that this version cannot run, the worst first: an error is a condition that would not be
-/// enforced, so nothing may run; a warning is a convenience that the run does without.
+/// Everything in the goal that this version cannot run: a condition that would not be enforced, so nothing may run.
 pub fn unsupported(parsed: &Parsed) -> Vec<Diagnostic> {
     let goal = &parsed.goal;
     let mut findings = Findings::new(parsed.positions.lines());
@@ -41,20 +40,6 @@ pub fn unsupported(parsed: &Parsed) -> Vec<Diagnostic> {
         );
     }
     for (path, check) in located(parsed) {
-        if let CheckKind::Mutation { .. } = &check.kind {
-            cannot(
-                &format!("{path}.mutation"),
-                "`mutation` checks".to_owned(),
-                "until then: - run: COMMAND, that runs a mutation tool of yours",
-            );
-        }
-        if check.hidden.is_some() {
-            cannot(
-                &format!("{path}.hidden"),
-                "hidden checks".to_owned(),
-                "remove the line, and verify the branch with the hidden tests afterwards",
-            );
-        }
         if let CheckKind::Later { kind, .. } = &check.kind {
             cannot(
                 &format!("{path}.{kind}"),
@@ -70,30 +55,14 @@ pub fn unsupported(parsed: &Parsed) -> Vec<Diagnostic> {
             "deliver: branch, and open the pull request from the branch",
         );
     }
-    if !goal.uses.mcp.is_empty() {
-        cannot(
-            "use.mcp",
-            "MCP servers (`use.mcp`)".to_owned(),
-            "remove the line; programs can be called through `shell`",
-        );
-    }
     for key in &parsed.later {
         let span = Span::new(key.at.offset, key.at.offset + key.at.length);
-        match key.key {
-            "notify" => findings.add(
-                Severity::Warning,
-                "not-yet",
-                span,
-                "this version cannot notify anybody yet: the run goes on without",
-                "look at it with `overnight runs`",
-            ),
-            other => findings.error(
-                "not-yet",
-                span,
-                format!("this version does nothing with `{other}` yet"),
-                "remove the line",
-            ),
-        }
+        findings.error(
+            "not-yet",
+            span,
+            format!("this version does nothing with `{}` yet", key.key),
+            "remove the line",
+        );
     }
     findings.finish()
 }

@@ -5,6 +5,7 @@
 
 mod elements;
 mod evidence;
+mod hidden;
 mod later;
 mod limits;
 mod outcome;
@@ -36,6 +37,7 @@ pub fn lint(parsed: &Parsed, facts: &Facts) -> Vec<Diagnostic> {
     elements::judge(parsed, &mut findings);
     outcome::judge(parsed, &mut findings);
     evidence::judge(parsed, &mut findings);
+    hidden::judge(parsed, facts, &mut findings);
     scope::judge(parsed, facts, &mut findings);
     limits::judge(parsed, &mut findings);
     let mut all = parsed.warnings.clone();

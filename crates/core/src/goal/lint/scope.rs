@@ -255,9 +255,16 @@ fn doors(parsed: &Parsed, findings: &mut Findings) {
         }
     }
     for (n, tool) in uses.tools.iter().flatten().enumerate() {
-        if !TOOLS.contains(&tool.as_str()) && uses.mcp.is_empty() {
+        // A tool of a server, or all of them: `docs__find`, `docs__*`.
+        let outside = tool
+            .split_once("__")
+            .is_some_and(|(server, _)| uses.mcp.iter().any(|s| s.name == server));
+        if !TOOLS.contains(&tool.as_str()) && !outside {
             let help = match nearest(tool, TOOLS.iter().copied()) {
                 Some(meant) => format!("did you mean `{meant}`?"),
+                None if uses.mcp.iter().any(|s| s.name == *tool) => {
+                    format!("the tools of that server are `{tool}__*`")
+                }
                 None => format!("tools: {}", TOOLS.join(", ")),
             };
             findings.warn(

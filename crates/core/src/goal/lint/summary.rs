@@ -151,8 +151,9 @@ fn uses(uses: &Use) -> Vec<String> {
     list("ignored files", &uses.files);
     list("setup", uses.setup.as_slice());
     list("model", uses.model.as_slice());
-    if !uses.mcp.is_empty() {
-        says.push(counted(uses.mcp.len(), "MCP server"));
+    let servers: Vec<String> = uses.mcp.iter().map(|server| server.name.clone()).collect();
+    if !servers.is_empty() {
+        says.push(format!("MCP servers: {}", names(&servers)));
     }
     says
 }

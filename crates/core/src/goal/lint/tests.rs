@@ -285,6 +285,17 @@ fn doors_left_open_and_doors_that_are_painted_on() {
     assert_eq!(uses("{network: [\"*.npmjs.org\"]}"), [""; 0]);
     assert_eq!(uses("{commands: [npm test, node]}"), ["command-line"]);
     assert_eq!(uses("{tools: [shel, read]}"), ["unknown-tool"]);
+    let server = "mcp: [{name: docs, run: x}]";
+    assert!(
+        uses(&format!(
+            "{{tools: [shell, docs__find, 'docs__*'], {server}}}"
+        ))
+        .is_empty()
+    );
+    assert_eq!(
+        uses(&format!("{{tools: [docs, other__find], {server}}}")),
+        ["unknown-tool", "unknown-tool"]
+    );
     assert_eq!(
         codes(&with(
             "next: Smallest first.",
@@ -373,26 +384,57 @@ fn what_cannot_run_yet_is_said_plainly() {
     let error = ("not-yet", Severity::Error);
     assert_eq!(later(CLEAN), []);
     assert_eq!(later(&done("done: [npm test, {review: x}]")), [error]);
-    assert_eq!(
-        later(&done(
-            "done: [{tests: npm test, hidden: ../tests, feedback: names}]"
-        )),
-        [error]
-    );
-    assert_eq!(
-        later(&with("next:", "notify: {command: x}\nnext:")),
-        [("not-yet", Severity::Warning)]
-    );
+    assert_eq!(later(&with("next:", "notify: {command: x}\nnext:")), []);
     assert_eq!(
         later(&with("next:", "deliver: pull-request\nnext:")),
         [error]
     );
     assert_eq!(
-        later(&with("use: {", "use: {mcp: [a], sources: [b], ")),
-        [error, error]
+        later(&with(
+            "use: {",
+            "use: {mcp: [{name: a, run: b}], sources: [b], "
+        )),
+        [error]
     );
     assert_eq!(
         later(&with("next:", "items: {from: file, path: a}\nnext:")),
         [error]
     );
+}
+
+#[test]
+fn hidden_files_that_are_not_hidden_are_noticed() {
+    let facts = Facts {
+        paths: Some(vec!["tests/a.test.js".to_owned(), "src/a.js".to_owned()]),
+    };
+    let found = |check: &str, rest: &str| {
+        let text = with("next:", &format!("{rest}next:")).replace(
+            &CLEAN[CLEAN.find("done:").unwrap()..CLEAN.find("keep:").unwrap()],
+            &format!("done: [{{tests: npm test, must_pass: [a], {check}}}]\n"),
+        );
+        lint(&good(&text), &facts)
+            .into_iter()
+            .filter(|d| d.code.starts_with("hidden"))
+            .map(|d| (d.code, d.severity))
+            .collect::<Vec<_>>()
+    };
+    let warning = |code| (code, Severity::Warning);
+    assert_eq!(found("hidden: ../tests", ""), []);
+    assert_eq!(found("hidden: ../tests, feedback: none", ""), []);
+    assert_eq!(found("hidden: tests", ""), [warning("hidden-tracked")]);
+    assert_eq!(found("hidden: ./src/a.js", ""), [warning("hidden-tracked")]);
+    assert_eq!(
+        found("hidden: ../tests, feedback: full", ""),
+        [warning("hidden-told")]
+    );
+    assert_eq!(
+        found("hidden: ../tests, feedback: names", ""),
+        [warning("hidden-told")]
+    );
+    let diff = with("next:", "next:").replace(
+        &CLEAN[CLEAN.find("done:").unwrap()..CLEAN.find("keep:").unwrap()],
+        "done: [npm test, {diff: {allow: [src]}, hidden: ../x}]\n",
+    );
+    let diff = lint(&good(&diff), &facts);
+    assert!(diff.iter().any(|d| d.code == "no-effect"), "{diff:?}");
 }

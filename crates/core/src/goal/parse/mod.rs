@@ -5,11 +5,13 @@
 
 mod checks;
 mod kinds;
+mod notify;
 mod numbers;
 mod place;
 mod quantity;
 mod reader;
 mod sections;
+mod servers;
 mod split;
 #[cfg(test)]
 pub(in crate::goal) mod tests;
@@ -60,7 +62,7 @@ pub struct Parsed {
 /// A key that this version reads and does nothing with.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct LaterKey {
-    /// Its last part, as the goal file writes it: `notify`, `sources`, `hidden`, `feedback`.
+    /// Its last part, as the goal file writes it: `sources`.
     pub key: &'static str,
     /// Where it stands.
     pub at: Position,
@@ -204,7 +206,7 @@ fn goal(reader: &mut Reader, root: &Node, brief: String) -> Option<Goal> {
     let items = reader.items(fields);
     let categories = reader.categories(fields);
     let deliver = reader.deliver(fields).unwrap_or(Deliver::Branch);
-    reader.postpone(fields, "notify");
+    let notify = reader.notify(fields);
     Some(Goal {
         outcome,
         done: done.into_iter().map(|d| d.check).collect(),
@@ -219,6 +221,7 @@ fn goal(reader: &mut Reader, root: &Node, brief: String) -> Option<Goal> {
         items,
         categories,
         deliver,
+        notify,
         brief,
     })
 }

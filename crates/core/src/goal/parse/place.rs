@@ -98,6 +98,96 @@ fn valid_port(text: &str) -> bool {
     text.chars().all(|c| c.is_ascii_digit()) && text.parse::<u16>().is_ok_and(|p| p > 0)
 }
 
+/// The address of an HTTP server.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Address {
+    /// Its host, in small letters; an address of IPv6 with its brackets.
+    pub host: String,
+    pub port: u16,
+    /// Whether the port is the scheme's own.
+    usual: bool,
+    pub encrypted: bool,
+    /// Whether it is this machine, by its spelling.
+    pub here: bool,
+}
+
+impl Address {
+    /// As an entry of `use.network`.
+    pub fn as_entry(&self) -> String {
+        if self.usual && !self.here {
+            self.host.clone()
+        } else {
+            format!("{}:{}", self.host, self.port)
+        }
+    }
+}
+
+/// Reads `http://HOST…` or `https://HOST…`. Stricter than a browser, so that no reader of the same text can find another
+/// host in it: no user, no backslash, no blank, no fragment.
+pub(super) fn address(url: &str) -> Option<Address> {
+    let (scheme, rest) = url.split_once("://")?;
+    let encrypted = match scheme {
+        "https" => true,
+        "http" => false,
+        _ => return None,
+    };
+    let strange = |c: char| !c.is_ascii_graphic() || matches!(c, '\\' | '#' | '@');
+    if rest.contains(strange) {
+        return None;
+    }
+    let authority = rest
+        .split(['/', '?'])
+        .next()
+        .unwrap_or("")
+        .to_ascii_lowercase();
+    let usual: u16 = if encrypted { 443 } else { 80 };
+    let (host, port) = match authority.rfind(':') {
+        Some(at) if !authority[at..].contains(']') => {
+            let port = &authority[at + 1..];
+            if !valid_port(port) {
+                return None;
+            }
+            (&authority[..at], port.parse().ok()?)
+        }
+        _ => (authority.as_str(), usual),
+    };
+    // With a port every host is spelled rightly, `localhost` too; a pattern is no host.
+    if host.contains('*') || !valid_host(&format!("{host}:{port}")) {
+        return None;
+    }
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    let here = host == "localhost"
+        || bare
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|address| address.is_loopback());
+    Some(Address {
+        host: host.to_owned(),
+        port,
+        usual: port == usual,
+        encrypted,
+        here,
+    })
+}
+
+/// Whether an entry of `use.network` names the address.
+pub(super) fn named(address: &Address, network: &[String]) -> bool {
+    network.iter().any(|entry| {
+        let entry = entry.to_ascii_lowercase();
+        let (name, port) = match entry.rfind(':') {
+            Some(at) if !entry[at..].contains(']') => (&entry[..at], Some(&entry[at + 1..])),
+            _ => (entry.as_str(), None),
+        };
+        let fits = match name.strip_prefix("*.") {
+            Some(above) => address
+                .host
+                .strip_suffix(above)
+                .is_some_and(|below| below.len() > 1 && below.ends_with('.')),
+            None => name == address.host,
+        };
+        fits && port.is_none_or(|port| port.parse() == Ok(address.port))
+    })
+}
+
 /// What is wrong with a JSON pointer (RFC 6901), if anything.
 pub(super) fn pointer(text: &str) -> Result<(), &'static str> {
     if !text.is_empty() && !text.starts_with('/') {
@@ -202,6 +292,62 @@ mod tests {
             "münchen.example",
         ] {
             assert!(host(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn addresses_and_the_hosts_that_name_them() {
+        let at = |url: &str| address(url).map(|a| (a.host.clone(), a.port, a.as_entry()));
+        let is = |host: &str, port, entry: &str| Some((host.to_owned(), port, entry.to_owned()));
+        assert_eq!(
+            at("https://Docs.example/mcp?a=b"),
+            is("docs.example", 443, "docs.example")
+        );
+        assert_eq!(
+            at("http://localhost/mcp"),
+            is("localhost", 80, "localhost:80")
+        );
+        assert_eq!(at("http://[::1]:99/"), is("[::1]", 99, "[::1]:99"));
+        assert_eq!(
+            at("https://a.example:8443"),
+            is("a.example", 8443, "a.example:8443")
+        );
+        for bad in [
+            "",
+            "https://",
+            "https:///x",
+            "ftp://a",
+            "https://a b/",
+            "https://u@a/",
+            "https://a\\b/",
+            "https://a/#x",
+            "https://*.a/",
+            "https://a:0/",
+            "https://a:x/",
+            "https://[::1/",
+            "https://ä.example/",
+        ] {
+            assert_eq!(at(bad), None, "{bad}");
+        }
+        let fits =
+            |url: &str, entry: &str| named(&address(url).expect("an address"), &[entry.to_owned()]);
+        for (url, entry) in [
+            ("https://a.example/x", "a.example"),
+            ("https://a.example/x", "A.example:443"),
+            ("https://b.a.example/x", "*.a.example"),
+            ("http://[::1]:80/x", "[::1]:80"),
+            ("http://10.0.0.1/x", "10.0.0.1"),
+        ] {
+            assert!(fits(url, entry), "{url} {entry}");
+        }
+        for (url, entry) in [
+            ("https://a.example/x", "b.example"),
+            ("https://a.example/x", "a.example:80"),
+            ("https://a.example/x", "*.a.example"),
+            ("https://ba.example/x", "*.a.example"),
+            ("https://evil-a.example/x", "a.example"),
+        ] {
+            assert!(!fits(url, entry), "{url} {entry}");
         }
     }
 

@@ -87,6 +87,14 @@ impl Reader<'_> {
         ];
         self.known(fields, "`use`", KEYS);
         self.postpone(fields, "sources");
+        let network = self
+            .get(fields, "network")
+            .map(|e| self.hosts(e))
+            .unwrap_or_default();
+        let mcp = self
+            .get(fields, "mcp")
+            .map(|e| self.servers(e, &network))
+            .unwrap_or_default();
         Use {
             paths: self.get(fields, "paths").and_then(|e| self.globs(e)),
             oracle: self
@@ -94,10 +102,7 @@ impl Reader<'_> {
                 .and_then(|e| self.globs(e))
                 .unwrap_or_default(),
             commands: self.get(fields, "commands").and_then(|e| self.names(e)),
-            network: self
-                .get(fields, "network")
-                .map(|e| self.hosts(e))
-                .unwrap_or_default(),
+            network,
             tools: self.get(fields, "tools").and_then(|e| self.names(e)),
             files: self
                 .get(fields, "files")
@@ -105,10 +110,7 @@ impl Reader<'_> {
                 .unwrap_or_default(),
             setup: self.get(fields, "setup").and_then(|e| self.line(e)),
             model: self.get(fields, "model").and_then(|e| self.model(e)),
-            mcp: self
-                .get(fields, "mcp")
-                .map(|e| self.servers(e))
-                .unwrap_or_default(),
+            mcp,
         }
     }
 
@@ -158,26 +160,6 @@ impl Reader<'_> {
             return None;
         }
         Some(model)
-    }
-
-    fn servers(&mut self, entry: &Entry) -> Vec<serde_json::Value> {
-        let Some(nodes) = self.list(entry, "a list of servers") else {
-            return Vec::new();
-        };
-        let mut servers = Vec::new();
-        for node in nodes {
-            match &node.value {
-                Value::Text(text) if !text.trim().is_empty() => servers.push(node.json()),
-                Value::Map(entries) if !entries.is_empty() => servers.push(node.json()),
-                _ => self.wrong(
-                    node,
-                    "an entry of `mcp`",
-                    "a server's name or a map",
-                    "mcp: [{name: docs, command: docs-server}]",
-                ),
-            }
-        }
-        servers
     }
 
     pub fn next(&mut self, top: Fields) -> Next {
@@ -251,7 +233,9 @@ impl Reader<'_> {
                 "tokens",
                 "usd",
                 "hours",
+                "active",
                 "no_progress",
+                "windows",
                 "questions",
             ],
         );
@@ -268,6 +252,13 @@ impl Reader<'_> {
                 .get(fields, "hours")
                 .and_then(|e| self.hours(e, HOURS_MAX))
                 .unwrap_or(default.hours),
+            active: self
+                .get(fields, "active")
+                .and_then(|e| self.hours(e, HOURS_MAX)),
+            windows: self
+                .get(fields, "windows")
+                .and_then(|e| self.windows(e))
+                .unwrap_or(default.windows),
             no_progress: self
                 .get(fields, "no_progress")
                 .and_then(|e| self.small_count(e))
@@ -278,6 +269,14 @@ impl Reader<'_> {
             .map(|e| self.questions(e))
             .unwrap_or_default();
         (stop, questions)
+    }
+
+    /// Unlike the other limits it may be nothing: then no quota is waited for.
+    fn windows(&mut self, entry: &Entry) -> Option<u32> {
+        match &entry.node.value {
+            Value::Number(_, value) if *value == 0.0 => Some(0),
+            _ => self.small_count(entry),
+        }
     }
 
     fn questions(&mut self, entry: &Entry) -> Vec<String> {

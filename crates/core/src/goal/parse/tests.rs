@@ -10,7 +10,7 @@ use super::super::diagnostic::{Diagnostic, Severity};
 use super::super::lint::{Facts, lint, summary, unsupported};
 use super::super::{
     Aim, Better, CHECK_TIMEOUT_DEFAULT_S, CheckKind, Deliver, Feedback, FileIs, FixWhen, Format,
-    HOURS_DEFAULT, NO_PROGRESS_DEFAULT, Read, TURNS_DEFAULT,
+    HOURS_DEFAULT, McpAt, NO_PROGRESS_DEFAULT, Read, TURNS_DEFAULT,
 };
 use super::*;
 
@@ -483,13 +483,18 @@ fn checks_take_every_form() {
 #[test]
 fn every_key_of_use_next_stop_and_items_is_read() {
     let parsed = good(&front(
-        "done: [a]\nuse:\n  paths: []\n  commands: [npm, node]\n  network: [localhost:5432, '*.npmjs.org']\n  files: [.env]\n  setup: npm ci\n  model: scripted/turns.yaml\n  tools: [shell, read]\n  mcp: [docs, {name: x, command: y}]\n  sources: [sentry]\nnext: {prose: Small first., attempts: 3, fix_when: {functions: 1, lines: 40, files: 2}}\nstop: {turns: 1k, tokens: 1_500_000, usd: 0.5, hours: 90m, no_progress: 3, questions: [May a dependency be added?]}\ndeliver: none\nnotify: {webhook: 'https://example.org'}",
+        "done: [a]\nuse:\n  paths: []\n  commands: [npm, node]\n  network: [localhost:5432, '*.npmjs.org']\n  files: [.env]\n  setup: npm ci\n  model: scripted/turns.yaml\n  tools: [shell, read]\n  mcp: [{name: x, command: y}]\n  sources: [sentry]\nnext: {prose: Small first., attempts: 3, fix_when: {functions: 1, lines: 40, files: 2}}\nstop: {turns: 1k, tokens: 1_500_000, usd: 0.5, hours: 90m, no_progress: 3, questions: [May a dependency be added?]}\ndeliver: none\nnotify: {webhook: 'https://example.org'}",
     ));
     let goal = &parsed.goal;
     assert_eq!(goal.uses.paths.as_deref(), Some([].as_slice()));
     assert_eq!(goal.uses.commands.as_ref().unwrap().len(), 2);
     assert_eq!(goal.uses.network, ["localhost:5432", "*.npmjs.org"]);
-    assert_eq!(goal.uses.mcp[1]["command"], "y");
+    assert_eq!(
+        goal.uses.mcp[0].at,
+        McpAt::Run {
+            command: "y".into()
+        }
+    );
     assert_eq!(goal.next.attempts, Some(3));
     assert_eq!(
         goal.next.fix_when,
@@ -507,7 +512,7 @@ fn every_key_of_use_next_stop_and_items_is_read() {
     assert_eq!(goal.questions, ["May a dependency be added?"]);
     assert_eq!(goal.deliver, Deliver::None);
     let later: Vec<&str> = parsed.later.iter().map(|l| l.key).collect();
-    assert_eq!(later, ["sources", "notify"]);
+    assert_eq!(later, ["sources"]);
     for (deliver, parsed) in [
         ("branch", Deliver::Branch),
         ("patch", Deliver::Patch),

@@ -144,9 +144,26 @@ impl Parts {
                 .iter()
                 .map(|bind| sys::clone_tree(&bind.from))
                 .collect::<io::Result<_>>()?,
-            workspace: sys::clone_tree(&setup.workspace)?,
+            workspace: workspace(setup)?,
         })
     }
+}
+
+/// The workspace: the folder itself, or, where something is seen through it, the two as one.
+fn workspace(setup: &Setup) -> io::Result<OwnedFd> {
+    if let Some(below) = &setup.below {
+        let work = setup.private.join("work/workspace");
+        match overlay(&[below], &setup.workspace, &work, setup) {
+            Ok(mount) => return Ok(mount),
+            // Once: what has been changed of a copy since is not to be lost.
+            Err(_) if fs::read_dir(&setup.workspace)?.next().is_none() => {
+                copy::tree(below, &setup.workspace)
+                    .context(|| format!("copy {}", below.display()))?;
+            }
+            Err(_) => {}
+        }
+    }
+    sys::clone_tree(&setup.workspace)
 }
 
 fn top_level(hidden: &[PathBuf]) -> io::Result<Vec<(PathBuf, Top)>> {
@@ -434,7 +451,7 @@ impl Root {
         let Some(base) = base else {
             return self.bind_own(&own, &target, &setup.home);
         };
-        match overlay(&[&base], &own, &setup.private.join("work/home")) {
+        match overlay(&[&base], &own, &setup.private.join("work/home"), setup) {
             Ok(mount) => self.attach(&mount, &target, &setup.home),
             Err(_) => {
                 let copied = setup.private.join("home-copy");
@@ -473,7 +490,7 @@ impl Root {
             Err(error) if error.kind() == ErrorKind::ReadOnlyFilesystem => return Ok(()),
             Err(error) => return Err(error),
         };
-        match overlay(&lowers, &own.join("upper"), &own.join("work")) {
+        match overlay(&lowers, &own.join("upper"), &own.join("work"), setup) {
             Ok(mount) => self.attach(&mount, &target, &cache.at),
             Err(_) => {
                 let tree = sys::clone_tree(&cache.host)?;
@@ -537,7 +554,7 @@ impl Root {
             setup.private.join("layer").join(&layer.key),
             setup.inside.join(&layer.at),
         );
-        match overlay(&[&layer.from], &own.join("upper"), &own.join("work")) {
+        match overlay(&[&layer.from], &own.join("upper"), &own.join("work"), setup) {
             Ok(mount) => self.attach(&mount, target, &path),
             Err(_) => {
                 make_host_dir(&own)?;
@@ -596,10 +613,23 @@ fn make_host_dir(path: &Path) -> io::Result<()> {
 
 /// A copy-on-write mount. The layers are named by descriptors, for their paths may hold what overlayfs reads as a
 /// separator.
-fn overlay(lowers: &[&Path], upper: &Path, work: &Path) -> io::Result<OwnedFd> {
+///
+/// Without `volatile` the kernel brings the whole file system below to disk when the mount goes, with everything that
+/// all other programs have written to it: seconds on a busy machine, and for nothing, because what a cell leaves is not
+/// read again after a power failure. Only what a setup leaves is kept: its cell is the one with the host's network.
+fn overlay(lowers: &[&Path], upper: &Path, work: &Path, setup: &Setup) -> io::Result<OwnedFd> {
     use std::os::fd::AsRawFd;
     make_host_dir(upper)?;
     make_host_dir(work)?;
+    let mut ends: Vec<(&str, &str)> = vec![("userxattr", "")];
+    if setup.network.own {
+        // A mark of the last such mount, which would not let it be mounted a second time.
+        let mark = work.join("work");
+        if mark.join("incompat").exists() {
+            fs::remove_dir_all(&mark).context(|| mark.display().to_string())?;
+        }
+        ends.push(("volatile", ""));
+    }
     let name = |fd: &OwnedFd| format!("/proc/self/fd/{}", fd.as_raw_fd());
     let lowers: Vec<OwnedFd> = lowers
         .iter()
@@ -607,14 +637,12 @@ fn overlay(lowers: &[&Path], upper: &Path, work: &Path) -> io::Result<OwnedFd> {
         .collect::<io::Result<_>>()?;
     let (upper, work) = (sys::open_path(upper)?, sys::open_path(work)?);
     let lower = lowers.iter().map(name).collect::<Vec<_>>().join(":");
-    sys::new_filesystem(
-        c"overlay",
-        &[
-            ("lowerdir", &lower),
-            ("upperdir", &name(&upper)),
-            ("workdir", &name(&work)),
-            ("userxattr", ""),
-        ],
-        NOSUID | NODEV,
-    )
+    let (upper, work) = (name(&upper), name(&work));
+    let mut options = vec![
+        ("lowerdir", lower.as_str()),
+        ("upperdir", &upper),
+        ("workdir", &work),
+    ];
+    options.extend(ends);
+    sys::new_filesystem(c"overlay", &options, NOSUID | NODEV)
 }
