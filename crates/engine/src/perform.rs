@@ -83,7 +83,12 @@ pub(crate) async fn perform(
     last: &LastCandidate,
     send: Say<'_>,
 ) {
-    let say = |fact: Fact| send(Message::Event(Event::run(ports.clock.now(), fact)));
+    let say = |fact: Fact| {
+        send(Message::Event(Box::new(Event::run(
+            ports.clock.now(),
+            fact,
+        ))))
+    };
     match effect {
         Effect::Prepare => match ports.site.prepare(state).await {
             Ok(base) => match ports.site.offer(state).await {
@@ -118,11 +123,11 @@ pub(crate) async fn perform(
         Effect::Verify { tree } => verify(state, ports, last, tree, &say).await,
         Effect::Reach { scope } => {
             until_reachable(ports).await;
-            send(Message::Event(Event {
+            send(Message::Event(Box::new(Event {
                 scope: scope.clone(),
                 at: ports.clock.now(),
                 fact: Fact::NetworkBack,
-            }));
+            })));
         }
         Effect::Notify { number } => {
             if let Some(fact) = notify(state, ports, *number).await {
@@ -155,7 +160,12 @@ fn failed(what: &str, why: &str) -> Fact {
 }
 
 async fn baseline(state: &State, ports: &Ports, send: Say<'_>) {
-    let say = |fact: Fact| send(Message::Event(Event::run(ports.clock.now(), fact)));
+    let say = |fact: Fact| {
+        send(Message::Event(Box::new(Event::run(
+            ports.clock.now(),
+            fact,
+        ))))
+    };
     let Some(base) = &state.base else { return };
     let known = |id: &CheckId| state.checks.get(id).is_some_and(|c| c.base.is_some());
     let tell = |part: &Preflight| {
@@ -255,11 +265,11 @@ async fn ask(state: &State, ports: &Ports, scope: &Scope, turn: u64, send: Say<'
             usage: e.usage,
         },
     };
-    send(Message::Event(Event {
+    send(Message::Event(Box::new(Event {
         scope: scope.clone(),
         at: ports.clock.now(),
         fact,
-    }));
+    })));
 }
 
 /// Keeps an answer: it was paid for, so a disk that is full or does not work right now is waited for.
@@ -314,7 +324,7 @@ async fn call(state: &State, ports: &Ports, scope: &Scope, turn: u64, index: usi
             ..Default::default()
         },
     };
-    send(Message::Event(Event {
+    send(Message::Event(Box::new(Event {
         scope: scope.clone(),
         at: ports.clock.now(),
         fact: Fact::CallEnded {
@@ -322,7 +332,7 @@ async fn call(state: &State, ports: &Ports, scope: &Scope, turn: u64, index: usi
             index,
             result: Box::new(result),
         },
-    }));
+    })));
 }
 
 /// The call's arguments are in the answer's blob, which the executor has heard of last.

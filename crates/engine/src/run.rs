@@ -16,10 +16,10 @@ use overnight_core::step::{
     Command, StepError, begin, decide, late, ready_for_edit, recover, step,
 };
 use overnight_core::stop::StopReason;
+use overnight_ports::clock::Times;
 use overnight_ports::journal::{Journal, JournalError};
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
-use tokio::time::Instant;
 
 use crate::perform::{LastCandidate, Ports, perform};
 use crate::summary::summary;
@@ -76,7 +76,7 @@ pub enum EngineError {
 /// What effects send to the loop.
 pub(crate) enum Message {
     /// What happened.
-    Event(Event),
+    Event(Box<Event>),
     /// What people should know and the journal need not.
     Note(String),
     /// It is over.
@@ -104,15 +104,10 @@ pub struct Engine {
     /// The contract was changed: these ports are of the version before.
     edited: bool,
     commands_every: Duration,
-    seen: Seen,
+    /// What the clocks said at the last look.
+    seen: Times,
     to_loop: mpsc::UnboundedSender<(u64, Message)>,
     from_effects: mpsc::UnboundedReceiver<(u64, Message)>,
-}
-
-/// When the two clocks were read last: the one on the wall, and the one that only counts.
-struct Seen {
-    wall: UnixMs,
-    counted: Instant,
 }
 
 impl Drop for Engine {
@@ -165,10 +160,7 @@ impl Engine {
 
     fn over(ports: Ports, state: State) -> Engine {
         let (to_loop, from_effects) = mpsc::unbounded_channel();
-        let seen = Seen {
-            wall: ports.clock.now(),
-            counted: Instant::now(),
-        };
+        let seen = ports.clock.times();
         Engine {
             seen,
             started: 0,
@@ -305,23 +297,23 @@ impl Engine {
     }
 
     /// By how much the wall clock is ahead of the time that has passed since the last look, milliseconds.
-    fn clock_is_ahead_by(&self, wall: UnixMs, counted: Instant) -> i64 {
-        let passed = counted.duration_since(self.seen.counted).as_millis() as u64;
+    fn clock_is_ahead_by(&self, now: Times) -> i64 {
+        let passed = now.counted.saturating_sub(self.seen.counted);
         let expected = self.seen.wall.saturating_add(passed);
-        (wall as i64).saturating_sub(expected as i64)
+        (now.wall as i64).saturating_sub(expected as i64)
     }
 
     fn clock_is_steady(&self) -> bool {
-        let ahead = self.clock_is_ahead_by(self.ports.clock.now(), Instant::now());
+        let ahead = self.clock_is_ahead_by(self.ports.clock.times());
         ahead.unsigned_abs() < JUMP_MS_MIN
     }
 
     /// Notices a machine that slept and a clock that was set: only the wall clock tells of it.
     fn clock_jumped(&mut self) -> Option<Event> {
-        let (wall, counted) = (self.ports.clock.now(), Instant::now());
-        let ms = self.clock_is_ahead_by(wall, counted);
-        self.seen = Seen { wall, counted };
-        (ms.unsigned_abs() >= JUMP_MS_MIN).then(|| Event::run(wall, Fact::ClockJumped { ms }))
+        let now = self.ports.clock.times();
+        let ms = self.clock_is_ahead_by(now);
+        self.seen = now;
+        (ms.unsigned_abs() >= JUMP_MS_MIN).then(|| Event::run(now.wall, Fact::ClockJumped { ms }))
     }
 
     /// Lets what is under way end by itself for a while, so that no answer is lost and no call is cut.
@@ -359,7 +351,7 @@ impl Engine {
             // What was given up has nothing to say any more.
             let under_way = self.under_way.values().any(|e| e.number == number);
             match message {
-                Message::Event(event) if under_way => events.push(event),
+                Message::Event(event) if under_way => events.push(*event),
                 Message::Note(text) if under_way => watcher.note(&text),
                 Message::Finished => self.under_way.retain(|_, e| e.number != number),
                 Message::Event(_) | Message::Note(_) => {}
@@ -639,7 +631,7 @@ impl Drop for Tell {
                 message,
                 fatal: true,
             };
-            let event = Message::Event(Event::run(self.at, fact));
+            let event = Message::Event(Box::new(Event::run(self.at, fact)));
             let _ = self.to_loop.send((self.number, event));
         }
         if panicked || self.done {

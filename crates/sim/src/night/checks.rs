@@ -174,7 +174,7 @@ impl Notifier for Seen {
 /// The commit that a delivery makes: the same for the same delivery.
 fn commit(delivery: &Delivery, world: &mut Inner) -> CommitId {
     if world.plan.sabotage == Some(Sabotage::ForgetfulForge) {
-        return CommitId(world.random.next().to_string());
+        return CommitId(world.random.draw().to_string());
     }
     let text = serde_json::to_vec(&Delivery {
         // What it replaces is no part of a commit.

@@ -471,16 +471,24 @@ fn duplicates(world: &mut crate::night::world::Inner, plan: &Plan, events: &[Eve
 /// Whether what this fact reports is due at this moment, so that it reads as the report of it.
 fn redone(state: &State, fact: &Fact) -> bool {
     let due = due(state);
-    due.iter().any(|effect| match (effect, fact) {
-        (Effect::Prepare, Fact::Prepared { .. })
-        | (Effect::Baseline, Fact::BaselineEnded { .. } | Fact::CheckReported { .. })
-        | (Effect::FixCandidate, Fact::CandidateFixed { .. })
-        | (Effect::Verify { .. }, Fact::CheckReported { .. })
-        | (Effect::Deliver, Fact::Delivered { .. } | Fact::DeliveryFailed { .. })
-        | (Effect::WriteReport, Fact::ReportWritten { .. })
-        | (Effect::Reach { .. }, Fact::NetworkBack)
-        | (Effect::AskModel { .. }, Fact::ModelFailed { .. }) => true,
-        _ => false,
+    due.iter().any(|effect| {
+        matches!(
+            (effect, fact),
+            (Effect::Prepare, Fact::Prepared { .. })
+                | (
+                    Effect::Baseline,
+                    Fact::BaselineEnded { .. } | Fact::CheckReported { .. }
+                )
+                | (Effect::FixCandidate, Fact::CandidateFixed { .. })
+                | (Effect::Verify { .. }, Fact::CheckReported { .. })
+                | (
+                    Effect::Deliver,
+                    Fact::Delivered { .. } | Fact::DeliveryFailed { .. }
+                )
+                | (Effect::WriteReport, Fact::ReportWritten { .. })
+                | (Effect::Reach { .. }, Fact::NetworkBack)
+                | (Effect::AskModel { .. }, Fact::ModelFailed { .. })
+        )
     })
 }
 

@@ -124,7 +124,7 @@ fn may_ask(world: &mut Inner, state: &State) {
         world.breaks("no model call during a wait", format!("turn {turn}"));
     }
     if now.phase != Phase::Working || now.stop.is_some() {
-        world.breaks("no model call but at work", format!("{}", now.status()));
+        world.breaks("no model call but at work", now.status());
     }
     if !lane.asking {
         world.breaks(

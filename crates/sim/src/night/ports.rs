@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use overnight_core::event::Event;
 use overnight_core::ids::{BlobId, UnixMs};
 use overnight_engine::Shelf;
-use overnight_ports::clock::Clock;
+use overnight_ports::clock::{Clock, Times};
 use overnight_ports::journal::{BlobSink, Journal, JournalError, Stored, Summary, Waiting};
 
 use crate::night::plan::{MINUTE, Sabotage};
@@ -25,6 +25,13 @@ pub struct Seen(pub Arc<World>);
 impl Clock for Seen {
     fn now(&self) -> UnixMs {
         self.0.now()
+    }
+
+    fn times(&self) -> Times {
+        Times {
+            wall: self.0.now(),
+            counted: self.0.lock().lived().as_millis() as u64,
+        }
     }
 
     async fn sleep_until(&self, until: UnixMs) {

@@ -8,12 +8,12 @@ impl Random {
     /// The numbers of a seed. `stream` keeps independent choices apart.
     pub fn new(seed: u64, stream: u64) -> Random {
         let mut random = Random(seed ^ stream.wrapping_mul(0xD1B5_4A32_D192_ED03));
-        random.next();
+        random.draw();
         random
     }
 
     /// Any number.
-    pub fn next(&mut self) -> u64 {
+    pub fn draw(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -23,7 +23,7 @@ impl Random {
 
     /// From `low` on and below `high`; `low` if there is nothing between.
     pub fn between(&mut self, low: u64, high: u64) -> u64 {
-        low + self.next() % high.saturating_sub(low).max(1)
+        low + self.draw() % high.saturating_sub(low).max(1)
     }
 
     /// True so often of a hundred.
