@@ -74,7 +74,7 @@ fn checking(state: &State) -> Option<Why> {
 }
 
 fn wait(state: &State) -> Option<&Wait> {
-    state.lanes.values().find_map(|lane| lane.wait.as_ref())
+    state.waits().next()
 }
 
 fn turn(state: &State, scope: &Scope) -> u64 {
@@ -186,7 +186,8 @@ impl Collected {
             | Fact::Notified { .. }
             | Fact::DeliveryFailed { .. }
             | Fact::ReportWritten { .. }
-            | Fact::HarnessFailed { .. } => {}
+            | Fact::HarnessFailed { .. }
+            | Fact::ClockJumped { .. } => {}
         }
     }
 
