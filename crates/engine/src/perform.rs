@@ -438,6 +438,7 @@ async fn deliver(state: &State, ports: &Ports, say: &(dyn Fn(Fact) + Send + Sync
     let delivery = Delivery {
         branch: state.branch(),
         base: base.commit.clone(),
+        tip: None,
         replaces,
         tree: candidate.tree.clone(),
         message: message(state),
