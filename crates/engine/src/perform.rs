@@ -9,12 +9,13 @@ use overnight_core::event::{Event, Fact};
 use overnight_core::goal::Deliver;
 use overnight_core::ids::{BlobId, CheckId, Scope, TreeId};
 use overnight_core::judge::clip;
-use overnight_core::repo::{Candidate, Delivered};
+use overnight_core::repo::Delivered;
 use overnight_core::report::{Report, to_markdown};
 use overnight_core::state::{ORACLE_CHECK, SCOPE_CHECK, State};
 use overnight_core::stop::StopReason;
 use overnight_core::turn::{Call, CallHead};
 use overnight_ports::clock::Clock;
+use overnight_ports::crew::WorklistPorts;
 use overnight_ports::forge::{Delivery, Forge};
 use overnight_ports::journal::{Journal, JournalError};
 use overnight_ports::model::Answer;
@@ -23,10 +24,12 @@ use overnight_ports::oracle::Oracle;
 use overnight_ports::site::{Executor, Site};
 use overnight_ports::verifier::Verifier;
 
+use crate::known::Known;
 use crate::notification::notify;
 use crate::preflight::{self, Preflight, Shelf};
 use crate::run::{FULL_RETRY_EVERY_MS, Message};
 use crate::verification::{Verification, Verified};
+use crate::worklist;
 
 /// How much of an answer's text its event holds, bytes; the whole is a blob.
 const TEXT_BYTES_MAX: usize = 2 * 1024;
@@ -43,6 +46,7 @@ const REACH_FIRST_MS: u64 = 5_000;
 const REACH_MAX_MS: u64 = 60_000;
 
 /// Everything that a run needs of the world.
+#[derive(Clone)]
 pub struct Ports {
     /// Time.
     pub clock: Arc<dyn Clock>,
@@ -62,25 +66,25 @@ pub struct Ports {
     pub notifier: Arc<dyn Notifier>,
     /// Where results of earlier preflights are kept.
     pub shelf: Arc<dyn Shelf>,
+    /// What a worklist needs; `None` for a goal without one.
+    pub worklist: Option<WorklistPorts>,
     /// How the report writes a time.
     pub time: fn(u64) -> String,
 }
-
-/// The candidate that was fixed last, whole: the state holds only its beginning.
-pub(crate) type LastCandidate = Mutex<Option<Candidate>>;
 
 /// How often an answer that cannot be kept is tried again before it is given up.
 const KEEP_ATTEMPTS_MAX: u32 = 60;
 
 /// Where an effect's facts go.
-type Say<'a> = &'a (dyn Fn(Message) + Send + Sync);
+pub(crate) type Say<'a> = &'a (dyn Fn(Message) + Send + Sync);
 
-/// Performs one effect. Facts go to `send` as they come.
+/// Performs one effect of a run, or of the small machine of an item: `scope` is whose. Facts go to `send` as they come.
 pub(crate) async fn perform(
     effect: &Effect,
     state: &State,
     ports: &Ports,
-    last: &LastCandidate,
+    known: &Known,
+    whose: &Scope,
     send: Say<'_>,
 ) {
     let say = |fact: Fact| {
@@ -103,10 +107,16 @@ pub(crate) async fn perform(
         Effect::Baseline => baseline(state, ports, send).await,
         Effect::AskModel { scope, turn, .. } => ask(state, ports, scope, *turn, send).await,
         Effect::Call { scope, turn, index } => call(state, ports, scope, *turn, *index, send).await,
+        Effect::FixCandidate if state.worklist.is_some() => {
+            let fixed = worklist::fix_whole(state, ports, known).await;
+            say(fixed.unwrap_or_else(|why| Fact::HarnessFailed {
+                message: format!("what is integrated could not be looked at: {why}"),
+                fatal: false,
+            }));
+        }
         Effect::FixCandidate => match ports.site.fix(state).await {
             Ok(fixed) => {
-                *last.lock().unwrap_or_else(PoisonError::into_inner) =
-                    Some(fixed.candidate.clone());
+                known.keep(whose, &fixed.candidate);
                 say(Fact::CandidateFixed {
                     candidate: fixed.candidate,
                     delta: fixed.delta,
@@ -120,7 +130,7 @@ pub(crate) async fn perform(
                 fatal: false,
             }),
         },
-        Effect::Verify { tree } => verify(state, ports, last, tree, &say).await,
+        Effect::Verify { tree } => verify(state, ports, known, whose, tree, &say).await,
         Effect::Reach { scope } => {
             until_reachable(ports).await;
             send(Message::Event(Box::new(Event {
@@ -140,7 +150,9 @@ pub(crate) async fn perform(
         | Effect::Examine
         | Effect::Integrate { .. }
         | Effect::Relist
-        | Effect::Act { .. } => {}
+        | Effect::Act { .. } => {
+            worklist::perform_listed(effect, state, ports, known, whose, send).await;
+        }
         Effect::Deliver => deliver(state, ports, &say).await,
         Effect::WriteReport => say(Fact::ReportWritten {
             path: report_when_there_is_room(ports, send).await,
@@ -364,13 +376,14 @@ fn find_call(ports: &Ports, turn: u64, index: usize) -> Result<Call, String> {
 async fn verify(
     state: &State,
     ports: &Ports,
-    last: &LastCandidate,
+    known: &Known,
+    whose: &Scope,
     tree: &TreeId,
     say: &(dyn Fn(Fact) + Send + Sync),
 ) {
     let wanted = to_verify(state);
     let target = Target::Candidate(tree.clone());
-    let candidate = match whole_candidate(ports, last, tree) {
+    let candidate = match known.candidate(ports.journal.as_ref(), whose, tree) {
         Ok(candidate) => candidate,
         Err(why) => return say(failed("the candidate is not known", &why)),
     };
@@ -406,28 +419,9 @@ async fn verify(
             },
         )
         .await;
-}
-
-fn whole_candidate(
-    ports: &Ports,
-    last: &LastCandidate,
-    tree: &TreeId,
-) -> Result<Candidate, String> {
-    let held = last.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    if let Some(candidate) = held.filter(|c| &c.tree == tree) {
-        return Ok(candidate);
+    if state.item.is_some() {
+        worklist::verify_own(state, ports, known, &candidate, say).await;
     }
-    // After a restart: the journal has it.
-    let mut found = None;
-    let read = ports.journal.read(1, &mut |stored| {
-        if let Fact::CandidateFixed { candidate, .. } = stored.event.fact
-            && &candidate.tree == tree
-        {
-            found = Some(candidate);
-        }
-    });
-    read.map_err(|e| e.to_string())?;
-    found.ok_or_else(|| format!("the journal does not tell of tree {tree}"))
 }
 
 fn base_observations(state: &State, ports: &Ports, id: &CheckId) -> Option<Vec<Observation>> {
@@ -480,6 +474,11 @@ async fn deliver(state: &State, ports: &Ports, say: &(dyn Fn(Fact) + Send + Sync
     let delivery = Delivery {
         branch: state.branch(),
         base: base.commit.clone(),
+        tip: state
+            .worklist
+            .as_ref()
+            .and_then(|list| list.tip.as_ref())
+            .map(|tip| tip.commit.clone()),
         replaces: state.branch_at.clone(),
         tree: candidate.tree.clone(),
         message: message(state),
@@ -502,32 +501,29 @@ fn message(state: &State) -> String {
     let said = lane
         .and_then(|l| l.last_claim.as_deref())
         .unwrap_or(&state.goal.outcome);
-    let said = overnight_core::judge::plain(said);
-    let (first, rest) = said.trim().split_once('\n').unwrap_or((said.trim(), ""));
     let complete = matches!(&state.stop, Some(StopReason::Complete(_)));
     let mark = if complete { "" } else { "[incomplete] " };
-    let subject: String = format!("{mark}{first}")
-        .chars()
-        .take(SUBJECT_CHARS_MAX)
-        .collect();
-    let over: String = format!("{mark}{first}")
-        .chars()
-        .skip(SUBJECT_CHARS_MAX)
-        .collect();
-    let mut body = format!("{over}\n{}", rest.trim());
-    // What looks like a trailer in the model's words must not be read as one of ours.
-    body = body.replace("Overnight-", "overnight-");
     let status = state.stop.as_ref().map_or("unknown", StopReason::word);
-    let body = body.trim();
-    let gap = if body.is_empty() {
-        String::new()
-    } else {
-        format!("{body}\n\n")
-    };
     format!(
-        "{subject}\n\n{gap}Overnight-Run: {}\nOvernight-Status: {status}\n",
+        "{}Overnight-Run: {}\nOvernight-Status: {status}\n",
+        headed(mark, said),
         state.run
     )
+}
+
+/// A model's words as a commit message, as far as its trailers: a subject of usual length, and the rest under it.
+pub(crate) fn headed(mark: &str, said: &str) -> String {
+    let said = overnight_core::judge::plain(said);
+    let (first, rest) = said.trim().split_once('\n').unwrap_or((said.trim(), ""));
+    let first = format!("{mark}{first}");
+    let subject: String = first.chars().take(SUBJECT_CHARS_MAX).collect();
+    let over: String = first.chars().skip(SUBJECT_CHARS_MAX).collect();
+    // What looks like a trailer in the model's words must not be read as one of ours.
+    let body = format!("{over}\n{}", rest.trim()).replace("Overnight-", "overnight-");
+    match body.trim() {
+        "" => format!("{subject}\n\n"),
+        body => format!("{subject}\n\n{body}\n\n"),
+    }
 }
 
 /// Writes the report. Where it cannot be written the run has still ended; the journal can render one at any time.

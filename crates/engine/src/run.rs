@@ -9,20 +9,24 @@ use std::time::Duration;
 
 use overnight_core::effect::{Effect, due};
 use overnight_core::event::{Created, Event, Fact};
-use overnight_core::ids::{BlobId, Scope, UnixMs};
+use overnight_core::ids::{BlobId, ItemId, Scope, UnixMs};
 use overnight_core::notification::Standing;
-use overnight_core::state::State;
+use overnight_core::state::{Phase, State};
 use overnight_core::step::{
     Command, StepError, begin, decide, late, ready_for_edit, recover, step,
 };
 use overnight_core::stop::StopReason;
 use overnight_ports::clock::Times;
+use overnight_ports::crew::WorklistPorts;
 use overnight_ports::journal::{Journal, JournalError};
+use overnight_ports::site::Executor;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
-use crate::perform::{LastCandidate, Ports, perform};
+use crate::known::{Known, Ledger};
+use crate::perform::{Ports, perform};
 use crate::summary::summary;
+use crate::worklist;
 
 /// How often the queue of commands from other terminals is looked at, if nobody says otherwise.
 const COMMANDS_EVERY: Duration = Duration::from_millis(200);
@@ -96,7 +100,7 @@ struct UnderWay {
 pub struct Engine {
     state: Arc<State>,
     ports: Arc<Ports>,
-    candidate: Arc<LastCandidate>,
+    known: Arc<Known>,
     under_way: BTreeMap<Effect, UnderWay>,
     started: u64,
     /// A new version of the contract waits for what is under way: nothing begins meanwhile.
@@ -133,7 +137,7 @@ impl Engine {
             .append(std::slice::from_ref(&event), &[], &summary(&state))?;
         ports.executor.learn(&event);
         watcher.event(&event, &state);
-        Ok(Self::over(ports, state))
+        Ok(Self::over(ports, state, Known::default()))
     }
 
     /// Takes up a run that a process before this one worked on.
@@ -146,19 +150,25 @@ impl Engine {
 
     /// Goes on with a run that this very process has worked on until now, with ports that were put together anew.
     pub async fn go_on(ports: Ports) -> Result<Engine, EngineError> {
-        let (state, deltas) = replay(ports.journal.as_ref(), |event| ports.executor.learn(event))?;
+        let mut past = Past::default();
+        let state = replay(ports.journal.as_ref(), |event, state| {
+            past.see(event, state, ports.executor.as_ref());
+        })?;
         let may_go_on = !state.ended() || state.stop.as_ref().is_some_and(StopReason::resumable);
         if state.base.is_some() && may_go_on {
             ports
                 .site
-                .reopen(&state, &deltas)
+                .reopen(&state, past.deltas(&Scope::Run))
                 .await
                 .map_err(EngineError::Site)?;
+            if let Some(list) = &ports.worklist {
+                past.take_up(&state, list).await?;
+            }
         }
-        Ok(Self::over(ports, state))
+        Ok(Self::over(ports, state, Known::with(past.ledger)))
     }
 
-    fn over(ports: Ports, state: State) -> Engine {
+    fn over(ports: Ports, state: State, known: Known) -> Engine {
         let (to_loop, from_effects) = mpsc::unbounded_channel();
         let seen = ports.clock.times();
         Engine {
@@ -167,7 +177,7 @@ impl Engine {
             commands_every: COMMANDS_EVERY,
             state: Arc::new(state),
             ports: Arc::new(ports),
-            candidate: Arc::default(),
+            known: Arc::new(known),
             under_way: BTreeMap::new(),
             holding: false,
             edited: false,
@@ -278,6 +288,13 @@ impl Engine {
             effect.handle.abort();
         }
         self.ports.site.close().await;
+        if let (Some(list), Some(worklist)) = (&self.ports.worklist, &self.state.worklist) {
+            for child in worklist.open.values() {
+                if let Some(member) = worklist::member(list, child) {
+                    member.site.close().await;
+                }
+            }
+        }
         Ok(match &self.state.stop {
             _ if self.edited => Ended::Edited,
             Some(reason) if self.state.ended() => Ended::Stopped(reason.clone()),
@@ -544,7 +561,7 @@ impl Engine {
         }
         self.state = Arc::new(state);
         for (event, state) in batch.iter().zip(&states) {
-            self.ports.executor.learn(event);
+            self.learn(event, state);
             watcher.event(event, state);
         }
         self.abort_undue();
@@ -557,10 +574,31 @@ impl Engine {
         Ok(())
     }
 
+    /// Those who work hear of what has happened to them. An item that has ended is worked on no longer.
+    fn learn(&self, event: &Event, state: &State) {
+        self.known.see(event, state);
+        let (Scope::Item(item), Some(list)) = (&event.scope, &self.ports.worklist) else {
+            return self.ports.executor.learn(event);
+        };
+        let worklist = state.worklist.as_ref();
+        match worklist.and_then(|worklist| worklist.open.get(item)) {
+            Some(child) => {
+                if let Some(member) = worklist::member(list, child) {
+                    member.executor.learn(&of_run(event));
+                }
+            }
+            None => {
+                self.known.forget(item);
+                let (crew, item) = (list.crew.clone(), item.clone());
+                tokio::spawn(async move { crew.dismiss(&item).await });
+            }
+        }
+    }
+
     fn start(&mut self, effect: Effect) {
         let (ports, state, to_loop) =
             (self.ports.clone(), self.state.clone(), self.to_loop.clone());
-        let candidate = self.candidate.clone();
+        let known = self.known.clone();
         let order = effect.clone();
         self.started += 1;
         let number = self.started;
@@ -575,10 +613,17 @@ impl Engine {
                 done: false,
                 to_loop: to_loop.clone(),
             };
-            perform(&order, &state, &ports, &candidate, &move |message| {
-                // The loop may have ended; then nobody needs the fact.
-                let _ = to_loop.send((number, message));
-            })
+            perform(
+                &order,
+                &state,
+                &ports,
+                &known,
+                &Scope::Run,
+                &move |message| {
+                    // The loop may have ended; then nobody needs the fact.
+                    let _ = to_loop.send((number, message));
+                },
+            )
             .await;
             tell.done = true;
         });
@@ -663,6 +708,10 @@ fn begins(state: &State, effect: &Effect) -> Option<Fact> {
             turn: *turn,
             index: *index,
         }),
+        Effect::Item { item, effect } => {
+            let open = state.worklist.as_ref().and_then(|list| list.open.get(item));
+            open.and_then(|child| begins(child, effect))
+        }
         Effect::Notify { number } => {
             let found = state.notifications.iter().find(|n| n.number == *number)?;
             Some(Fact::Notifying {
@@ -679,18 +728,91 @@ fn scope(effect: &Effect) -> Scope {
         Effect::AskModel { scope, .. } | Effect::Call { scope, .. } | Effect::Reach { scope } => {
             scope.clone()
         }
+        Effect::Item { item, .. } => Scope::Item(item.clone()),
         _ => Scope::Run,
     }
 }
 
-/// Reads a whole journal: the state it adds up to, and the snapshots' deltas, oldest first.
+/// An item's event as the one who works on the item sees it: there it is the run's.
+fn of_run(event: &Event) -> Event {
+    Event {
+        scope: Scope::Run,
+        ..event.clone()
+    }
+}
+
+/// What a process that takes a run up has to know of its past.
+#[derive(Default)]
+struct Past {
+    /// The snapshots' deltas since a workspace was made, oldest first.
+    deltas: BTreeMap<Scope, Vec<BlobId>>,
+    /// What has happened to the items that are worked on.
+    items: BTreeMap<ItemId, Vec<Event>>,
+    ledger: Ledger,
+}
+
+impl Past {
+    fn see(&mut self, event: &Event, state: &State, executor: &dyn Executor) {
+        self.ledger.see(event, state);
+        match &event.fact {
+            Fact::Prepared { .. } => {
+                self.deltas.remove(&event.scope);
+            }
+            Fact::CallEnded { result, .. } => self.delta(event, result.delta.as_ref()),
+            Fact::CandidateFixed { delta, .. } => self.delta(event, delta.as_ref()),
+            _ => {}
+        }
+        let Scope::Item(item) = &event.scope else {
+            return executor.learn(event);
+        };
+        let open = state.worklist.as_ref();
+        if open.is_some_and(|list| list.open.contains_key(item)) {
+            let past = self.items.entry(item.clone()).or_default();
+            past.push(of_run(event));
+        } else {
+            self.items.remove(item);
+            self.deltas.remove(&event.scope);
+        }
+    }
+
+    fn delta(&mut self, event: &Event, delta: Option<&BlobId>) {
+        if let Some(delta) = delta {
+            let deltas = self.deltas.entry(event.scope.clone()).or_default();
+            deltas.push(delta.clone());
+        }
+    }
+
+    fn deltas(&self, scope: &Scope) -> &[BlobId] {
+        self.deltas.get(scope).map_or(&[], Vec::as_slice)
+    }
+
+    /// Those who work on items take their workspaces up again, and hear what has happened to them.
+    async fn take_up(&self, state: &State, list: &WorklistPorts) -> Result<(), EngineError> {
+        let open = state.worklist.iter().flat_map(|worklist| &worklist.open);
+        for (item, child) in open {
+            let Some(member) = worklist::member(list, child) else {
+                continue;
+            };
+            for event in self.items.get(item).into_iter().flatten() {
+                member.executor.learn(event);
+            }
+            if child.base.is_some() && child.phase != Phase::Preparing {
+                let deltas = self.deltas(&Scope::Item(item.clone()));
+                let reopened = member.site.reopen(child, deltas).await;
+                reopened.map_err(|why| EngineError::Site(format!("{item}: {why}")))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Reads a whole journal: the state it adds up to. `each` hears every event with the state that it led to.
 pub(crate) fn replay(
     journal: &dyn Journal,
-    mut each: impl FnMut(&Event),
-) -> Result<(State, Vec<BlobId>), EngineError> {
+    mut each: impl FnMut(&Event, &State),
+) -> Result<State, EngineError> {
     let mut state: Option<State> = None;
     let mut failed: Option<StepError> = None;
-    let mut deltas = Vec::new();
     journal.read(1, &mut |stored| {
         if failed.is_some() {
             return;
@@ -700,26 +822,20 @@ pub(crate) fn replay(
             Some(now) => step(now, &stored.event).map(|(next, _)| next),
         };
         match next {
-            Ok(next) => state = Some(next),
-            Err(e) => {
-                failed = Some(e);
-                return;
+            Ok(next) => {
+                each(&stored.event, &next);
+                state = Some(next);
             }
+            Err(e) => failed = Some(e),
         }
-        match &stored.event.fact {
-            Fact::CallEnded { result, .. } => deltas.extend(result.delta.clone()),
-            Fact::CandidateFixed { delta, .. } => deltas.extend(delta.clone()),
-            _ => {}
-        }
-        each(&stored.event);
     })?;
     if let Some(error) = failed {
         return Err(error.into());
     }
-    Ok((state.ok_or(EngineError::Empty)?, deltas))
+    state.ok_or(EngineError::Empty)
 }
 
 /// The state that a run's journal adds up to.
 pub fn load(journal: &dyn Journal) -> Result<State, EngineError> {
-    replay(journal, |_| {}).map(|(state, _)| state)
+    replay(journal, |_, _| {})
 }

@@ -297,7 +297,7 @@ fn is_next_act(state: &State, number: u32) -> bool {
 }
 
 /// The newest commit of the run's branch, and its tree: the base, as long as nothing is integrated.
-pub(crate) fn tip(state: &State) -> crate::worklist::Tip {
+pub fn tip(state: &State) -> crate::worklist::Tip {
     worklist::start(state)
 }
 

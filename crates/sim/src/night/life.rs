@@ -232,6 +232,7 @@ fn ports(world: &Arc<World>) -> Ports {
         forge: Arc::new(seen()),
         notifier: Arc::new(seen()),
         shelf: Arc::new(NoShelf),
+        worklist: None,
         time: |ms| ms.to_string(),
     }
 }
