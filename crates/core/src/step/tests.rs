@@ -100,6 +100,13 @@ fn effect_words(state: &State, effect: &Effect) -> String {
             let word = found.map_or("?", |n| n.occasion.word());
             format!("notify {number} {word}")
         }
+        Effect::List => "list".into(),
+        Effect::Open { index } => format!("open {index}"),
+        Effect::Item { item, effect } => format!("item {item}: {effect:?}"),
+        Effect::Examine => "examine".into(),
+        Effect::Integrate { item, onto } => format!("integrate {item} onto {onto}"),
+        Effect::Relist => "relist".into(),
+        Effect::Act { number } => format!("act {number}"),
     }
 }
 
@@ -133,6 +140,13 @@ fn notice_words(notice: &Notice) -> String {
         Notice::FreshStart { without } => format!("fresh start after {without}"),
         Notice::Replan { failed } => format!("replan, failed: {}", failed.join(", ")),
         Notice::BackgroundStopped { names } => format!("stopped {}", names.join(" ")),
+        Notice::ClosingRefused { faults, left } => {
+            format!("refused ({left} left): {}", faults.join("; "))
+        }
+        Notice::SentBack { conflicts, open } => {
+            format!("sent back: {} [{}]", conflicts.join(" "), list(open))
+        }
+        Notice::OnlyWords { why } => format!("only words: {why}"),
     }
 }
 
@@ -1531,6 +1545,13 @@ impl World {
                 self.play(&format!("telling {number}"));
                 self.play(&format!("told {number}"));
             }
+            Effect::List
+            | Effect::Open { .. }
+            | Effect::Item { .. }
+            | Effect::Examine
+            | Effect::Integrate { .. }
+            | Effect::Relist
+            | Effect::Act { .. } => panic!("this goal has no worklist, and {effect:?} is due"),
         }
     }
 
