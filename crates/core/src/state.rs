@@ -31,9 +31,17 @@ pub const SCOPE_CHECK: &str = "scope";
 /// steers them.
 pub const ORACLE_CHECK: &str = "oracle";
 
+/// The id of the check of an item's change against `next.fix_when`.
+pub const FIX_WHEN_CHECK: &str = "fix_when";
+/// The id of the check that replays an item's event, and those of the items that were fixed before it.
+pub const REPLAY_CHECK: &str = "replay";
+
+/// The ids of the harness's own checks.
+pub const OWN_CHECKS: [&str; 4] = [SCOPE_CHECK, ORACLE_CHECK, FIX_WHEN_CHECK, REPLAY_CHECK];
+
 /// Whether a check is one of the harness's own, which no goal names.
 pub fn is_own(id: &CheckId) -> bool {
-    matches!(id.as_str(), SCOPE_CHECK | ORACLE_CHECK)
+    OWN_CHECKS.contains(&id.as_str())
 }
 
 /// A run, as its events add up.
@@ -136,6 +144,8 @@ pub enum Phase {
     Working,
     /// A checkpoint.
     Checking(Checkpoint),
+    /// Of an item: the evidence of a closing without a change is looked at.
+    Examining,
     /// The result goes where it should. Of an item: its change waits to be integrated.
     Delivering,
     /// What the goal says is done to the items at their source.
@@ -202,6 +212,8 @@ pub struct Lane {
     pub claim: Option<String>,
     /// The last claim's summary, for the commit message.
     pub last_claim: Option<String>,
+    /// The closing of its item that was made in this turn.
+    pub closing: Option<crate::item::Closing>,
     /// The question that was asked with `ask_for_help` in this turn.
     pub help: Option<crate::turn::Help>,
     /// To be told to the model with the next request.
@@ -582,7 +594,7 @@ impl State {
             Phase::Listing => "listing",
             Phase::Working if self.waiting().is_some() => "waiting",
             Phase::Working => "working",
-            Phase::Checking(_) => "checking",
+            Phase::Checking(_) | Phase::Examining => "checking",
             Phase::Delivering => "delivering",
             Phase::Acting => "acting",
             Phase::Reporting => "reporting",
@@ -623,8 +635,13 @@ impl State {
 
     /// What the run waits for while it works on nothing: the first lane's wait.
     pub fn waiting(&self) -> Option<Waiting> {
-        if self.phase != Phase::Working {
-            return None;
+        match (&self.phase, self.worklist.as_deref()) {
+            (Phase::Listing | Phase::Acting, Some(list)) => return list.waits(),
+            (Phase::Working, Some(list)) if !list.finished() || !list.relisted => {
+                return list.waiting(self.parallel());
+            }
+            (Phase::Working, _) => {}
+            _ => return None,
         }
         self.lanes.values().find_map(|lane| {
             let running = |c: &&CallState| c.progress == CallProgress::Running;
@@ -667,12 +684,46 @@ impl State {
             .saturating_add(active.map_or(left, |active| active.min(left)))
     }
 
+    /// How many items are worked on at a time.
+    pub fn parallel(&self) -> usize {
+        let items = self.goal.items.as_ref();
+        let wanted = items.map_or(1, |items| items.parallel);
+        wanted.clamp(1, crate::goal::PARALLEL_MAX) as usize
+    }
+
+    /// Every conversation: the run's own, and those of the items that are worked on.
+    pub(crate) fn all_lanes(&self) -> impl Iterator<Item = &Lane> {
+        let open = self.worklist.iter().flat_map(|list| list.open.values());
+        self.lanes
+            .values()
+            .chain(open.flat_map(|child| child.lanes.values()))
+    }
+
+    /// The same, to be changed.
+    pub(crate) fn all_lanes_mut(&mut self) -> impl Iterator<Item = &mut Lane> {
+        let open = self
+            .worklist
+            .iter_mut()
+            .flat_map(|list| list.open.values_mut());
+        self.lanes
+            .values_mut()
+            .chain(open.flat_map(|child| child.lanes.values_mut()))
+    }
+
     /// The next moment at which something is due without anything else happening.
     pub fn wakes_at(&self) -> Option<UnixMs> {
-        if self.paused || self.stop.is_some() || !matches!(self.phase, Phase::Working) {
+        let source = self.worklist.as_ref().and_then(|list| list.wait.as_ref());
+        let source = source.map(|wait| wait.until);
+        if self.paused {
             return None;
         }
-        let waits = self.lanes.values().filter_map(|lane| {
+        if matches!(self.phase, Phase::Listing | Phase::Acting) {
+            return source;
+        }
+        if self.stop.is_some() || !matches!(self.phase, Phase::Working) {
+            return None;
+        }
+        let waits = self.all_lanes().filter_map(|lane| {
             let wait = lane.wait.as_ref()?;
             let patience = crate::step::OUTAGE_MS_MAX.saturating_sub(lane.failing_ms);
             Some(match wait.seeking {
@@ -683,7 +734,11 @@ impl State {
         let told = self.told_waiting || self.notify.is_empty();
         let long = self.waiting().filter(|_| !told);
         let long = long.map(|w| w.from.saturating_add(crate::notification::WAITING_MS_MIN));
-        waits.chain([self.deadline()]).chain(long).min()
+        waits
+            .chain(source)
+            .chain([self.deadline()])
+            .chain(long)
+            .min()
     }
 }
 

@@ -42,6 +42,15 @@ impl Usage {
             .saturating_add(self.output)
     }
 
+    /// The difference; nothing is less than none.
+    pub fn minus(&self, other: &Usage) -> Usage {
+        Usage {
+            input: self.input.saturating_sub(other.input),
+            cached: self.cached.saturating_sub(other.cached),
+            output: self.output.saturating_sub(other.output),
+        }
+    }
+
     /// The sum, without overflow.
     pub fn plus(&self, other: &Usage) -> Usage {
         Usage {

@@ -10,7 +10,7 @@ use crate::state::{
     CHANGES_SHOWN_MAX, CandidateState, CheckState, Checkpoint, FAILED_CLAIM_BYTES_MAX,
     FAILED_CLAIMS_MAX, Found, Phase, State, Why, is_own,
 };
-use crate::step::ending;
+use crate::step::{ending, worklist};
 use crate::stop::{Blocker, Completion, StopReason};
 use crate::turn::Help;
 
@@ -96,7 +96,10 @@ fn close_if_known(state: &mut State) {
         lane.silent = 0;
     }
     match checkpoint.why {
-        Why::Claim | Why::Silence | Why::Worklist => match Completion::prove(state) {
+        Why::Claim | Why::Silence | Why::Worklist => match Completion::prove(state)
+            // An item ends because it is closed, not because nothing is said.
+            .filter(|_| state.item.is_none() || checkpoint.why == Why::Claim)
+        {
             Some(proof) => ending::stop(state, StopReason::Complete(proof)),
             None => go_on(state, &checkpoint, progressed, turns),
         },
@@ -159,10 +162,13 @@ fn go_on(state: &mut State, checkpoint: &Checkpoint, progressed: bool, turns: u3
             return ending::stop(state, StopReason::Unverifiable { checks: unknown });
         }
     }
+    if checkpoint.why == Why::Worklist {
+        return ending::stop(state, worklist::whole_fails(state));
+    }
     let limit = state.goal.stop.no_progress;
     if state.progress.without >= limit {
         // Nothing is open, and the model goes on without saying so.
-        if let Some(proof) = Completion::prove(state) {
+        if let Some(proof) = Completion::prove(state).filter(|_| state.item.is_none()) {
             return ending::stop(state, StopReason::Complete(proof));
         }
         return ending::stop(state, no_progress(state, &open));

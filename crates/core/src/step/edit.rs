@@ -9,7 +9,7 @@ use crate::goal::{Goal, Stop};
 use crate::ids::{BlobId, CheckId};
 use crate::state::{CheckState, Checkpoint, Phase, State, is_own};
 use crate::step::decide::Refusal;
-use crate::step::ending;
+use crate::step::{ending, worklist};
 use crate::stop::StopReason;
 
 /// Whether the contract can be changed at this moment. Where it cannot, it is a matter of moments, or for ever.
@@ -19,6 +19,7 @@ pub fn ready(state: &State) -> bool {
         | Phase::Baselining
         | Phase::Listing
         | Phase::Working
+        | Phase::Examining
         | Phase::Checking(_) => state.stop.is_none(),
         Phase::Delivering | Phase::Acting | Phase::Reporting => false,
         Phase::Ended => true,
@@ -161,6 +162,7 @@ pub(super) fn edited(state: &mut State, goal: &Goal, goal_file: &BlobId, changes
         Some(StopReason::Refused { .. }) => true,
         _ => state.phase == Phase::Baselining,
     };
+    worklist::regoal(state);
     state.rebaseline = judged || state.checks.values().any(|c| c.base.is_none());
     match &state.phase {
         Phase::Preparing => {}
@@ -177,7 +179,7 @@ pub(super) fn edited(state: &mut State, goal: &Goal, goal_file: &BlobId, changes
         }
         Phase::Baselining | Phase::Listing | Phase::Working => state.phase = onward(state),
         // Not decided there: see `ready`.
-        Phase::Delivering | Phase::Acting | Phase::Reporting => {}
+        Phase::Examining | Phase::Delivering | Phase::Acting | Phase::Reporting => {}
     }
 }
 
@@ -212,6 +214,15 @@ pub(super) fn onward(state: &mut State) -> Phase {
             fixed: false,
             same_tree: false,
         }),
+        None if state.goal.items.is_some() && !is_listed(state) => Phase::Listing,
         None => Phase::Working,
     }
+}
+
+/// Whether the worklist is frozen.
+fn is_listed(state: &State) -> bool {
+    state
+        .worklist
+        .as_ref()
+        .is_some_and(|list| !list.listing.hash.as_str().is_empty())
 }

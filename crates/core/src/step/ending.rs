@@ -5,8 +5,8 @@ use crate::event::Notice;
 use crate::goal::Stop;
 use crate::ids::Scope;
 use crate::notification::{self, Occasion};
-use crate::state::{CallProgress, Checkpoint, Phase, State, Why};
-use crate::step::edit;
+use crate::state::{CallProgress, Checkpoint, Lane, Phase, State, Why};
+use crate::step::{edit, worklist};
 use crate::stop::{Blocker, Completion, StopReason};
 use crate::turn::Help;
 
@@ -35,7 +35,7 @@ pub(super) fn stop(state: &mut State, reason: StopReason) {
         (StopReason::OutOfBudget { .. }, Some(proof)) => StopReason::Complete(proof),
         _ => reason,
     };
-    for lane in state.lanes.values_mut() {
+    for lane in state.all_lanes_mut() {
         lane.wait = None;
         lane.asking = false;
         // A call that is cut off here has left its traces in what is fixed next; it is never performed again.
@@ -58,7 +58,7 @@ pub(super) fn stop(state: &mut State, reason: StopReason) {
         StopReason::Failed { .. }
             if matches!(
                 state.phase,
-                Phase::Checking(_) | Phase::Delivering | Phase::Reporting
+                Phase::Checking(_) | Phase::Delivering | Phase::Acting | Phase::Reporting
             ) =>
         {
             Phase::Reporting
@@ -117,6 +117,7 @@ pub(super) fn resumed(state: &mut State) {
 }
 
 pub(super) fn answered(state: &mut State, text: &str) {
+    worklist::again(state, text);
     if let Some(lane) = state.lanes.get_mut(&Scope::Run) {
         lane.inbox.push(Notice::Answer {
             text: text.to_owned(),
@@ -155,7 +156,7 @@ pub(super) fn ended(state: &mut State) {
 /// A person set the budgets: a run that had used one up goes on where it was.
 pub(super) fn budget_set(state: &mut State, limits: Stop) {
     state.goal.stop = limits;
-    for lane in state.lanes.values_mut() {
+    for lane in state.all_lanes_mut() {
         lane.warned.clear();
     }
     if state.phase == Phase::Ended && matches!(&state.stop, Some(StopReason::OutOfBudget { .. })) {
@@ -179,7 +180,11 @@ pub(super) fn reopen(state: &mut State) {
             check.latest = None;
         }
     }
-    for lane in state.lanes.values_mut() {
+    if let Some(list) = &mut state.worklist {
+        list.wait = None;
+        list.failures = 0;
+    }
+    for lane in state.all_lanes_mut() {
         lane.failures = 0;
         lane.failing_ms = 0;
         lane.windows = 0;
@@ -205,10 +210,15 @@ pub(super) fn enforce_budgets(state: &mut State) {
     {
         return stop(state, out(budget));
     }
-    let about_to_ask = state
-        .lanes
-        .values()
-        .any(|l| !l.asking && l.calls.iter().all(|c| c.progress == CallProgress::Ended));
+    let ready = |l: &Lane| !l.asking && l.calls.iter().all(|c| c.progress == CallProgress::Ended);
+    let about_to_ask = match crate::effect::works_on_items(state) {
+        true => state
+            .worklist
+            .iter()
+            .flat_map(|list| list.open.values())
+            .any(|child| child.phase == Phase::Working && child.lanes.values().any(ready)),
+        false => state.lanes.values().any(ready),
+    };
     if !about_to_ask {
         return;
     }
@@ -266,7 +276,7 @@ fn share(used: f64, limit: Option<f64>) -> u64 {
 }
 
 fn warn(state: &mut State, budget: &str, percent: u64) {
-    for lane in state.lanes.values_mut() {
+    for lane in state.all_lanes_mut() {
         if !lane.warned.iter().any(|w| w == budget) {
             lane.warned.push(budget.to_owned());
             lane.inbox.push(Notice::BudgetLow {

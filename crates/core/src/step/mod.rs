@@ -12,17 +12,20 @@ mod steering_tests;
 #[cfg(test)]
 mod tests;
 mod turns;
+mod worklist;
 
 pub use decide::{Command, Raise, Refusal, decide};
 pub use edit::ready as ready_for_edit;
 pub use recover::recover;
 pub use turns::{OUTAGE_MS_MAX, QUOTA_MS_MIN};
+pub use worklist::SOURCE_ATTEMPTS_MAX;
 
 use crate::effect::{Effect, due};
 use crate::event::{Created, Event, Fact};
 use crate::ids::Scope;
 use crate::state::{Order, Phase, State, WaitKind};
 use crate::stop::{Blocker, StopReason};
+use turns::backoff;
 
 /// Why an event cannot be applied: the journal is damaged, or written by a newer version.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -60,15 +63,21 @@ pub fn begin(event: &Event) -> Result<State, StepError> {
 /// Applies one event and says what is due.
 pub fn step(mut state: State, event: &Event) -> Result<(State, Vec<Effect>), StepError> {
     pass_time(&mut state, event);
-    apply(&mut state, event)?;
+    if let Some(list) = &mut state.worklist {
+        list.just_closed.clear();
+    }
+    match &event.scope {
+        Scope::Run => apply(&mut state, &Scope::Run, event)?,
+        Scope::Item(id) => worklist::apply(&mut state, id, event)?,
+    }
     ending::enforce_budgets(&mut state);
     crate::notification::long_waits(&mut state);
     let effects = due(&state);
     Ok((state, effects))
 }
 
-fn apply(state: &mut State, event: &Event) -> Result<(), StepError> {
-    let scope = &event.scope;
+/// Applies an event to a run, or to the small machine of an item, to which everything that is its own is the run's.
+fn apply(state: &mut State, scope: &Scope, event: &Event) -> Result<(), StepError> {
     match &event.fact {
         Fact::RunCreated(_) => return Err(StepError::NotCreated),
         Fact::Prepared { base, .. } => {
@@ -134,15 +143,37 @@ fn apply(state: &mut State, event: &Event) -> Result<(), StepError> {
             state.denials = state.denials.saturating_add(denials.len() as u64);
             checkpoint::fixed(state, candidate);
         }
-        Fact::Listed { .. }
-        | Fact::SourceFailed { .. }
-        | Fact::ItemOpened(_)
+        Fact::Listed { listing, .. } => {
+            expect(state, event, state.phase == Phase::Listing)?;
+            worklist::listed(state, listing);
+        }
+        Fact::SourceFailed {
+            doing,
+            fatal,
+            message,
+            retry_after_ms,
+        } => worklist::source_failed(state, *doing, *fatal, message, *retry_after_ms),
+        Fact::Relisted {
+            newcomers,
+            total,
+            listing,
+        } => {
+            expect(state, event, state.phase == Phase::Working)?;
+            worklist::relisted(state, newcomers, *total, listing.as_ref());
+        }
+        Fact::Acting { number, .. } => {
+            expect(state, event, is_next_act(state, *number))?;
+            worklist::acting(state);
+        }
+        Fact::Acted { number, .. } => {
+            expect(state, event, is_next_act(state, *number))?;
+            worklist::acted(state);
+        }
+        // These are an item's, and it is not worked on.
+        Fact::ItemOpened(_)
         | Fact::ClosingExamined { .. }
         | Fact::Rebased { .. }
-        | Fact::Integrated { .. }
-        | Fact::Relisted { .. }
-        | Fact::Acting { .. }
-        | Fact::Acted { .. } => {}
+        | Fact::Integrated { .. } => expect(state, event, false)?,
         Fact::Woken => turns::woken(state),
         Fact::WaitCancelled => turns::wait_cancelled(state),
         Fact::NetworkBack => turns::network_back(state),
@@ -167,14 +198,18 @@ fn apply(state: &mut State, event: &Event) -> Result<(), StepError> {
                 at: event.at,
                 text: text.clone(),
             });
+            worklist::orders(state);
         }
-        Fact::Revoked { order } => state.orders.retain(|o| o.number != *order),
+        Fact::Revoked { order } => {
+            state.orders.retain(|o| o.number != *order);
+            worklist::orders(state);
+        }
         Fact::BudgetSet { stop } => ending::budget_set(state, *stop),
         Fact::Delivered { delivered, .. } => {
             expect(state, event, state.phase == Phase::Delivering)?;
             state.delivered = Some(delivered.clone());
             state.delivery_error = None;
-            state.phase = Phase::Reporting;
+            state.phase = worklist::after_delivery(state);
         }
         Fact::DeliveryFailed { message } => {
             expect(state, event, state.phase == Phase::Delivering)?;
@@ -208,6 +243,17 @@ fn expect(state: &State, event: &Event, fits: bool) -> Result<(), StepError> {
     })
 }
 
+/// Whether it is this act's turn.
+fn is_next_act(state: &State, number: u32) -> bool {
+    let next = state.worklist.as_ref().map(|list| list.acted + 1);
+    state.phase == Phase::Acting && next == Some(number)
+}
+
+/// The newest commit of the run's branch, and its tree: the base, as long as nothing is integrated.
+pub(crate) fn tip(state: &State) -> crate::worklist::Tip {
+    worklist::start(state)
+}
+
 fn lane_turn(state: &State, scope: &Scope) -> u64 {
     state.lanes.get(scope).map_or(0, |l| l.turn)
 }
@@ -222,7 +268,18 @@ fn pass_time(state: &mut State, event: &Event) {
         return;
     }
     let working = state.phase == Phase::Working;
-    for lane in state.lanes.values_mut() {
+    for child in state
+        .worklist
+        .iter_mut()
+        .flat_map(|list| list.open.values_mut())
+    {
+        child.last_at = event.at;
+        match working && child.waiting().is_none() {
+            true => child.spent.active_ms = child.spent.active_ms.saturating_add(elapsed),
+            false => child.spent.waiting_ms = child.spent.waiting_ms.saturating_add(elapsed),
+        }
+    }
+    for lane in state.all_lanes_mut() {
         let quota = lane
             .wait
             .as_ref()

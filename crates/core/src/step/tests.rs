@@ -71,7 +71,7 @@ fn told(state: &State) -> String {
     format!("{}{wait} | {due}{inbox}", state.status())
 }
 
-fn effect_words(state: &State, effect: &Effect) -> String {
+pub(super) fn effect_words(state: &State, effect: &Effect) -> String {
     match effect {
         Effect::Prepare => "prepare".into(),
         Effect::Baseline => "baseline".into(),
@@ -92,6 +92,24 @@ fn effect_words(state: &State, effect: &Effect) -> String {
             let checks: Vec<String> = to_verify(state).iter().map(CheckId::to_string).collect();
             format!("verify {} on {tree}", checks.join(" "))
         }
+        Effect::List => "list".into(),
+        Effect::Open { index } => format!("open {index}"),
+        Effect::Item { item, effect } => {
+            let list = state.worklist.as_deref().unwrap();
+            format!("{item}: {}", effect_words(&list.open[item], effect))
+        }
+        Effect::Examine => "examine".into(),
+        Effect::Integrate { item, onto } => format!("integrate {item} onto {onto}"),
+        Effect::Relist => "list again".into(),
+        Effect::Act {
+            number,
+            begun,
+            probe,
+        } => match (begun, probe) {
+            (false, _) => format!("intend act {number}"),
+            (true, false) => format!("act {number}"),
+            (true, true) => format!("probe and act {number}"),
+        },
         Effect::Deliver => "deliver".into(),
         Effect::WriteReport => "report".into(),
         Effect::Reach { .. } => "reach".into(),
@@ -100,17 +118,10 @@ fn effect_words(state: &State, effect: &Effect) -> String {
             let word = found.map_or("?", |n| n.occasion.word());
             format!("notify {number} {word}")
         }
-        Effect::List => "list".into(),
-        Effect::Open { index } => format!("open {index}"),
-        Effect::Item { item, effect } => format!("item {item}: {effect:?}"),
-        Effect::Examine => "examine".into(),
-        Effect::Integrate { item, onto } => format!("integrate {item} onto {onto}"),
-        Effect::Relist => "relist".into(),
-        Effect::Act { number } => format!("act {number}"),
     }
 }
 
-fn notice_words(notice: &Notice) -> String {
+pub(super) fn notice_words(notice: &Notice) -> String {
     let list = |ids: &[CheckId]| {
         ids.iter()
             .map(CheckId::as_str)
@@ -136,17 +147,17 @@ fn notice_words(notice: &Notice) -> String {
             let keys = changes.iter().filter_map(|c| c.split(": ").next());
             format!("edited [{}]", keys.collect::<Vec<_>>().join(" "))
         }
+        Notice::ClosingRefused { faults, left } => {
+            format!("refused ({}), {left} left", faults.join("; "))
+        }
+        Notice::SentBack { conflicts, open } => {
+            format!("sent back [{}] [{}]", conflicts.join(" "), list(open))
+        }
+        Notice::OnlyWords { .. } => "only words".into(),
         Notice::HistoryCut => "history cut".into(),
         Notice::FreshStart { without } => format!("fresh start after {without}"),
         Notice::Replan { failed } => format!("replan, failed: {}", failed.join(", ")),
         Notice::BackgroundStopped { names } => format!("stopped {}", names.join(" ")),
-        Notice::ClosingRefused { faults, left } => {
-            format!("refused ({left} left): {}", faults.join("; "))
-        }
-        Notice::SentBack { conflicts, open } => {
-            format!("sent back: {} [{}]", conflicts.join(" "), list(open))
-        }
-        Notice::OnlyWords { why } => format!("only words: {why}"),
     }
 }
 
@@ -1545,13 +1556,7 @@ impl World {
                 self.play(&format!("telling {number}"));
                 self.play(&format!("told {number}"));
             }
-            Effect::List
-            | Effect::Open { .. }
-            | Effect::Item { .. }
-            | Effect::Examine
-            | Effect::Integrate { .. }
-            | Effect::Relist
-            | Effect::Act { .. } => panic!("this goal has no worklist, and {effect:?} is due"),
+            other => panic!("{other:?} belongs to a worklist, and this run has none"),
         }
     }
 

@@ -6,7 +6,7 @@ use crate::state::{
     CallProgress, CallState, Checkpoint, Lane, NOTES_BYTES_MAX, Note, Phase, State, Wait, WaitKind,
     Why,
 };
-use crate::step::ending;
+use crate::step::{ending, worklist};
 use crate::stop::{Blocker, StopReason};
 use crate::turn::{CallHead, CallResult, Help, ModelErrorKind, Said, Usage};
 
@@ -54,6 +54,7 @@ pub(super) fn answered(state: &mut State, scope: &Scope, calls: &[CallHead], usa
     lane.malformed = 0;
     lane.claim = None;
     lane.help = None;
+    lane.closing = None;
     lane.since_checkpoint += 1;
     lane.calls = calls
         .iter()
@@ -190,7 +191,7 @@ fn outage(message: &str) -> String {
 }
 
 /// Doubles from [`BACKOFF_FIRST_MS`] to [`BACKOFF_MAX_MS`].
-fn backoff(failures: u32) -> u64 {
+pub(super) fn backoff(failures: u32) -> u64 {
     let doublings = failures.saturating_sub(1).min(20);
     (BACKOFF_FIRST_MS << doublings).min(BACKOFF_MAX_MS)
 }
@@ -244,7 +245,7 @@ fn hear(lane: &mut Lane, said: &Said, now: UnixMs) {
             lane.claim = Some(summary.clone());
             lane.last_claim = Some(summary.clone());
         }
-        Said::Close(_) => {}
+        Said::Close(closing) => lane.closing = Some(closing.clone()),
         Said::Help(help) => lane.help = Some(help.clone()),
         Said::Notes { text, replace } => {
             if *replace {
@@ -282,9 +283,15 @@ fn turn_ended(state: &mut State, scope: &Scope) {
     let Some(lane) = state.lanes.get_mut(scope) else {
         return;
     };
+    if let (Some(closing), true) = (lane.closing.take(), state.item.is_some()) {
+        return worklist::closing_said(state, closing);
+    }
+    let Some(lane) = state.lanes.get_mut(scope) else {
+        return;
+    };
     if let Some(help) = lane.help.take() {
         ending::stop(state, ending::stop_reason(help, Blocker::Model));
-    } else if lane.claim.take().is_some() {
+    } else if lane.claim.take().is_some() && state.item.is_none() {
         state.progress.claims += 1;
         look(state, Why::Claim);
     } else if lane.silent >= SILENT_MAX {
@@ -315,7 +322,12 @@ pub(super) fn background_stopped(state: &mut State, scope: &Scope, names: &[Stri
 pub(super) fn woken(state: &mut State) {
     let now = state.last_at;
     let mut given_up = None;
-    for lane in state.lanes.values_mut() {
+    if let Some(list) = &mut state.worklist
+        && list.wait.as_ref().is_some_and(|wait| wait.until <= now)
+    {
+        list.wait = None;
+    }
+    for lane in state.all_lanes_mut() {
         let Some(wait) = &mut lane.wait else { continue };
         if wait.seeking && lane.failing_ms >= OUTAGE_MS_MAX {
             given_up = Some((lane.failures, outage(&wait.why)));
@@ -344,7 +356,10 @@ pub(super) fn network_back(state: &mut State) {
 /// A person does not want to wait any longer.
 pub(super) fn wait_cancelled(state: &mut State) {
     state.told_waiting = false;
-    for lane in state.lanes.values_mut() {
+    if let Some(list) = &mut state.worklist {
+        list.wait = None;
+    }
+    for lane in state.all_lanes_mut() {
         lane.wait = None;
     }
 }
@@ -359,8 +374,20 @@ fn provider_blocks(failures: u32, question: String) -> StopReason {
 }
 
 pub(super) fn restarted(state: &mut State, interrupted: &[Interrupted]) {
+    if let Some(list) = &mut state.worklist {
+        // Whether the act that was under way was performed is for its source to say.
+        list.probe = list.acting;
+    }
     for call in interrupted {
-        let Some(lane) = state.lanes.get_mut(&call.scope) else {
+        let lane = match &call.scope {
+            Scope::Run => state.lanes.get_mut(&Scope::Run),
+            Scope::Item(id) => state
+                .worklist
+                .as_mut()
+                .and_then(|list| list.open.get_mut(id))
+                .and_then(|child| child.lanes.get_mut(&Scope::Run)),
+        };
+        let Some(lane) = lane else {
             continue;
         };
         if let Some(found) = lane.calls.get_mut(call.index)
@@ -370,7 +397,7 @@ pub(super) fn restarted(state: &mut State, interrupted: &[Interrupted]) {
             found.again = true;
         }
     }
-    for lane in state.lanes.values_mut() {
+    for lane in state.all_lanes_mut() {
         lane.asking = false;
         if lane.turn > 0 && !lane.inbox.contains(&Notice::Restarted) {
             lane.inbox.push(Notice::Restarted);

@@ -10,7 +10,7 @@ use super::super::{CHECK_TIMEOUT_DEFAULT_S, Check, CheckKind, Feedback, RUNS_DEF
 use super::place;
 use super::reader::{Fields, Reader};
 use crate::ids::CheckId;
-use crate::state::{ORACLE_CHECK, SCOPE_CHECK};
+use crate::state::OWN_CHECKS;
 
 /// Entries of one list of checks.
 const CHECKS_MAX: usize = 500;
@@ -63,7 +63,7 @@ pub(super) fn name(reader: &mut Reader, lists: &mut [&mut Vec<Draft>]) {
             }
         }
     }
-    for own in [SCOPE_CHECK, ORACLE_CHECK] {
+    for own in OWN_CHECKS {
         if let Some(span) = given.get(own) {
             reader.findings.error(
                 "reserved-id",
@@ -74,8 +74,7 @@ pub(super) fn name(reader: &mut Reader, lists: &mut [&mut Vec<Draft>]) {
         }
     }
     let mut taken: BTreeSet<String> = given.into_keys().collect();
-    taken.insert(SCOPE_CHECK.to_owned());
-    taken.insert(ORACLE_CHECK.to_owned());
+    taken.extend(OWN_CHECKS.map(str::to_owned));
     let mut last: BTreeMap<String, usize> = BTreeMap::new();
     for draft in lists.iter_mut().flat_map(|l| l.iter_mut()) {
         let id = match &draft.given {
