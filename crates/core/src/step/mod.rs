@@ -12,7 +12,7 @@ mod steering_tests;
 #[cfg(test)]
 mod tests;
 mod turns;
-mod worklist;
+pub(crate) mod worklist;
 
 pub use decide::{Command, Raise, Refusal, decide};
 pub use edit::ready as ready_for_edit;
