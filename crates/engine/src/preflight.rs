@@ -282,6 +282,7 @@ pub(crate) fn key(
         "base": base,
         "done": goal.done,
         "keep": goal.keep.checks,
+        "each": goal.items.as_ref().map(|items| &items.each),
         "hidden": hidden,
         "setup": goal.uses.setup,
         "files": goal.uses.files,

@@ -48,8 +48,7 @@ pub(super) fn decide(state: &State, text: &str) -> Result<Vec<Fact>, Refusal> {
     }
     let mut goal = read(text)?;
     // A hidden file stays the one that was frozen when the run began, wherever the new version of the file was read.
-    let checks = goal.done.iter_mut().chain(&mut goal.keep.checks);
-    for check in checks.filter(|check| check.hidden.is_some()) {
+    for check in goal.checks_mut().filter(|check| check.hidden.is_some()) {
         let frozen = state.goal.check(&check.id).and_then(|c| c.hidden.clone());
         check.hidden = frozen.or(check.hidden.take());
     }

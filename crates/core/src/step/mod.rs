@@ -16,7 +16,7 @@ mod table;
 mod tests;
 mod trouble;
 mod turns;
-mod worklist;
+pub(crate) mod worklist;
 
 pub use decide::{Command, Raise, Refusal, decide};
 pub use edit::ready as ready_for_edit;

@@ -25,6 +25,9 @@ const ID_CHARS_MAX: usize = 64;
 /// Length of a name that is made here, characters.
 const MADE_ID_CHARS_MAX: usize = 40;
 
+/// The list of checks that an item has to pass.
+const EACH: &str = "each";
+
 /// A check that has no name yet.
 pub(super) struct Draft {
     given: Option<(String, Span)>,
@@ -141,7 +144,7 @@ impl Reader<'_> {
             Value::Text(_) => {
                 let text = self.text_of(node, &format!("an entry of `{list}`"))?;
                 let command = self.command_line(&text, node.span)?;
-                let made_from = made("run", &command, "");
+                let made_from = made_in(list, "run", &command, "");
                 let kind = CheckKind::Run { command };
                 return Some(Draft {
                     given: None,
@@ -175,10 +178,13 @@ impl Reader<'_> {
             .get(fields, "already")
             .map(|e| (e.key_span, self.flag(e)));
         if let (Role::Keep, Some((span, Some(true)))) = (role, already) {
+            let list = if list == EACH { "items.each" } else { "keep" };
             self.findings.warn(
                 "no-effect",
                 span,
-                "`already` has no effect in `keep`: these checks hold on the base anyway",
+                format!(
+                    "`already` has no effect in `{list}`: these checks hold on the base anyway"
+                ),
                 "remove it",
             );
         }
@@ -195,7 +201,7 @@ impl Reader<'_> {
             .unwrap_or(RUNS_DEFAULT);
         let (kind, about) = self.kind_of(fields, key, role, dir.as_deref().unwrap_or(""))?;
         let dir = dir?;
-        let made_from = made(kind.key(), &about, &dir);
+        let made_from = made_in(list, kind.key(), &about, &dir);
         let check = Check {
             dir,
             timeout_s: timeout.flatten().unwrap_or(CHECK_TIMEOUT_DEFAULT_S),
@@ -288,6 +294,17 @@ fn plain(kind: CheckKind, role: Role) -> Check {
         hidden: None,
         feedback: Feedback::Full,
         runs: RUNS_DEFAULT,
+    }
+}
+
+/// A name for a check of that list. Those of items have names of their own, so that a check that is added elsewhere
+/// while a run is under way does not rename them.
+fn made_in(list: &str, kind: &str, about: &str, dir: &str) -> String {
+    let made = made(kind, about, dir);
+    if list == EACH {
+        format!("{EACH}-{made}")
+    } else {
+        made
     }
 }
 

@@ -7,7 +7,7 @@ mod integrate;
 mod open;
 mod source;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub(super) use acts::{acted, acting, after_delivery};
 pub(super) use close::{closing_said, regoal};

@@ -525,6 +525,21 @@ impl World {
     }
 }
 
+/// The whole journal of such a run, and how its items ended: for whoever reads journals. `prints` says which items have
+/// the same root cause, `conflicts` whose changes do not go together.
+pub(crate) fn journal(
+    moves: &[Moves],
+    prints: &[Option<&'static str>],
+    conflicts: &[(usize, usize)],
+    change: impl FnOnce(&mut Items),
+) -> (Vec<Event>, Vec<Closed>) {
+    let mut world = World::new(moves, change);
+    world.prints[..prints.len()].copy_from_slice(prints);
+    world.conflicts = conflicts.to_vec();
+    world.run(|due| (due - 1, false));
+    (world.events, world.closed)
+}
+
 fn head(n: usize) -> ItemHead {
     ItemHead {
         index: n as u32,
