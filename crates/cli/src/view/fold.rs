@@ -210,9 +210,9 @@ fn time(state: &State) -> Time {
     if state.paused || state.ended() {
         return Time::Nothing;
     }
-    match state.phase {
-        Phase::Working if state.waiting().is_some() => Time::Wait,
-        _ => Time::Work,
+    match state.waiting() {
+        Some(_) => Time::Wait,
+        None => Time::Work,
     }
 }
 
@@ -222,6 +222,9 @@ fn doing(state: &State) -> String {
     }
     if state.paused {
         return String::new();
+    }
+    if state.resting() {
+        return "waits before the harness tries again".to_owned();
     }
     let text = match &state.phase {
         Phase::Preparing => "makes the workspace",
