@@ -459,7 +459,7 @@ fn breadcrumbs(values: &[Value]) -> Vec<String> {
             let data = crumb
                 .get("data")
                 .and_then(Value::as_object)
-                .map(|data| shown_data(data))
+                .map(shown_data)
                 .unwrap_or_default();
             if !data.is_empty() {
                 said.push(&data);
