@@ -265,7 +265,7 @@ async fn a_real_bugsink_is_listed_read_and_acted_on() {
         "service.py:4 in price",
         "priority = P2",
         "transaction: api.orders",
-        "order = {\"id\":7}",
+        "order = {\"id\":\"7\"}",
     ] {
         assert!(
             dossier.text.contains(part),

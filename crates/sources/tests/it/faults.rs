@@ -92,7 +92,7 @@ async fn limits_of_some_seconds_are_waited_out() {
     let limit = Answer::json(403, json!({"message": "API rate limit exceeded"}))
         .with("x-ratelimit-remaining", "0")
         .with("x-ratelimit-reset", "1795000000")
-        .with("date", "Wed, 18 Nov 2026 11:06:20 GMT");
+        .with("date", "Wed, 18 Nov 2026 11:05:00 GMT");
     tracker.server.first(limit);
     let error = listed(&*source).await.expect_err("it is limited");
     assert!(

@@ -219,7 +219,7 @@ async fn a_command_that_fails_is_told_and_nothing_is_lost() {
         .await
         .expect_err("it fails");
     assert!(matches!(error, SourceError::Unavailable(_)), "{error:?}");
-    let gone = json!({"from": "command", "run": "true", "folder": "/nonexistent"});
+    let gone = json!({"from": "command", "run": "true", "folder": folder.path("no such folder")});
     let error = listed(&*source(&gone, Order::Source, None))
         .await
         .expect_err("no folder");
@@ -274,4 +274,25 @@ async fn files_that_are_no_lists_are_told() {
     );
     std::fs::create_dir(folder.path("no.md")).expect("a folder");
     assert!(listed(&*list).await.is_err());
+}
+
+#[tokio::test]
+async fn ten_thousand_items_are_listed_in_order() {
+    let mut text = String::new();
+    for n in 0..10_000 {
+        let body = "what the customer wrote ".repeat(20);
+        let created = format!("20{:02}-01-01", 99 - n % 100);
+        let line = json!({"id": n, "title": format!("case {n}"), "body": body, "created": created});
+        text.push_str(&format!("{line}\n"));
+    }
+    let spec = json!({"from": "command", "run": "cat cases.jsonl"});
+    let folder = Folder::new(&[("cases.jsonl", &text)], spec);
+    let all = listed(&*source(&folder.spec, Order::Oldest, None))
+        .await
+        .expect("it lists");
+    assert_eq!(all.len(), 10_000);
+    let created: Vec<&str> = all.iter().filter_map(|i| i.created.as_deref()).collect();
+    assert!(created.is_sorted() && created.len() == 10_000);
+    // Those of the same day stay as they came.
+    assert_eq!((all[0].id.as_str(), all[1].id.as_str()), ("99", "199"));
 }
