@@ -222,3 +222,42 @@ async fn where_nobody_can_look_a_comment_is_never_made_twice() {
     let error = source.act(&act).await.expect_err("it broke off");
     assert!(matches!(error, SourceError::Unavailable(_)), "{error:?}");
 }
+
+#[tokio::test]
+async fn an_issue_without_events_is_read_all_the_same() {
+    for tracker in [sentry(), glitchtip()] {
+        let source = source(&tracker.spec, Order::Oldest, Some(1));
+        let item = listed(&*source).await.expect("it lists").remove(0);
+        tracker
+            .server
+            .first(Answer::json(404, json!({"detail": "Event not found"})));
+        let dossier = source.read(&item).await.expect("it reads");
+        assert!(dossier.text.contains("first") && dossier.text.contains("no event of it any more"));
+        assert_eq!((dossier.fingerprint, dossier.event), (None, None));
+    }
+}
+
+#[tokio::test]
+async fn resolving_asks_for_the_next_release_first() {
+    let tracker = sentry();
+    let source = source(&tracker.spec, Order::Oldest, Some(1));
+    let item = listed(&*source).await.expect("it lists").remove(0);
+    let act = act(&item, Verb::Resolve);
+    tracker.server.asked();
+    source.act(&act).await.expect("it resolves");
+    let puts: Vec<_> = tracker
+        .server
+        .asked()
+        .into_iter()
+        .filter(|a| a.method == "PUT")
+        .collect();
+    // The mock has none, so it says no to the first.
+    let bodies: Vec<_> = puts.iter().map(|put| put.body.clone()).collect();
+    assert_eq!(
+        bodies,
+        [
+            json!({"status": "resolved", "statusDetails": {"inNextRelease": true}}),
+            json!({"status": "resolved"})
+        ]
+    );
+}
