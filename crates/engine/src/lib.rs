@@ -4,12 +4,14 @@
 mod notification;
 mod perform;
 mod preflight;
+mod reading;
 mod run;
 mod summary;
 mod verification;
 
 pub use perform::Ports;
 pub use preflight::{Preflight, PreflightRow, Reuse, Shelf, compares, preflight};
+pub use reading::fold;
 pub use run::{Ended, Engine, EngineError, Watcher, load};
 pub use summary::summary;
 pub use verification::{Verification, Verified};

@@ -9,7 +9,7 @@ use overnight_core::goal::Deliver;
 use overnight_core::ids::{BlobId, CheckId, Scope, TreeId};
 use overnight_core::judge::clip;
 use overnight_core::repo::{Candidate, Delivered};
-use overnight_core::report::{Report, to_markdown};
+use overnight_core::report::to_markdown;
 use overnight_core::state::{ORACLE_CHECK, SCOPE_CHECK, State};
 use overnight_core::stop::StopReason;
 use overnight_core::turn::{Call, CallHead};
@@ -489,12 +489,8 @@ fn message(state: &State) -> String {
 }
 
 fn write_report(ports: &Ports) -> Result<String, String> {
-    let mut events = Vec::new();
-    ports
-        .journal
-        .read(1, &mut |stored| events.push(stored.event))
-        .map_err(|e| e.to_string())?;
-    let report = Report::fold(events).map_err(|e| e.to_string())?;
+    let folding = crate::reading::fold(ports.journal.as_ref()).map_err(|e| e.to_string())?;
+    let report = folding.report().map_err(|e| e.to_string())?;
     let json = serde_json::to_vec_pretty(&report).map_err(|e| e.to_string())?;
     ports
         .journal

@@ -1,13 +1,10 @@
 //! `overnight items`: the ledger of a run's worklist. Items that were opened come from the journal, the others from the
 //! pages of the frozen list, one page at a time.
 
-use overnight_core::event::Event;
 use overnight_core::ids::ItemId;
 use overnight_core::item::{ItemHead, Listing};
-use overnight_core::report::Folding;
 use overnight_core::report::ledger::{ItemRow, ItemsReport};
-use overnight_core::step::StepError;
-use overnight_ports::journal::{BlobSink as _, Journal as _};
+use overnight_ports::journal::BlobSink as _;
 use overnight_store::RunStore;
 
 use crate::args::ItemsArgs;
@@ -51,32 +48,14 @@ pub fn items(args: &ItemsArgs) -> anyhow::Result<u8> {
 
 /// The report's part on the worklist, with a row for every item that was opened, and the frozen list.
 fn ledger(store: &RunStore) -> anyhow::Result<(ItemsReport, Listing)> {
-    let mut folding: Option<Folding> = None;
-    let mut wrong: Option<StepError> = None;
-    let mut add = |event: Event| -> Result<(), StepError> {
-        match &mut folding {
-            Some(folding) => folding.add(&event),
-            None => {
-                folding = Some(Folding::begin(event)?);
-                Ok(())
-            }
-        }
-    };
-    store.read(1, &mut |stored| {
-        if wrong.is_none() {
-            wrong = add(stored.event).err();
-        }
-    })?;
-    if let Some(wrong) = wrong {
-        return Err(wrong.into());
-    }
-    let state = folding.as_ref().and_then(Folding::state);
+    let folding = overnight_engine::fold(store)?;
+    let state = folding.state();
     let listing = state
         .and_then(|state| state.worklist.as_ref())
         .map(|list| list.listing.clone())
         .filter(|listing| !listing.hash.as_str().is_empty());
     let has_items = state.is_some_and(|state| state.goal.items.is_some());
-    match (folding.and_then(Folding::items), listing) {
+    match (folding.items(), listing) {
         (Some(report), Some(listing)) => Ok((report, listing)),
         _ if has_items => Err(usage(
             "the worklist of this run was not listed yet: `overnight show` says what it is doing",
@@ -262,7 +241,7 @@ mod tests {
     use overnight_core::item::{Closing, Item, Outcome, PAGE_ITEMS, Page};
     use overnight_core::repo::Base;
     use overnight_core::turn::{CallHead, CallResult, Said, Usage};
-    use overnight_ports::journal::Summary;
+    use overnight_ports::journal::{Journal as _, Summary};
 
     use super::*;
 
