@@ -5,15 +5,19 @@ use std::time::Instant;
 
 use async_trait::async_trait;
 use overnight_core::event::{Event, Fact};
+use overnight_core::goal::McpAt;
 use overnight_core::ids::{BlobId, Scope};
+use overnight_core::item::Dossier;
 use overnight_core::judge::clip;
 use overnight_core::state::{State, WINDOW_TURNS_MAX};
 use overnight_core::turn::{Call, CallResult, Denial};
+use overnight_core::worklist::ItemWork;
 use overnight_ports::clock::Clock;
 use overnight_ports::model::{Answer, Model, ModelError, ModelErrorKind, Request};
 use overnight_ports::site::Executor;
 
 use crate::context::Context;
+use crate::item;
 use crate::policy::WHAT_BYTES_MAX;
 use crate::prompt;
 use crate::servers::OfferedTool;
@@ -31,8 +35,10 @@ pub struct BuiltIn {
     clock: Arc<dyn Clock>,
     goal_file: String,
     past: Mutex<Transcript>,
-    /// The tools of the goal's servers, as they were when the run began.
-    offered: Mutex<Arc<Vec<OfferedTool>>>,
+    /// The tools of the goal's servers, as they were when the run began. Items have the run's.
+    offered: Arc<Mutex<Arc<Vec<OfferedTool>>>>,
+    /// What an item's source says of it, once it was read.
+    dossier: Mutex<Option<(BlobId, Arc<Dossier>)>>,
 }
 
 impl BuiltIn {
@@ -50,26 +56,81 @@ impl BuiltIn {
             clock,
             goal_file,
             past,
-            offered: Mutex::default(),
+            offered: Arc::default(),
+            dossier: Mutex::default(),
         }
     }
 
-    fn offered(&self) -> Arc<Vec<OfferedTool>> {
-        self.offered
+    /// One that works on an item of this run's worklist, in a conversation of its own on a site of its own.
+    pub fn for_item(&self, site: Arc<Worksite>) -> Self {
+        BuiltIn {
+            offered: self.offered.clone(),
+            ..BuiltIn::new(
+                self.model.clone(),
+                site,
+                self.clock.clone(),
+                self.goal_file.clone(),
+            )
+        }
+    }
+
+    /// The tools of servers that may be used here. A conversation that reads what came from outside has none that could
+    /// carry it away: of the servers those that run in the cell, which has no network.
+    fn offered(&self, state: &State) -> Arc<Vec<OfferedTool>> {
+        let all = self
+            .offered
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+            .clone();
+        if state.item.is_none() {
+            return all;
+        }
+        let servers = &state.goal.uses.mcp;
+        let inside = |tool: &&OfferedTool| {
+            let mut of = servers.iter().filter(|server| server.name == tool.server);
+            of.any(|server| matches!(server.at, McpAt::Run { .. }))
+        };
+        Arc::new(all.iter().filter(inside).cloned().collect())
+    }
+
+    /// What an item's source says of it.
+    fn dossier(&self, work: &ItemWork) -> Result<Arc<Dossier>, String> {
+        let mut read = self.dossier.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, dossier)) = read.as_ref().filter(|(id, _)| *id == work.dossier) {
+            return Ok(dossier.clone());
+        }
+        let failed =
+            |why: String| format!("what the source says of the item cannot be read: {why}");
+        let bytes = self.site.blobs().get(&work.dossier);
+        let bytes = bytes.map_err(|e| failed(e.to_string()))?;
+        let dossier: Dossier = serde_json::from_slice(&bytes).map_err(|e| failed(e.to_string()))?;
+        let dossier = Arc::new(dossier);
+        *read = Some((work.dossier.clone(), dossier.clone()));
+        Ok(dossier)
     }
 
     fn request(&self, state: &State) -> Result<Request, String> {
         let ready = self.site.ready()?;
         let root = ready.inside().display().to_string();
         let turn = state.lanes.get(&Scope::Run).map_or(0, |l| l.turn) + 1;
-        let offered = self.offered();
+        let offered = self.offered(state);
         let mut guidance = ready.guidance.clone();
         if !offered.is_empty() {
             guidance.push_str(prompt::SERVERS);
         }
+        let (instructions, head) = match &state.item {
+            None => (
+                prompt::INSTRUCTIONS,
+                vec![prompt::contract(&self.goal_file, &root, &guidance)],
+            ),
+            Some(work) => (
+                item::INSTRUCTIONS,
+                vec![
+                    item::contract(&self.goal_file, &guidance, state),
+                    item::opening(work, self.dossier(work)?.as_ref(), &root, &state.run),
+                ],
+            ),
+        };
         let past = self.past.lock().unwrap_or_else(PoisonError::into_inner);
         let name = self.model.name();
         Ok(Request {
@@ -77,15 +138,12 @@ impl BuiltIn {
                 .split_once('/')
                 .map_or(name, |(_, model)| model)
                 .to_owned(),
-            instructions: prompt::INSTRUCTIONS.to_owned(),
+            instructions: instructions.to_owned(),
             tools: tools::specs(state, &offered),
-            entries: prompt::entries(
-                &prompt::contract(&self.goal_file, &root, &guidance),
-                &past,
-                state,
-            ),
+            entries: prompt::entries(head, &past, state),
             cache_key: state.run.to_string(),
             turn,
+            item: state.item.as_ref().map(|work| work.head.id.to_string()),
         })
     }
 }
@@ -146,10 +204,10 @@ impl Executor for BuiltIn {
             ));
         }
         let blobs = self.site.blobs().clone();
-        let offered = self.offered();
+        let offered = self.offered(state);
         let cx = Context {
             state,
-            ready,
+            ready: &ready,
             blobs: blobs.as_ref(),
             now: self.clock.now(),
             past: &self.past,

@@ -4,6 +4,7 @@
 mod context;
 pub mod drafting;
 mod executor;
+mod item;
 mod policy;
 mod prompt;
 mod servers;

@@ -59,9 +59,11 @@ impl Policy {
 
     /// Whether the model may use a tool. Claiming, asking and noting are always possible.
     pub fn tool(&self, name: &str) -> Result<(), Denial> {
-        const ALWAYS: [&str; 4] = ["claim_done", "ask_for_help", "notes", "plan"];
         match &self.tools {
-            Some(tools) if !ALWAYS.contains(&name) && !tools.iter().any(|t| names(t, name)) => {
+            Some(tools)
+                if !crate::tools::ALWAYS.contains(&name)
+                    && !tools.iter().any(|t| names(t, name)) =>
+            {
                 Err(Denial {
                     rule: "use.tools".into(),
                     what: name.to_owned(),

@@ -10,6 +10,7 @@ use overnight_core::judge::clip;
 use overnight_core::state::State;
 use overnight_ports::model::Entry;
 
+use crate::item;
 use crate::told;
 use crate::transcript::Transcript;
 
@@ -31,10 +32,10 @@ pub(crate) fn contract(goal_file: &str, root: &str, guidance: &str) -> String {
 }
 
 /// The whole conversation of one request.
-pub(crate) fn entries(contract: &str, past: &Transcript, state: &State) -> Vec<Entry> {
-    let mut entries = vec![Entry::User {
-        text: contract.to_owned(),
-    }];
+/// `head` is what it begins with: the contract, and of an item what its source says.
+pub(crate) fn entries(head: Vec<String>, past: &Transcript, state: &State) -> Vec<Entry> {
+    let user = |text| Entry::User { text };
+    let mut entries: Vec<Entry> = head.into_iter().map(user).collect();
     if let Some(text) = earlier(past) {
         entries.push(Entry::User { text });
     }
@@ -42,7 +43,10 @@ pub(crate) fn entries(contract: &str, past: &Transcript, state: &State) -> Vec<E
         let told: Vec<String> = turn
             .told
             .iter()
-            .map(|notice| words(notice, &state.goal))
+            .map(|notice| match &state.item {
+                Some(_) => item::words(notice, &state.goal),
+                None => words(notice, &state.goal),
+            })
             .collect();
         if !told.is_empty() {
             entries.push(Entry::User {
@@ -185,7 +189,7 @@ pub(crate) fn words(notice: &Notice, goal: &Goal) -> String {
     }
 }
 
-fn list<T: std::fmt::Display>(ids: &[T]) -> String {
+pub(crate) fn list<T: std::fmt::Display>(ids: &[T]) -> String {
     ids.iter()
         .map(|id| format!("`{id}`"))
         .collect::<Vec<_>>()
@@ -195,6 +199,9 @@ fn list<T: std::fmt::Display>(ids: &[T]) -> String {
 /// The harness's current view: what is open and why, what is passed, notes, plan, budget.
 pub(crate) fn view(state: &State) -> String {
     let mut text = String::from("The harness's view now\n");
+    if let Some(work) = &state.item {
+        text.push_str(&item::view(work));
+    }
     let told = told::told(state);
     let share = EVIDENCE_BYTES_MAX / told.open.len().max(1);
     for open in &told.open {
@@ -240,6 +247,16 @@ pub(crate) fn view(state: &State) -> String {
                 order.text
             );
         }
+    }
+    if state.item.is_some() {
+        // The limits are the run's, and so is most of what is used of them.
+        let _ = writeln!(
+            text,
+            "Used for this item: {} turns, {} tokens.",
+            state.spent.turns,
+            state.spent.usage.total()
+        );
+        return text;
     }
     let limits = state.goal.stop;
     let _ = write!(

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use overnight_core::event::{Offer, OfferedBy};
-use overnight_core::goal::McpServer;
+use overnight_core::goal::{McpAt, McpServer};
 use overnight_core::ids::BlobId;
 use overnight_core::judge::clip;
 use overnight_core::repo::Base;
@@ -17,7 +17,6 @@ use overnight_ports::mcp::Connector;
 use overnight_ports::sandbox::{Background, Cell, CellSpec, Sandbox};
 use overnight_ports::site::{Fixed, Site};
 use overnight_ports::workspace::{Change, Delta, Workspace};
-use tokio::sync::OnceCell;
 
 use crate::policy::{Policy, WHAT_BYTES_MAX};
 use crate::servers::{Cells, Servers, offer};
@@ -49,13 +48,14 @@ pub trait Ground: Send + Sync {
     fn reopen(&self, state: &State) -> Result<Prepared, String>;
 }
 
-/// The workspace of one run. The cell is opened with the first command.
+/// The workspace of one run, or of one item of its worklist. The cell is opened with the first command.
 pub struct Worksite {
     ground: Arc<dyn Ground>,
     sandbox: Arc<dyn Sandbox>,
     blobs: Arc<dyn BlobSink>,
     connector: Option<Arc<dyn Connector>>,
-    ready: OnceCell<Ready>,
+    /// Made anew each time the workspace is.
+    ready: Mutex<Option<Arc<Ready>>>,
 }
 
 pub(crate) struct Ready {
@@ -118,7 +118,7 @@ impl Worksite {
             sandbox,
             blobs,
             connector: None,
-            ready: OnceCell::new(),
+            ready: Mutex::default(),
         }
     }
 
@@ -130,17 +130,29 @@ impl Worksite {
         }
     }
 
-    pub(crate) fn ready(&self) -> Result<&Ready, String> {
-        self.ready
-            .get()
+    pub(crate) fn ready(&self) -> Result<Arc<Ready>, String> {
+        self.slot()
+            .clone()
             .ok_or_else(|| "the workspace is not prepared".to_owned())
+    }
+
+    fn slot(&self) -> MutexGuard<'_, Option<Arc<Ready>>> {
+        self.ready.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Closes what there was before the workspace is made anew.
+    async fn leave(&self) {
+        let before = self.slot().take();
+        if let Some(before) = before {
+            before.close_cell().await;
+        }
     }
 
     pub(crate) fn blobs(&self) -> &Arc<dyn BlobSink> {
         &self.blobs
     }
 
-    async fn settle(&self, state: &State, prepared: Prepared) -> Result<&Ready, String> {
+    fn settle(&self, state: &State, prepared: Prepared) -> Result<(), String> {
         let policy = Policy::new(&state.goal)?;
         let ready = Ready {
             dir: prepared.workspace.dir().to_owned(),
@@ -148,36 +160,43 @@ impl Worksite {
             spec: prepared.cell,
             guidance: prepared.guidance,
             policy,
-            servers: Servers::new(self.connector.clone(), &state.goal.uses.mcp),
+            servers: Servers::new(self.connector.clone(), &servers(state)),
             cell: tokio::sync::Mutex::new(None),
             background: Mutex::new(BTreeMap::new()),
             denied_hosts: Mutex::default(),
             blobs: self.blobs.clone(),
             sandbox: self.sandbox.clone(),
         };
-        self.ready
-            .set(ready)
-            .map_err(|_| "the workspace is prepared already".to_owned())?;
-        self.ready()
+        *self.slot() = Some(Arc::new(ready));
+        Ok(())
     }
+}
+
+/// The servers that can be used: in an item none at an address, because what an item says came from outside.
+fn servers(state: &State) -> Vec<McpServer> {
+    let in_item = state.item.is_some();
+    let may = |server: &&McpServer| !in_item || matches!(server.at, McpAt::Run { .. });
+    state.goal.uses.mcp.iter().filter(may).cloned().collect()
 }
 
 #[async_trait]
 impl Site for Worksite {
     async fn prepare(&self, state: &State) -> Result<Base, String> {
+        self.leave().await;
         let (ground, copy) = (self.ground.clone(), state.clone());
         let prepared = blocking(move || ground.prepare(&copy)).await?;
         let base = prepared.workspace.base().clone();
-        self.settle(state, prepared).await?;
+        self.settle(state, prepared)?;
         Ok(base)
     }
 
     async fn offer(&self, state: &State) -> Result<Option<Offer>, String> {
-        if state.goal.uses.mcp.is_empty() {
+        // Items have what was offered when the run began.
+        if state.goal.uses.mcp.is_empty() || state.item.is_some() {
             return Ok(None);
         }
         let ready = self.ready()?;
-        let tools = match ready.servers.tools(ready).await {
+        let tools = match ready.servers.tools(ready.as_ref()).await {
             Ok(found) => offer(found, &ready.policy),
             Err(why) => Err(why),
         };
@@ -197,6 +216,7 @@ impl Site for Worksite {
     }
 
     async fn reopen(&self, state: &State, deltas: &[BlobId]) -> Result<(), String> {
+        self.leave().await;
         let (ground, copy) = (self.ground.clone(), state.clone());
         let mut prepared = blocking(move || ground.reopen(&copy)).await?;
         for id in deltas {
@@ -209,7 +229,7 @@ impl Site for Worksite {
             prepared.workspace.replay(&delta);
         }
         prepared.workspace.artefacts(&state.artefacts);
-        self.settle(state, prepared).await.map(drop)
+        self.settle(state, prepared)
     }
 
     async fn fix(&self, state: &State) -> Result<Fixed, String> {

@@ -93,7 +93,11 @@ pub fn due(state: &State) -> Vec<Effect> {
     if state.paused {
         return Vec::new();
     }
-    let mut due = work_due(state);
+    // A notification that is being sent goes on whatever troubles the work: given up, it would be sent twice.
+    let mut due = match state.resting() {
+        true => Vec::new(),
+        false => work_due(state),
+    };
     let open = |standing: &Standing| !matches!(standing, Standing::Over { .. });
     due.extend(
         state

@@ -107,7 +107,7 @@ impl StopReason {
     pub fn resumable(&self) -> bool {
         matches!(
             self,
-            StopReason::Blocked { .. } | StopReason::OutOfBudget { .. }
+            StopReason::Blocked { .. } | StopReason::OutOfBudget { .. } | StopReason::Failed { .. }
         )
     }
 

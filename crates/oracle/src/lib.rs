@@ -14,6 +14,7 @@
 
 pub mod canary;
 mod examine;
+mod extent;
 mod licence;
 mod lines;
 mod lockfile;
@@ -27,6 +28,7 @@ pub mod syntax;
 mod table;
 
 pub use examine::examine;
+pub use extent::extent;
 
 /// Of the files that a check's own run left behind in its checkout, those that would steer the next command there: a
 /// test may not write the configuration that a later part of the same command obeys.

@@ -10,11 +10,15 @@ use serde::{Deserialize, Serialize};
 pub struct Delivery {
     /// `overnight/<goal-slug>-<short id>`. With the run's id it is the idempotency key.
     pub branch: String,
-    /// Parent of the commit: the base.
+    /// The base. Parent of the commit, if there is no `tip`.
     pub base: CommitId,
+    /// The newest commit of a chain that stands on the base already in the harness's store: one commit for each item of a
+    /// worklist. It is delivered, with one more commit on it where `tree` is not its tree. `None`: one commit on the base.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tip: Option<CommitId>,
     /// What this run delivered to the branch before (a stop that was resumed): the only commit that may be replaced.
     pub replaces: Option<CommitId>,
-    /// What the commit holds.
+    /// What the newest commit holds.
     pub tree: TreeId,
     /// Whole commit message, trailers included.
     pub message: String,

@@ -54,6 +54,10 @@ pub struct Request {
     pub cache_key: String,
     /// The turn that is asked for, counted from 1. A scripted model answers by it.
     pub turn: u64,
+    /// The item of the worklist that it is about, for a scripted model. It goes on no wire: a live model is told of it in
+    /// the conversation.
+    #[serde(skip)]
+    pub item: Option<String>,
 }
 
 /// One whole answer.

@@ -194,7 +194,7 @@ fn store_one(
 }
 
 /// What stands at a path, whatever its size.
-fn hold(root: &Root, path: &[u8], started: i64) -> std::io::Result<Option<Held>> {
+pub(crate) fn hold(root: &Root, path: &[u8], started: i64) -> std::io::Result<Option<Held>> {
     let Some(stat) = root.stat(path)? else {
         return Ok(None);
     };

@@ -9,15 +9,18 @@ use overnight_core::ids::CommitId;
 use overnight_ports::forge::{Delivered, Delivery};
 use overnight_ports::workspace::WorkspaceError;
 
+use crate::commit::{NewCommit, tree_of};
 use crate::facts::{io, make_dir, remove_dir};
 use crate::git::{Git, first_line};
 use crate::lfs;
 use crate::origin::Origin;
-use crate::prepare::split_identity;
 use crate::store::object_name;
 
 /// With more objects than this they are put into the person's repository as one pack. git's own limit.
 const LOOSE_OBJECTS_MAX: usize = 100;
+
+/// With how many digits git numbers the patches of a series, at least.
+const PATCH_DIGITS_MIN: usize = 4;
 
 /// Creates the branch in the repository that holds `repo`, from the trees in `harness_git`. Besides the objects and
 /// the one reference nothing changes there.
@@ -96,7 +99,7 @@ fn not_checked_out(git: &Git, branch: &str, reference: &str) -> Result<(), Works
     )))
 }
 
-/// Writes the commit as a patch series that `git am` takes (`--keep-cr` where a file has CRLF line ends) into
+/// Writes the commits as a patch series, one patch for each, that `git am` takes (`--keep-cr` where a file has CRLF line ends) into
 /// `folder`, whole or not at all, in place of what was delivered there before. LFS objects that the series needs lie in `lfs/objects` beside it.
 pub fn deliver_patch(
     folder: &Path,
@@ -144,7 +147,6 @@ fn write_series(
     let options = [
         "format-patch",
         "-q",
-        "-1",
         "--binary",
         "--full-index",
         "--no-renames",
@@ -152,10 +154,11 @@ fn write_series(
         "--no-ext-diff",
         "-o",
     ];
+    let chain = format!("{}..{commit}", base_name(delivery)?);
     let args: Vec<&std::ffi::OsStr> = options
         .iter()
         .map(std::ffi::OsStr::new)
-        .chain([into.as_os_str(), commit.as_str().as_ref()])
+        .chain([into.as_os_str(), chain.as_ref()])
         .collect();
     store.run(&args)?;
     if let Some(own) = harness_git
@@ -173,13 +176,15 @@ fn write_series(
     Ok(())
 }
 
-/// Names of the patches in a folder that a delivery wrote: one commit is one patch, number 1.
+/// Names of the patches in a folder that a delivery wrote, one for each commit: `0001-what.patch` and so on.
 fn patches(folder: &Path) -> Result<BTreeSet<OsString>, WorkspaceError> {
     let mut names = BTreeSet::new();
     for entry in std::fs::read_dir(folder).map_err(io(folder))? {
         let name = entry.map_err(io(folder))?.file_name();
         let bytes = name.as_encoded_bytes();
-        if bytes.starts_with(b"0001-") && bytes.ends_with(b".patch") {
+        let number = bytes.iter().take_while(|b| b.is_ascii_digit()).count();
+        let numbered = number >= PATCH_DIGITS_MIN && bytes.get(number) == Some(&b'-');
+        if numbered && bytes.ends_with(b".patch") {
             names.insert(name);
         }
     }
@@ -205,27 +210,28 @@ fn base_name(delivery: &Delivery) -> Result<&str, WorkspaceError> {
     object_name(delivery.base.as_str())
 }
 
-/// Makes the commit in the harness's store; `None` if there is nothing to deliver. The same delivery makes the same
-/// commit.
+/// Makes the last commit in the harness's store: on the chain that is there already, if there is one, and only if it would
+/// change anything. `None` if there is nothing to deliver. The same delivery makes the same commit.
 fn commit(store: &Git, delivery: &Delivery) -> Result<Option<CommitId>, WorkspaceError> {
     let (base, tree) = (base_name(delivery)?, object_name(delivery.tree.as_str())?);
-    let base_tree = store.run(&["rev-parse", "-q", "--verify", &format!("{base}^{{tree}}")])?;
-    if first_line(&base_tree) == tree {
+    if delivery.tip.is_none() && tree_of(store, base)? == tree {
         return Ok(None);
     }
-    let (name, mail) = split_identity(&delivery.identity);
-    let date = format!("@{} +0000", delivery.at_s);
-    let git = store
-        .with("GIT_AUTHOR_NAME", name)
-        .with("GIT_AUTHOR_EMAIL", mail)
-        .with("GIT_AUTHOR_DATE", &date)
-        .with("GIT_COMMITTER_NAME", name)
-        .with("GIT_COMMITTER_EMAIL", mail)
-        .with("GIT_COMMITTER_DATE", &date);
-    let message = delivery.message.replace('\0', "");
-    let message = format!("{}\n", message.trim_end());
-    let made = git.feed(&["commit-tree", tree, "-p", base], message.as_bytes())?;
-    Ok(Some(CommitId(first_line(&made))))
+    let parent = match &delivery.tip {
+        Some(tip) => object_name(tip.as_str())?,
+        None => base,
+    };
+    if tree_of(store, parent)? == tree {
+        return Ok(Some(CommitId(parent.to_owned())));
+    }
+    let made = NewCommit {
+        parent,
+        tree,
+        message: &delivery.message,
+        identity: &delivery.identity,
+        at_s: delivery.at_s,
+    };
+    made.make(store).map(Some)
 }
 
 /// Puts the commit's new objects into the person's store.

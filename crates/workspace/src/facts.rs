@@ -13,7 +13,11 @@ use crate::origin::Origin;
 /// Where the parts of one run's folder are.
 #[derive(Debug, Clone)]
 pub(crate) struct Layout {
+    /// The folder of this workspace.
     run_dir: PathBuf,
+    /// The run's folder, with what all of its workspaces share: the store, LFS objects, `use.files`, submodules. The
+    /// same as `run_dir` but for the workspaces of items.
+    shared: PathBuf,
 }
 
 /// What was found and decided when the folder was prepared.
@@ -49,7 +53,33 @@ impl Layout {
             path: run_dir.to_owned(),
             source,
         })?;
-        Ok(Layout { run_dir })
+        Ok(Layout {
+            shared: run_dir.clone(),
+            run_dir,
+        })
+    }
+
+    /// Where the workspace of an item is, in its `round`-th making.
+    pub(crate) fn item(&self, index: u32, round: u32) -> Layout {
+        Layout {
+            run_dir: self.items().join(format!("{index}-{round}")),
+            shared: self.shared.clone(),
+        }
+    }
+
+    /// Where the workspaces of items are.
+    pub(crate) fn items(&self) -> PathBuf {
+        self.shared.join("items")
+    }
+
+    /// The objects of the base as every item's clone begins with them. The harness's own: they are copied.
+    pub(crate) fn items_objects(&self) -> PathBuf {
+        self.shared.join("items.objects")
+    }
+
+    /// This workspace's folder.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.run_dir
     }
 
     fn at(&self, name: &str) -> PathBuf {
@@ -63,7 +93,7 @@ impl Layout {
 
     /// The harness's own store.
     pub(crate) fn store(&self) -> PathBuf {
-        self.at("harness.git")
+        self.shared.join("harness.git")
     }
 
     /// git on the harness's own store.
@@ -73,17 +103,17 @@ impl Layout {
 
     /// Copies of what `use.files` names.
     pub(crate) fn files(&self) -> PathBuf {
-        self.at("files")
+        self.shared.join("files")
     }
 
     /// Content of one submodule.
     pub(crate) fn submodule(&self, number: usize) -> PathBuf {
-        self.at("submodules").join(number.to_string())
+        self.shared.join("submodules").join(number.to_string())
     }
 
     /// LFS objects of the harness's own.
     pub(crate) fn lfs(&self) -> PathBuf {
-        self.at("lfs")
+        self.shared.join("lfs")
     }
 
     /// The index of the base's tree.
@@ -111,6 +141,16 @@ impl Layout {
         self.at("baseline.json")
     }
 
+    /// What was laid in an item's workspace when it was made: the files as they were put there.
+    pub(crate) fn laid(&self) -> PathBuf {
+        self.at("laid")
+    }
+
+    /// Which paths those are, and what they held.
+    pub(crate) fn laid_file(&self) -> PathBuf {
+        self.at("laid.json")
+    }
+
     fn facts_file(&self) -> PathBuf {
         self.at("workspace.json")
     }
@@ -126,6 +166,8 @@ impl Layout {
             "lfs",
             "stage",
             "gitdir",
+            "items",
+            "items.objects",
         ];
         for name in folders {
             remove_dir(&self.at(name))?;

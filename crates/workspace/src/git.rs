@@ -18,8 +18,8 @@ use overnight_ports::workspace::WorkspaceError;
 
 use crate::names;
 
-/// How long one git command may take, seconds.
-const GIT_TIMEOUT_S: u64 = 15 * 60;
+/// How long one git command may take.
+const GIT_TIMEOUT: Duration = Duration::from_secs(15 * 60);
 /// How much of a git command's output is read, bytes.
 const STDOUT_BYTES_MAX: u64 = 512 * 1024 * 1024;
 /// How much of what git complains is kept, bytes.
@@ -56,6 +56,7 @@ pub(crate) struct Git {
     dir: PathBuf,
     vars: Vec<(&'static str, OsString)>,
     settings: Vec<String>,
+    limit: Duration,
 }
 
 /// What a finished command left.
@@ -73,6 +74,7 @@ impl Git {
             dir: PathBuf::from("/"),
             vars: Vec::new(),
             settings: Vec::new(),
+            limit: GIT_TIMEOUT,
         };
         git.vars.push(("GIT_DIR", git_dir.into()));
         git
@@ -85,6 +87,7 @@ impl Git {
             dir: dir.to_owned(),
             vars: Vec::new(),
             settings: Vec::new(),
+            limit: GIT_TIMEOUT,
         }
     }
 
@@ -112,6 +115,22 @@ impl Git {
         let mut git = self.clone();
         git.settings.push(setting.into());
         git
+    }
+
+    /// With this limit for each command.
+    pub(crate) fn within(&self, limit: Duration) -> Self {
+        let mut git = self.clone();
+        git.limit = limit;
+        git
+    }
+
+    /// Runs to the end and gives its exit code, where it has one, with what it printed.
+    pub(crate) fn code<A: AsRef<OsStr> + Sync>(
+        &self,
+        args: &[A],
+    ) -> Result<(Option<i32>, Vec<u8>), WorkspaceError> {
+        let ended = self.execute(args, &[])?;
+        Ok((ended.code, ended.stdout))
     }
 
     /// Runs to the end and gives what it printed.
@@ -170,8 +189,8 @@ impl Git {
         };
         // The first one's complaints are read while the second works, so that neither waits for the other.
         let (first, second) = std::thread::scope(|scope| {
-            let reader = scope.spawn(move || wait(first, args, &[]));
-            let second = wait(second, into_args, &[]);
+            let reader = scope.spawn(move || wait(first, args, &[], self.limit));
+            let second = wait(second, into_args, &[], into.limit);
             (reader.join(), second)
         });
         let first = first.unwrap_or_else(|_| Err(complaint(args, b"its reader ended early")))?;
@@ -195,7 +214,7 @@ impl Git {
         } else {
             Stdio::piped()
         };
-        wait(self.spawn(args, stdin)?, args, input)
+        wait(self.spawn(args, stdin)?, args, input, self.limit)
     }
 
     fn spawn<A: AsRef<OsStr> + Sync>(
@@ -267,6 +286,7 @@ fn wait<A: AsRef<OsStr> + Sync>(
     mut child: Child,
     args: &[A],
     input: &[u8],
+    limit: Duration,
 ) -> Result<Ended, WorkspaceError> {
     let stdin = child.stdin.take();
     let stdout = child.stdout.take();
@@ -289,7 +309,7 @@ fn wait<A: AsRef<OsStr> + Sync>(
             let _ = done.send(read.1);
             read
         });
-        let verdict = match finished.recv_timeout(Duration::from_secs(GIT_TIMEOUT_S)) {
+        let verdict = match finished.recv_timeout(limit) {
             Ok(false) => None,
             Ok(true) => Some("it printed more than the harness reads"),
             Err(_) => Some("it took too long"),

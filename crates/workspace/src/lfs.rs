@@ -4,6 +4,7 @@
 use std::collections::HashSet;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use overnight_ports::workspace::{Mode, WorkspaceError};
 
@@ -131,7 +132,14 @@ pub(crate) fn put(store: &Path, oid: &Hash, content: &mut dyn Read) -> Result<()
         return Ok(());
     };
     make_dir(folder)?;
-    let temporary = folder.join(format!(".{}.{}", baseline::hex(oid), std::process::id()));
+    // Several workspaces may keep the same content at the same time.
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let temporary = folder.join(format!(
+        ".{}.{}-{}",
+        baseline::hex(oid),
+        std::process::id(),
+        NEXT.fetch_add(1, Ordering::Relaxed)
+    ));
     let written = std::fs::File::create(&temporary).and_then(|mut file| {
         std::io::copy(content, &mut file)?;
         file.sync_all()?;

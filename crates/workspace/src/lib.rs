@@ -9,6 +9,9 @@
 //! run_dir/files           what `use.files` names, copied from the person's checkout
 //! run_dir/submodules/N    content of the submodules; run_dir/lfs: LFS objects that the person's store lacks
 //! run_dir/workspace.json  what was found when the run was prepared; written last
+//! run_dir/items/I-R       the workspace of item I of a worklist, made for the R-th time: a clone with all that belongs
+//!                         to it (index, baseline, facts); store, files, submodules and LFS objects are the run's
+//! run_dir/items.objects   the base's objects, copied into each of those clones
 //! ```
 //!
 //! Every process that this crate starts is `git`, and only `git.rs` starts it.
@@ -18,14 +21,17 @@ mod baseline;
 mod beneath;
 mod candidate;
 mod checkout;
+mod commit;
 mod deliver;
 mod facts;
 mod files;
 mod git;
 mod hidden;
 mod ignores;
+mod item;
 mod layers;
 mod lfs;
+mod merge;
 mod names;
 mod origin;
 mod person;
@@ -41,7 +47,9 @@ mod workspace;
 pub use checkout::{Checkouts, clone_at};
 pub use deliver::{deliver_branch, deliver_patch};
 pub use hidden::Hidden;
+pub use item::{Start, item_dir, items_dir};
 pub use layers::{SetupLayer, capture_layer};
+pub use merge::Merged;
 pub use person::{Trace, branch, first_commit, head, places, prefix, ready, trace, tracked};
 pub use prepare::Options;
 pub use pristine::{Content, Pristine};

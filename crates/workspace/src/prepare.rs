@@ -5,7 +5,7 @@
 //! the last commits are copied into one pack, without any compression that is not there already.
 
 use std::collections::HashSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use overnight_core::ids::{CommitId, TreeId};
 use overnight_ports::workspace::{Base, Mode, WorkspaceError};
@@ -40,8 +40,8 @@ pub struct Options {
 
 /// What [`lay`] found besides the facts.
 pub(crate) struct Laid {
-    listed: Vec<Listed>,
-    pointers: Vec<(Vec<u8>, Mode, Pointer)>,
+    pub(crate) listed: Vec<Listed>,
+    pub(crate) pointers: Vec<(Vec<u8>, Mode, Pointer)>,
 }
 
 /// Prepares everything: the facts are stored last.
@@ -150,10 +150,20 @@ pub(crate) fn unsynced(git: &Git) -> Git {
     git.setting("core.fsync=none")
 }
 
-/// Makes the agent's clone. Its `.git` is the harness's for the last time here.
+/// Makes the agent's clone.
 fn clone(layout: &Layout, facts: &Facts) -> Result<(), WorkspaceError> {
-    let dir = layout.workspace();
-    let git_dir = dir.join(".git");
+    let git_dir = git_dir(layout, facts, &facts.base.commit)?;
+    pack(layout, facts, &git_dir)?;
+    fill(layout, facts)
+}
+
+/// Makes the `.git` of a clone without its objects; `known` is the commit of the branch that the person is on.
+pub(crate) fn git_dir(
+    layout: &Layout,
+    facts: &Facts,
+    known: &CommitId,
+) -> Result<PathBuf, WorkspaceError> {
+    let git_dir = layout.workspace().join(".git");
     for folder in [
         "objects/info",
         "objects/pack",
@@ -180,13 +190,18 @@ fn clone(layout: &Layout, facts: &Facts) -> Result<(), WorkspaceError> {
     {
         let refs = format!(
             "# pack-refs with: peeled fully-peeled sorted \n{} refs/heads/{branch}\n",
-            base.commit
+            known
         );
         write_file(&git_dir.join("packed-refs"), refs.as_bytes())?;
     }
-    pack(layout, facts, &git_dir)?;
-    let git = parallel(&Git::store(&git_dir)).work_tree(&dir);
-    git.run(&["read-tree", "--reset", "-u", base.commit.as_str()])
+    Ok(git_dir)
+}
+
+/// Writes the files of a clone. Its `.git` is the harness's for the last time here.
+pub(crate) fn fill(layout: &Layout, facts: &Facts) -> Result<(), WorkspaceError> {
+    let dir = layout.workspace();
+    let git = parallel(&Git::store(&dir.join(".git"))).work_tree(&dir);
+    git.run(&["read-tree", "--reset", "-u", facts.base.commit.as_str()])
         .map(drop)
 }
 
@@ -296,7 +311,7 @@ fn packs_bytes(objects: &Path) -> u64 {
 }
 
 /// Adds to the clone what the tree does not hold, and takes the first snapshot.
-fn furnish(layout: &Layout, facts: &Facts, laid: &Laid) -> Result<(), WorkspaceError> {
+pub(crate) fn furnish(layout: &Layout, facts: &Facts, laid: &Laid) -> Result<(), WorkspaceError> {
     let root = Root::open(&layout.workspace())?;
     let done = Objects::new(&layout.lfs(), &facts.origin).materialise(&root, &laid.pointers)?;
     let git_dir = layout.workspace().join(".git");

@@ -103,6 +103,9 @@ impl GitWorkspace {
         if let Some(first) = self.first_git_file(path, &hash)? {
             return self.put_file(path, held.mode, &first);
         }
+        if let Some(laid) = self.laid_file(path, &hash)? {
+            return self.put_file(path, held.mode, &laid);
+        }
         if held.size > crate::SNAPSHOT_FILE_BYTES_MAX {
             return Ok(false);
         }
@@ -128,6 +131,28 @@ impl GitWorkspace {
             return Ok(None);
         }
         Ok((hash_stream(file).map_err(io(&copy))? == *hash).then_some(copy))
+    }
+
+    /// What was laid at a path when the workspace was made, if it held this.
+    fn laid_file(&self, path: &[u8], hash: &Hash) -> Result<Option<PathBuf>, WorkspaceError> {
+        if !self.layout.laid_file().exists() {
+            return Ok(None);
+        }
+        let copy = self.layout.laid().join(names::os(path));
+        let Ok(meta) = copy.symlink_metadata() else {
+            return Ok(None);
+        };
+        let same = if meta.is_symlink() {
+            use std::os::unix::ffi::OsStrExt;
+            let target = std::fs::read_link(&copy).map_err(io(&copy))?;
+            crate::baseline::hash(target.as_os_str().as_bytes()) == *hash
+        } else if meta.is_file() {
+            let file = File::open(&copy).map_err(io(&copy))?;
+            hash_stream(file).map_err(io(&copy))? == *hash
+        } else {
+            false
+        };
+        Ok(same.then_some(copy))
     }
 
     /// Puts a file or link of the harness's into the workspace.

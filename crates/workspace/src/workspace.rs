@@ -14,6 +14,7 @@ use crate::beneath::Root;
 use crate::candidate::Building;
 use crate::checkout::Checkouts;
 use crate::facts::{Facts, Layout};
+use crate::item;
 use crate::names;
 use crate::prepare::{self, Options};
 use crate::scan::{Difference, Scanner};
@@ -41,7 +42,10 @@ impl GitWorkspace {
     /// Sets the exact paths that count although they are ignored or look like build artefacts, for whoever opens the
     /// workspace next.
     pub fn license(run_dir: &Path, licensed: &[String]) -> Result<(), WorkspaceError> {
-        let layout = Layout::new(run_dir)?;
+        Self::license_at(&Layout::new(run_dir)?, licensed)
+    }
+
+    pub(crate) fn license_at(layout: &Layout, licensed: &[String]) -> Result<(), WorkspaceError> {
         let mut facts = layout.load()?;
         if facts.licensed != licensed {
             facts.licensed = licensed.to_vec();
@@ -52,9 +56,18 @@ impl GitWorkspace {
 
     /// Opens a workspace that was prepared earlier. The snapshot is the first one: replay the journal's deltas.
     pub fn open(run_dir: &Path) -> Result<Self, WorkspaceError> {
-        let layout = Layout::new(run_dir)?;
+        Self::open_at(Layout::new(run_dir)?)
+    }
+
+    pub(crate) fn open_at(layout: Layout) -> Result<Self, WorkspaceError> {
         let facts = Arc::new(layout.load()?);
-        let (base, snapshot) = baseline::load(&layout)?;
+        let (base, mut snapshot) = baseline::load(&layout)?;
+        for (path, held) in item::laid(&layout)? {
+            match held {
+                Some(held) => snapshot.insert(path, held),
+                None => snapshot.remove(&path),
+            };
+        }
         let dir = layout.workspace();
         let root = Root::open(&dir)?;
         let paths = |texts: &[String]| -> HashSet<Vec<u8>> {

@@ -226,6 +226,7 @@ impl Drafting<'_> {
                 entries: self.entries.clone(),
                 cache_key: self.cache_key.to_owned(),
                 turn: self.used.turns + 1,
+                item: None,
             };
             match self.model.answer(&request).await {
                 Ok(answer) => {

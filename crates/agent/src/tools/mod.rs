@@ -21,6 +21,19 @@ use crate::shown::shown;
 /// How much of a call's arguments a person's line shows, bytes.
 const LINE_BYTES_MAX: usize = 120;
 
+/// Tools that only say something: no goal takes them away.
+pub(crate) const ALWAYS: [&str; 5] = ["claim_done", "ask_for_help", "close_item", "notes", "plan"];
+
+/// Whether a tool is there in an item of a worklist, or else in the run itself: an item ends by being closed, and nobody
+/// asks a person while others go on.
+fn is_for(tool: &str, in_item: bool) -> bool {
+    match tool {
+        "close_item" => in_item,
+        "claim_done" | "ask_for_help" => !in_item,
+        _ => true,
+    }
+}
+
 /// What a tool did, before the harness looks at the workspace.
 #[derive(Debug, Default)]
 pub(crate) struct Outcome {
@@ -151,7 +164,7 @@ pub(crate) fn specs(state: &State, offered: &[OfferedTool]) -> Vec<ToolSpec> {
         (
             "close_item",
             include_str!("../../prompts/close_item.md"),
-            json!({"id": text, "outcome": text, "evidence": text}),
+            json!({"id": text, "outcome": {"type": "string", "enum": outcomes(state)}, "evidence": text}),
             json!(["id", "outcome", "evidence"]),
         ),
         (
@@ -174,9 +187,9 @@ pub(crate) fn specs(state: &State, offered: &[OfferedTool]) -> Vec<ToolSpec> {
         ),
     ];
     all.into_iter()
-        .filter(|(name, ..)| *name != "close_item" || state.goal.items.is_some())
+        .filter(|(name, ..)| is_for(name, state.item.is_some()))
         .filter(|(name, ..)| match &state.goal.uses.tools {
-            Some(tools) => tools.iter().any(|t| t == name) || ["claim_done", "ask_for_help", "notes", "plan"].contains(name),
+            Some(tools) => tools.iter().any(|t| t == name) || ALWAYS.contains(name),
             None => true,
         })
         .map(|(name, description, properties, required)| ToolSpec {
@@ -186,6 +199,17 @@ pub(crate) fn specs(state: &State, offered: &[OfferedTool]) -> Vec<ToolSpec> {
         })
         .chain(offered.iter().map(|tool| tool.spec.clone()))
         .collect()
+}
+
+/// The outcomes that the goal allows, whatever is left of them for one item: tools stay the same for all items of a run.
+fn outcomes(state: &State) -> Vec<&'static str> {
+    let work = state
+        .item
+        .iter()
+        .flat_map(|work| work.outcomes.iter().copied());
+    let mut words: Vec<_> = work.collect();
+    words.sort();
+    words.iter().map(|outcome| outcome.word()).collect()
 }
 
 /// One line for people: the tool and what it is about.
@@ -213,6 +237,14 @@ pub(crate) async fn perform(call: &Call, cx: &Context<'_>) -> Outcome {
     if let Err(denial) = cx.ready.policy.tool(&call.name) {
         return Outcome::denied(denial);
     }
+    if !is_for(&call.name, cx.state.item.is_some()) {
+        return Outcome::failed(match cx.state.item {
+            Some(_) => "You work on one item of a worklist, and that ends with `close_item` only.",
+            None => {
+                "There is no item to close here: what is open is the contract itself. `claim_done` says that it is met."
+            }
+        });
+    }
     match call.name.as_str() {
         "shell" => match arguments(call) {
             Ok(args) => shell::run(args, cx).await,
@@ -234,7 +266,9 @@ pub(crate) async fn perform(call: &Call, cx: &Context<'_>) -> Outcome {
         "plan" => arguments(call).map_or_else(|o| *o, words::plan),
         "claim_done" => arguments(call).map_or_else(|o| *o, words::claim),
         "ask_for_help" => arguments(call).map_or_else(|o| *o, words::help),
-        "close_item" => Outcome::failed("This run has no worklist, so there is no item to close."),
+        "close_item" => {
+            arguments(call).map_or_else(|o| *o, |args| words::close(args, cx.state.item.as_deref()))
+        }
         other => match cx.offered.iter().find(|tool| tool.spec.name == other) {
             Some(tool) => match arguments(call) {
                 Ok(args) => outside::run(tool, args, cx).await,

@@ -1,11 +1,13 @@
-//! Tools that only say something: `claim_done`, `ask_for_help`, `notes`, `plan`, and `wait`.
+//! Tools that only say something: `claim_done`, `close_item`, `ask_for_help`, `notes`, `plan`, and `wait`.
 
 use std::sync::PoisonError;
 use std::time::Duration;
 
-use overnight_core::judge::clip;
+use overnight_core::item::{Closing, Outcome as Ending};
+use overnight_core::judge::{clip, plain};
 use overnight_core::state::Note;
 use overnight_core::turn::{Help, PlanStep, Said};
+use overnight_core::worklist::ItemWork;
 use overnight_ports::sandbox::{Background, Exit};
 use serde::Deserialize;
 use serde_json::Value;
@@ -59,6 +61,71 @@ pub(crate) fn help(args: HelpArgs) -> Outcome {
         );
     }
     Outcome::said("The run stops and asks the person.", Said::Help(help))
+}
+
+#[derive(Deserialize)]
+pub(crate) struct CloseArgs {
+    /// Models send the id of an item that is a number as a number.
+    id: Value,
+    outcome: String,
+    evidence: String,
+}
+
+/// `work` is the item that the conversation is about.
+pub(crate) fn close(args: CloseArgs, work: Option<&ItemWork>) -> Outcome {
+    let Some(work) = work else {
+        return Outcome::failed("There is no item to close here.");
+    };
+    let id = match &args.id {
+        Value::String(id) => id.trim().to_owned(),
+        other => other.to_string(),
+    };
+    let own = work.head.id.as_str();
+    if id != own && id != plain(own) {
+        return Outcome::failed(format!(
+            "You work on the item `{}` and can close only that one, not `{}`. Nothing was closed.",
+            plain(own),
+            clip(&plain(&id), 80)
+        ));
+    }
+    let allowed = || {
+        let words: Vec<String> = work
+            .outcomes
+            .iter()
+            .map(|outcome| format!("`{}`", outcome.word()))
+            .collect();
+        words.join(", ")
+    };
+    let outcome = ending(args.outcome.trim()).filter(|outcome| work.outcomes.contains(outcome));
+    let Some(outcome) = outcome else {
+        return Outcome::failed(format!(
+            "The contract lets an item end as {}, not as `{}`. Nothing was closed.",
+            allowed(),
+            clip(&plain(args.outcome.trim()), 80)
+        ));
+    };
+    if let (true, Some(why)) = (outcome.changes(), &work.only_words) {
+        return Outcome::failed(format!(
+            "This item can no longer end in a change: {why}. End it with an outcome that needs none. Nothing was closed."
+        ));
+    }
+    let evidence = clip(plain(&args.evidence).trim(), TEXT_BYTES_MAX);
+    if evidence.is_empty() {
+        return Outcome::failed(format!(
+            "`evidence` is empty, and `{}` needs it: {}. Nothing was closed.",
+            outcome.word(),
+            crate::item::evidence_of(outcome)
+        ));
+    }
+    Outcome::said(
+        "The closing is noted; the harness looks at its evidence now.",
+        Said::Close(Closing { outcome, evidence }),
+    )
+}
+
+/// The outcome of that name, also as models misspell it: `skipped_by_rule`, `Fixed`.
+fn ending(word: &str) -> Option<Ending> {
+    Ending::of(&word.to_ascii_lowercase().replace(['_', ' '], "-"))
 }
 
 #[derive(Deserialize)]
@@ -221,6 +288,93 @@ mod tests {
         let more = [kept[0].clone(), kept[0].clone()];
         assert!(notes(args("Seen.", true), &more).said.is_some());
         assert!(notes(args("Seen", false), &kept).said.is_some());
+    }
+
+    fn work(only_words: Option<&str>) -> ItemWork {
+        let mut work = ItemWork {
+            outcomes: vec![Ending::Fixed, Ending::Diagnosed],
+            only_words: only_words.map(str::to_owned),
+            ..ItemWork::default()
+        };
+        work.head.id = "17".into();
+        work
+    }
+
+    fn closed(
+        id: Value,
+        outcome: &str,
+        evidence: &str,
+        work: &ItemWork,
+    ) -> Result<Closing, String> {
+        let args = CloseArgs {
+            id,
+            outcome: outcome.into(),
+            evidence: evidence.into(),
+        };
+        let outcome = close(args, Some(work));
+        match outcome.said {
+            Some(Said::Close(closing)) if outcome.ok => Ok(closing),
+            None if !outcome.ok => Err(String::from_utf8(outcome.output).expect("text")),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn an_item_is_closed_with_its_own_id_an_allowed_outcome_and_evidence() {
+        let fine = closed("17".into(), "Fixed", " Fix it\u{1b}[31m ", &work(None)).expect("closed");
+        assert_eq!(
+            fine,
+            Closing {
+                outcome: Ending::Fixed,
+                evidence: "Fix it".into()
+            }
+        );
+        assert!(
+            closed(
+                17.into(),
+                "diagnosed",
+                "Why: a.rs:1",
+                &work(Some("too large"))
+            )
+            .is_ok()
+        );
+        let long = closed("17".into(), "fixed", &"x".repeat(100_000), &work(None)).expect("closed");
+        assert!(long.evidence.len() <= TEXT_BYTES_MAX);
+        for (id, outcome, evidence, told) in [
+            ("18", "fixed", "x", "can close only that one, not `18`"),
+            (
+                "17",
+                "skipped_by_rule",
+                "x",
+                "`fixed`, `diagnosed`, not as `skipped_by_rule`",
+            ),
+            ("17", "unresolved", "x", "`fixed`, `diagnosed`, not as"),
+            ("17", "nonsense", "x", "`fixed`, `diagnosed`, not as"),
+            (
+                "17",
+                "diagnosed",
+                " \n",
+                "`evidence` is empty, and `diagnosed` needs it: ",
+            ),
+        ] {
+            let why = closed(id.into(), outcome, evidence, &work(None)).expect_err("refused");
+            assert!(
+                why.contains(told) && why.ends_with("Nothing was closed."),
+                "{why}"
+            );
+        }
+        let why =
+            closed("17".into(), "fixed", "x", &work(Some("it is too large"))).expect_err("refused");
+        assert!(
+            why.contains("no longer end in a change: it is too large"),
+            "{why}"
+        );
+        let args = CloseArgs {
+            id: 1.into(),
+            outcome: "fixed".into(),
+            evidence: "x".into(),
+        };
+        assert!(!close(args, None).ok);
     }
 
     #[test]

@@ -182,6 +182,7 @@ pub fn ports(parts: Parts) -> anyhow::Result<Ports> {
         forge: Arc::new(LocalForge::new(repo, &run_dir, goal.deliver)),
         notifier: Arc::new(Messenger),
         shelf,
+        worklist: None,
         time: local_time,
     })
 }

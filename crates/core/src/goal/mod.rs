@@ -469,6 +469,24 @@ fn is_windows_default(windows: &u32) -> bool {
     *windows == WINDOWS_DEFAULT
 }
 
+/// A limit of no time at all would read as no limit.
+fn hours_ms(hours: f64) -> u64 {
+    const MS_PER_HOUR: f64 = 3_600_000.0;
+    ((hours * MS_PER_HOUR) as u64).max(1)
+}
+
+impl Stop {
+    /// The wall-clock limit, milliseconds.
+    pub fn limit_ms(&self) -> u64 {
+        hours_ms(self.hours)
+    }
+
+    /// The limit of the time at work, milliseconds.
+    pub fn active_limit_ms(&self) -> Option<u64> {
+        self.active.map(hours_ms)
+    }
+}
+
 impl Default for Stop {
     fn default() -> Self {
         Stop {

@@ -75,9 +75,12 @@ fn checking(state: &State) -> Option<Why> {
 
 /// What is waited for: by the run's own conversation, for the worklist's source, or by every item that is worked on.
 fn wait(state: &State) -> Option<&Wait> {
+    let trouble = state.trouble.as_ref().and_then(|t| t.wait.as_ref());
     let own = state.lanes.values().find_map(|lane| lane.wait.as_ref());
     let list = state.worklist.as_deref();
-    own.or_else(|| list.and_then(|list| list.wait.as_ref()))
+    trouble
+        .or(own)
+        .or_else(|| list.and_then(|list| list.wait.as_ref()))
         .or_else(|| {
             let open = &list?.open;
             let of = |child: &'_ Box<State>| child.lanes.values().any(|lane| lane.wait.is_some());
@@ -221,7 +224,8 @@ impl Collected {
             | Fact::Notified { .. }
             | Fact::DeliveryFailed { .. }
             | Fact::ReportWritten { .. }
-            | Fact::HarnessFailed { .. } => {}
+            | Fact::HarnessFailed { .. }
+            | Fact::ClockJumped { .. } => {}
         }
     }
 

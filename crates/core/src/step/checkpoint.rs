@@ -60,8 +60,9 @@ pub(super) fn reported(state: &mut State, report: &CheckReport) {
     let Some(base) = state.base.as_ref().map(|b| b.tree.clone()) else {
         return;
     };
+    let checks = state.checks.len();
     if let Some(check) = state.checks.get_mut(&report.check) {
-        check.latest = Some(Found::of(report, &base));
+        check.latest = Some(Found::of(report, &base, checks));
     }
     close_if_known(state);
 }
@@ -189,7 +190,7 @@ fn go_on(state: &mut State, checkpoint: &Checkpoint, progressed: bool, turns: u3
             failed.remove(0);
         }
     }
-    lane.inbox.push(match checkpoint.why {
+    lane.tell(match checkpoint.why {
         Why::Claim => Notice::ClaimRejected {
             open,
             same_tree: checkpoint.same_tree,
@@ -197,11 +198,11 @@ fn go_on(state: &mut State, checkpoint: &Checkpoint, progressed: bool, turns: u3
         _ => Notice::Checkpoint { open, turns },
     });
     if !progressed && without > 1 {
-        lane.inbox.push(Notice::NoProgress { without, limit });
+        lane.tell(Notice::NoProgress { without, limit });
     }
     match Rung::of(without, limit) {
-        Some(Rung::Fresh) => lane.inbox.push(Notice::FreshStart { without }),
-        Some(Rung::Replan) => lane.inbox.push(Notice::Replan {
+        Some(Rung::Fresh) => lane.tell(Notice::FreshStart { without }),
+        Some(Rung::Replan) => lane.tell(Notice::Replan {
             failed: state.progress.failed.clone(),
         }),
         None => {}

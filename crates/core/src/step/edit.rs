@@ -1,5 +1,6 @@
 //! A person changes the contract of a run that is under way: what it takes, and what outlives it.
 
+use crate::bounds::{CHANGE_BYTES_MAX, CHANGES_MAX, held};
 use crate::event::{Fact, Notice};
 use crate::goal::change::{self, Change};
 use crate::goal::diagnostic::{Diagnostic, refuses};
@@ -7,7 +8,7 @@ use crate::goal::lint::{Facts, lint, unsupported};
 use crate::goal::parse::{self, Parsed};
 use crate::goal::{Goal, Stop};
 use crate::ids::{BlobId, CheckId};
-use crate::state::{CheckState, Checkpoint, Phase, State, is_own};
+use crate::state::{CheckState, Checkpoint, Lane, Phase, State, is_own};
 use crate::step::decide::Refusal;
 use crate::step::{ending, worklist};
 use crate::stop::StopReason;
@@ -144,10 +145,9 @@ pub(super) fn edited(state: &mut State, goal: &Goal, goal_file: &BlobId, changes
     };
     state.goal_file = goal_file.clone();
     state.progress.without = 0;
-    for lane in state.lanes.values_mut() {
+    for lane in state.all_lanes_mut() {
         lane.warned.clear();
-        let changes = changes.iter().map(Change::line).collect();
-        lane.inbox.push(Notice::GoalEdited { changes });
+        tell(lane, changes);
     }
     // What could not be told is asked again, and what proved nothing is judged anew.
     let judged = match &state.stop {
@@ -163,7 +163,8 @@ pub(super) fn edited(state: &mut State, goal: &Goal, goal_file: &BlobId, changes
         _ => state.phase == Phase::Baselining,
     };
     worklist::regoal(state);
-    state.rebaseline = judged || state.checks.values().any(|c| c.base.is_none());
+    let all_known = state.checks.values().all(|c| c.base.is_some());
+    state.baselined = state.baselined && all_known && !judged;
     match &state.phase {
         Phase::Preparing => {}
         Phase::Ended => {
@@ -181,6 +182,28 @@ pub(super) fn edited(state: &mut State, goal: &Goal, goal_file: &BlobId, changes
         // Not decided there: see `ready`.
         Phase::Examining | Phase::Delivering | Phase::Acting | Phase::Reporting => {}
     }
+}
+
+/// Tells of the changes; what a version before changed and the model has not read yet stands in the same notice.
+fn tell(lane: &mut Lane, changes: &[Change]) {
+    let untold = |notice: &Notice| matches!(notice, Notice::GoalEdited { .. });
+    let mut lines = match lane.inbox.iter().position(untold) {
+        Some(at) => match lane.inbox.remove(at) {
+            Notice::GoalEdited { changes } => changes,
+            _ => Vec::new(),
+        },
+        None => Vec::new(),
+    };
+    for change in changes {
+        let line = held(&change.line(), CHANGE_BYTES_MAX);
+        if !lines.contains(&line) {
+            lines.push(line);
+        }
+    }
+    // The contract itself is in every request, so that the oldest may give way.
+    let spare = lines.len().saturating_sub(CHANGES_MAX);
+    lines.drain(..spare);
+    lane.tell(Notice::GoalEdited { changes: lines });
 }
 
 /// Limits of the new version where it says another one than the version before; what a person raised since stands.
@@ -205,7 +228,7 @@ pub(super) fn onward(state: &mut State) -> Phase {
     if state.base.is_none() {
         return Phase::Preparing;
     }
-    if state.rebaseline {
+    if !state.baselined {
         return Phase::Baselining;
     }
     match state.then.take() {

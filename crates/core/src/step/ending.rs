@@ -1,11 +1,13 @@
 //! How a run stops, and how a person's word sets it going again.
 
+use crate::bounds::{WORDS_BYTES_MAX, held};
 use crate::check::Verdict;
 use crate::event::Notice;
 use crate::goal::Stop;
 use crate::ids::Scope;
 use crate::notification::{self, Occasion};
 use crate::state::{CallProgress, Checkpoint, Lane, Phase, State, Why};
+use crate::step::decide::ANSWERS_BYTES_MAX;
 use crate::step::{edit, worklist};
 use crate::stop::{Blocker, Completion, StopReason};
 use crate::turn::Help;
@@ -35,6 +37,7 @@ pub(super) fn stop(state: &mut State, reason: StopReason) {
         (StopReason::OutOfBudget { .. }, Some(proof)) => StopReason::Complete(proof),
         _ => reason,
     };
+    state.trouble = None;
     for lane in state.all_lanes_mut() {
         lane.wait = None;
         lane.asking = false;
@@ -68,16 +71,37 @@ pub(super) fn stop(state: &mut State, reason: StopReason) {
             check(Why::Ending)
         }
     };
-    state.stop = Some(reason);
+    state.stop = Some(held_reason(reason));
+}
+
+/// The reason, as long as the state holds it.
+fn held_reason(reason: StopReason) -> StopReason {
+    match reason {
+        StopReason::Blocked { help, by } => StopReason::Blocked {
+            help: help.held(),
+            by,
+        },
+        StopReason::Refused { why } => StopReason::Refused {
+            why: held(&why, WORDS_BYTES_MAX),
+        },
+        StopReason::Failed { why } => StopReason::Failed {
+            why: held(&why, WORDS_BYTES_MAX),
+        },
+        StopReason::Complete(_)
+        | StopReason::OutOfBudget { .. }
+        | StopReason::Unverifiable { .. }
+        | StopReason::Stopped => reason,
+    }
 }
 
 /// What could not be delivered is nowhere: a run that was found complete has failed after all.
 pub(super) fn undelivered(state: &mut State, message: &str) {
-    state.delivery_error = Some(message.to_owned());
+    let message = &held(message, WORDS_BYTES_MAX);
+    state.delivery_error = Some(message.clone());
     state.phase = Phase::Reporting;
     if let Some(StopReason::Complete(_)) = state.stop {
         let why = format!("every check passes, but the result could not be delivered: {message}");
-        state.stop = Some(StopReason::Failed { why });
+        state.stop = Some(held_reason(StopReason::Failed { why }));
     }
 }
 
@@ -111,7 +135,8 @@ pub(super) fn resumed(state: &mut State) {
             ..
         })
     );
-    if state.phase == Phase::Ended && provider {
+    let failed = matches!(&state.stop, Some(StopReason::Failed { .. }));
+    if state.phase == Phase::Ended && (provider || failed) {
         reopen(state);
     }
 }
@@ -119,8 +144,8 @@ pub(super) fn resumed(state: &mut State) {
 pub(super) fn answered(state: &mut State, text: &str) {
     worklist::again(state, text);
     if let Some(lane) = state.lanes.get_mut(&Scope::Run) {
-        lane.inbox.push(Notice::Answer {
-            text: text.to_owned(),
+        lane.tell(Notice::Answer {
+            text: held(text, ANSWERS_BYTES_MAX),
         });
     }
     if state.phase == Phase::Ended && matches!(&state.stop, Some(StopReason::Blocked { .. })) {
@@ -169,6 +194,7 @@ pub(super) fn reopen(state: &mut State) {
     state.then = None;
     state.phase = edit::onward(state);
     state.told_waiting = false;
+    state.trouble = None;
     state.progress.without = 0;
     // A person may have mended what lies outside the tree: what did not pass is looked at again.
     for check in state.checks.values_mut() {
@@ -242,7 +268,6 @@ pub(super) fn exhausted(state: &State) -> Option<&'static str> {
 
 /// How much of each budget is used, percent.
 fn shares(state: &State) -> [(&'static str, u64); 5] {
-    const MS_PER_HOUR: f64 = 3_600_000.0;
     let limits = state.goal.stop;
     let used_ms = state.spent.active_ms.saturating_add(state.spent.waiting_ms);
     let tokens = limits.tokens.map(|t| t as f64);
@@ -255,13 +280,13 @@ fn shares(state: &State) -> [(&'static str, u64); 5] {
         ("usd", share(state.spent.usd, limits.usd)),
         (
             "hours",
-            share(used_ms as f64, Some(limits.hours * MS_PER_HOUR)),
+            share(used_ms as f64, Some(limits.limit_ms() as f64)),
         ),
         (
             "active",
             share(
                 state.spent.active_ms as f64,
-                limits.active.map(|hours| hours * MS_PER_HOUR),
+                limits.active_limit_ms().map(|ms| ms as f64),
             ),
         ),
     ]
@@ -279,7 +304,7 @@ fn warn(state: &mut State, budget: &str, percent: u64) {
     for lane in state.all_lanes_mut() {
         if !lane.warned.iter().any(|w| w == budget) {
             lane.warned.push(budget.to_owned());
-            lane.inbox.push(Notice::BudgetLow {
+            lane.tell(Notice::BudgetLow {
                 budget: budget.to_owned(),
                 percent: percent as u32,
             });

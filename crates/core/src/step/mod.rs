@@ -6,24 +6,31 @@ mod checkpoint;
 mod decide;
 mod edit;
 mod ending;
+mod late;
 mod recover;
 #[cfg(test)]
 mod steering_tests;
 #[cfg(test)]
+mod table;
+#[cfg(test)]
 mod tests;
+mod trouble;
 mod turns;
 pub(crate) mod worklist;
 
 pub use decide::{Command, Raise, Refusal, decide};
 pub use edit::ready as ready_for_edit;
+pub use late::{late, reports};
 pub use recover::recover;
+pub use trouble::{HARNESS_ATTEMPTS_MAX, STOPPING_ATTEMPTS_MAX};
 pub use turns::{OUTAGE_MS_MAX, QUOTA_MS_MIN};
 pub use worklist::SOURCE_ATTEMPTS_MAX;
 
 use crate::effect::{Effect, due};
 use crate::event::{Created, Event, Fact};
 use crate::ids::Scope;
-use crate::state::{Order, Phase, State, WaitKind};
+use crate::repo::Delivered;
+use crate::state::{Lane, Order, Phase, State, Wait, WaitKind};
 use crate::stop::{Blocker, StopReason};
 use turns::backoff;
 
@@ -78,8 +85,12 @@ pub fn step(mut state: State, event: &Event) -> Result<(State, Vec<Effect>), Ste
 
 /// Applies an event to a run, or to the small machine of an item, to which everything that is its own is the run's.
 fn apply(state: &mut State, scope: &Scope, event: &Event) -> Result<(), StepError> {
+    if mends(&event.fact) {
+        state.trouble = None;
+    }
     match &event.fact {
         Fact::RunCreated(_) => return Err(StepError::NotCreated),
+        Fact::ClockJumped { ms } => trouble::clock_jumped(state, *ms),
         Fact::Prepared { base, .. } => {
             expect(state, event, matches!(state.phase, Phase::Preparing))?;
             state.base = Some(base.clone());
@@ -94,7 +105,14 @@ fn apply(state: &mut State, scope: &Scope, event: &Event) -> Result<(), StepErro
             expect(state, event, matches!(state.phase, Phase::Baselining))?;
             baseline::ended(state, generated);
         }
-        Fact::TurnRequested { .. } => turns::requested(state, scope),
+        Fact::TurnRequested { turn, .. } => {
+            expect(
+                state,
+                event,
+                state.phase == Phase::Working && lane_turn(state, scope) + 1 == *turn,
+            )?;
+            turns::requested(state, scope);
+        }
         Fact::ModelAnswered {
             turn, calls, usage, ..
         } => {
@@ -115,7 +133,11 @@ fn apply(state: &mut State, scope: &Scope, event: &Event) -> Result<(), StepErro
             expect(state, event, state.phase == Phase::Working)?;
             turns::failed(state, scope, *kind, message, *retry_after_ms, usage);
         }
-        Fact::CallStarted { index, .. } => turns::call_started(state, scope, *index),
+        Fact::CallStarted { turn, index } => {
+            let open = lane_turn(state, scope) == *turn && turns::is_open(state, scope, *index);
+            expect(state, event, state.phase == Phase::Working && open)?;
+            turns::call_started(state, scope, *index);
+        }
         Fact::CallEnded {
             turn,
             index,
@@ -174,7 +196,10 @@ fn apply(state: &mut State, scope: &Scope, event: &Event) -> Result<(), StepErro
         | Fact::ClosingExamined { .. }
         | Fact::Rebased { .. }
         | Fact::Integrated { .. } => expect(state, event, false)?,
-        Fact::Woken => turns::woken(state),
+        Fact::Woken => {
+            turns::woken(state);
+            trouble::woken(state);
+        }
         Fact::WaitCancelled => turns::wait_cancelled(state),
         Fact::NetworkBack => turns::network_back(state),
         Fact::GoalEdited {
@@ -208,6 +233,9 @@ fn apply(state: &mut State, scope: &Scope, event: &Event) -> Result<(), StepErro
         Fact::Delivered { delivered, .. } => {
             expect(state, event, state.phase == Phase::Delivering)?;
             state.delivered = Some(delivered.clone());
+            if let Delivered::Branch { commit, .. } = delivered {
+                state.branch_at = Some(commit.clone());
+            }
             state.delivery_error = None;
             state.phase = worklist::after_delivery(state);
         }
@@ -221,16 +249,35 @@ fn apply(state: &mut State, scope: &Scope, event: &Event) -> Result<(), StepErro
                 ending::ended(state);
             }
         }
-        Fact::HarnessFailed { message, .. } => {
-            ending::stop(
-                state,
-                StopReason::Failed {
-                    why: message.clone(),
-                },
-            );
+        Fact::HarnessFailed { message, fatal } => {
+            trouble::harness_failed(state, message, *fatal);
         }
     }
     Ok(())
+}
+
+/// Whether the harness could do what was due, or a person says that it is to try.
+fn mends(fact: &Fact) -> bool {
+    matches!(
+        fact,
+        Fact::Prepared { .. }
+            | Fact::CheckReported { .. }
+            | Fact::BaselineEnded { .. }
+            | Fact::ModelAnswered { .. }
+            | Fact::CallEnded { .. }
+            | Fact::CandidateFixed { .. }
+            | Fact::Delivered { .. }
+            | Fact::DeliveryFailed { .. }
+            | Fact::Listed { .. }
+            | Fact::ItemOpened(_)
+            | Fact::ClosingExamined { .. }
+            | Fact::Rebased { .. }
+            | Fact::Integrated { .. }
+            | Fact::Resumed
+            | Fact::WaitCancelled
+            | Fact::GoalEdited { .. }
+            | Fact::StopRequested
+    )
 }
 
 fn expect(state: &State, event: &Event, fits: bool) -> Result<(), StepError> {
@@ -250,7 +297,7 @@ fn is_next_act(state: &State, number: u32) -> bool {
 }
 
 /// The newest commit of the run's branch, and its tree: the base, as long as nothing is integrated.
-pub(crate) fn tip(state: &State) -> crate::worklist::Tip {
+pub fn tip(state: &State) -> crate::worklist::Tip {
     worklist::start(state)
 }
 
@@ -279,20 +326,23 @@ fn pass_time(state: &mut State, event: &Event) {
             false => child.spent.waiting_ms = child.spent.waiting_ms.saturating_add(elapsed),
         }
     }
-    for lane in state.all_lanes_mut() {
-        let quota = lane
-            .wait
-            .as_ref()
-            .is_some_and(|w| w.kind == WaitKind::Quota);
-        if working && lane.failures > 0 && !quota {
-            lane.failing_ms = lane.failing_ms.saturating_add(elapsed);
-        }
+    for lane in failing(state) {
+        lane.failing_ms = lane.failing_ms.saturating_add(elapsed);
     }
     if state.waiting().is_some() {
         state.spent.waiting_ms = state.spent.waiting_ms.saturating_add(elapsed);
     } else {
         state.spent.active_ms = state.spent.active_ms.saturating_add(elapsed);
     }
+}
+
+/// Lanes whose attempts fail one after the other, those that wait for a quota excepted.
+fn failing(state: &mut State) -> impl Iterator<Item = &mut Lane> {
+    let working = state.phase == Phase::Working;
+    state.all_lanes_mut().filter(move |lane| {
+        let quota = |wait: &Wait| wait.kind == WaitKind::Quota;
+        working && lane.failures > 0 && !lane.wait.as_ref().is_some_and(quota)
+    })
 }
 
 /// The event's name, as the journal spells it.
@@ -335,6 +385,7 @@ pub fn name(fact: &Fact) -> &'static str {
         Fact::DeliveryFailed { .. } => "delivery_failed",
         Fact::ReportWritten { .. } => "report_written",
         Fact::HarnessFailed { .. } => "harness_failed",
+        Fact::ClockJumped { .. } => "clock_jumped",
     }
 }
 

@@ -325,6 +325,7 @@ mod test {
             entries,
             cache_key: "run1".into(),
             turn: 2,
+            item: None,
         }
     }
 

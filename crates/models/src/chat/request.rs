@@ -240,6 +240,7 @@ mod test {
             entries,
             cache_key: "run1".into(),
             turn: 2,
+            item: None,
         };
         let body = body(&request, "m", form).expect("it serialises");
         serde_json::from_slice(&body).expect("it is JSON")

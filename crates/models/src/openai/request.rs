@@ -237,6 +237,7 @@ mod test {
             entries,
             cache_key: "é".repeat(100),
             turn: 2,
+            item: None,
         }
     }
 

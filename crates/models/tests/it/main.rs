@@ -96,6 +96,7 @@ fn request(turn: u64, entries: Vec<Entry>) -> Request {
         entries,
         cache_key: "run1".into(),
         turn,
+        item: None,
     }
 }
 

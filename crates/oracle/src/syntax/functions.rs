@@ -106,6 +106,126 @@ fn functions<'a>(source: &'a Source<'a>) -> BTreeMap<(String, usize), Node<'a>> 
     found
 }
 
+/// Nodes that are functions, in every language that is read. Words of the language have the same names in some grammars;
+/// they are not named nodes.
+const FUNCTIONS: &[&str] = &[
+    "function_item",
+    "function_definition",
+    "function_declaration",
+    "generator_function_declaration",
+    "method_definition",
+    "method_declaration",
+    "constructor_declaration",
+    "compact_constructor_declaration",
+    "function_expression",
+    "generator_function",
+    "arrow_function",
+    "function",
+    "func_literal",
+    "lambda_expression",
+    "lambda",
+    "closure_expression",
+];
+/// Nodes that give the function in them its name.
+const NAMING: &[&str] = &[
+    "variable_declarator",
+    "field_definition",
+    "public_field_definition",
+    "pair",
+    "assignment_expression",
+    "assignment",
+    "var_spec",
+    "const_item",
+    "static_item",
+    "decorated_definition",
+    "export_statement",
+];
+
+/// See [`super::pieces`].
+pub(super) fn pieces(language: Language, bytes: &[u8]) -> Option<super::Pieces> {
+    let source = Source::parse(language, bytes)?;
+    let mut tests = super::inline::spans(&source);
+    tests.sort_by_key(|span| span.start);
+    let in_test = |node: Node<'_>| {
+        tests
+            .iter()
+            .any(|span| span.start <= node.start() && node.end() <= span.end)
+    };
+    let mut functions = Vec::new();
+    let mut walk = source.root().walk();
+    while let Some(node) = walk.next() {
+        if !node.named() || !node.is(FUNCTIONS) || is_wrapper(node) {
+            continue;
+        }
+        walk.leave_out(node);
+        if in_test(node) {
+            continue;
+        }
+        if functions.len() >= FUNCTIONS_MAX {
+            return None;
+        }
+        let (own, whole) = declaration(node);
+        let mut path: Vec<&str> = node.ancestors().filter_map(holder).collect();
+        path.reverse();
+        path.push(own);
+        functions.push((path.join("."), whole.text().to_owned()));
+    }
+    Some(super::Pieces {
+        functions,
+        implementation: without(source.text, &tests),
+        has_tests: !tests.is_empty(),
+    })
+}
+
+/// A function without a name that is called where it stands, to have a scope of its own: what is in it is the file.
+fn is_wrapper(node: Node<'_>) -> bool {
+    let mut at = node;
+    while let Some(parent) = at
+        .parent()
+        .filter(|p| p.kind() == "parenthesized_expression")
+    {
+        at = parent;
+    }
+    let called = at
+        .parent()
+        .filter(|call| call.kind() == "call_expression")
+        .and_then(|call| call.field("function"));
+    at != node && called == Some(at)
+}
+
+/// The name of a function, and the whole of what declares it.
+fn declaration<'a>(node: Node<'a>) -> (&'a str, Node<'a>) {
+    let mut name = node.field_text("name");
+    let mut whole = node;
+    while let Some(parent) = whole.parent().filter(|p| p.is(NAMING)) {
+        whole = parent;
+        if name.is_empty() {
+            name = ["name", "property", "key", "left"]
+                .into_iter()
+                .map(|field| parent.field_text(field))
+                .find(|text| !text.is_empty())
+                .unwrap_or_default();
+        }
+    }
+    (name, whole)
+}
+
+/// A text without the lines that these spans stand in.
+fn without(text: &str, spans: &[std::ops::Range<usize>]) -> String {
+    let mut kept = String::with_capacity(text.len());
+    let mut spans = spans.iter().peekable();
+    let mut at = 0;
+    for line in text.split_inclusive('\n') {
+        let end = at + line.len();
+        while spans.next_if(|span| span.end <= at).is_some() {}
+        if spans.peek().is_none_or(|span| span.start >= end) {
+            kept.push_str(line);
+        }
+        at = end;
+    }
+    kept
+}
+
 /// The name of a function, if a node is one.
 fn name_of<'a>(node: Node<'a>) -> Option<&'a str> {
     match node.kind() {

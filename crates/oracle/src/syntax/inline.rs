@@ -257,6 +257,11 @@ fn regions<'a>(source: &'a Source<'a>) -> Vec<Region<'a>> {
     found
 }
 
+/// Where the tests that live in a file are, in bytes, attributes that stand before them included.
+pub(super) fn spans(source: &Source<'_>) -> Vec<Range<usize>> {
+    regions(source).iter().map(Region::span).collect()
+}
+
 /// Adds a region, numbered among those that are called the same.
 fn add<'a>(
     found: &mut Vec<Region<'a>>,

@@ -160,6 +160,24 @@ pub fn suspicious(
     suspicious::suspicious(language, path, base, candidate, others)
 }
 
+/// A file taken apart, for the size of a change: its functions, and what of it is no test.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Pieces {
+    /// The outermost functions that are no tests and in none, in the order of the source: the full name (empty parts where
+    /// there is none) and the text, from the beginning of the declaration to its end. What is inside a function is part
+    /// of it.
+    pub functions: Vec<(String, String)>,
+    /// The file's lines without those of tests that live in it.
+    pub implementation: String,
+    /// Whether there are such tests.
+    pub has_tests: bool,
+}
+
+/// Takes a file apart. `None` if it cannot be read as code of this language.
+pub fn pieces(language: Language, source: &[u8]) -> Option<Pieces> {
+    functions::pieces(language, source)
+}
+
 /// The functions and methods that a change touches, as `name (line N)`: lines of the candidate's file, or of the
 /// base's for functions that are gone. Sorted by name.
 pub fn functions_touched(

@@ -11,6 +11,7 @@ pub fn delivery(workspace: &GitWorkspace, tree: &TreeId) -> Delivery {
     Delivery {
         branch: "overnight/fix-cart-0123abcd".into(),
         base: workspace.base().commit.clone(),
+        tip: None,
         replaces: None,
         tree: tree.clone(),
         message: "Fix the cart\n\nIt was off by one.\n\nOvernight-Run: 0123abcd".into(),
@@ -234,4 +235,115 @@ fn a_resumed_run_replaces_what_it_delivered_and_nothing_else() {
     let error =
         deliver_branch(&world.repo, &workspace.store(), &second).expect_err("somebody moved it");
     assert!(error.to_string().contains("exists already"), "{error}");
+}
+
+/// Two items, integrated one after the other, and what the delivery of both is.
+fn chain(world: &World) -> (GitWorkspace, Delivery) {
+    let mut workspace = world.prepare();
+    let store = workspace.checkouts();
+    let mut tip = workspace.base().commit.clone();
+    let mut tree = workspace.base().tree.clone();
+    for (n, path) in ["a", "new"].into_iter().enumerate() {
+        put(&world.dir(), path, "2\n");
+        tree = world.candidate(&mut workspace).tree;
+        let message = format!("Item {n}\n\nOvernight-Item: {n}");
+        let by = "Ann Ode <ann@example.org>";
+        tip = store
+            .commit(&tip, &tree, &message, by, 1_700_000_000)
+            .expect("made");
+    }
+    let delivery = Delivery {
+        tip: Some(tip),
+        ..delivery(&workspace, &tree)
+    };
+    (workspace, delivery)
+}
+
+#[test]
+fn a_chain_of_commits_is_delivered_as_it_is() {
+    let world = World::new(&[("a", "1\n"), ("b", "1\n")]);
+    let (workspace, delivery) = chain(&world);
+    let deliver = || deliver_branch(&world.repo, &workspace.store(), &delivery).expect("delivers");
+    let delivered = deliver();
+    let Delivered::Branch { name, commit } = &delivered else {
+        panic!("{delivered:?}")
+    };
+    assert_eq!(Some(commit), delivery.tip.as_ref());
+    assert_eq!(
+        git(&world.repo, &["log", "--format=%s", name]),
+        "Item 1\nItem 0\nStart"
+    );
+    let whole = picture(&world.repo);
+    assert_eq!(deliver(), delivered);
+    assert_eq!(picture(&world.repo), whole);
+    git(&world.repo, &["fsck", "--strict"]);
+}
+
+#[test]
+fn what_the_run_changed_after_the_items_is_one_more_commit() {
+    let world = World::new(&[("a", "1\n"), ("b", "1\n")]);
+    let (mut workspace, mut delivery) = chain(&world);
+    put(&world.dir(), "b", "2\n");
+    delivery.tree = world.candidate(&mut workspace).tree;
+    let deliver = || deliver_branch(&world.repo, &workspace.store(), &delivery).expect("delivers");
+    let delivered = deliver();
+    let Delivered::Branch { name, .. } = &delivered else {
+        panic!("{delivered:?}")
+    };
+    let log = git(&world.repo, &["log", "--format=%s", name]);
+    assert_eq!(log, "Fix the cart\nItem 1\nItem 0\nStart");
+    assert_eq!(
+        git(
+            &world.repo,
+            &["diff", "--name-only", &format!("{name}^"), name]
+        ),
+        "b"
+    );
+    assert_eq!(deliver(), delivered);
+}
+
+#[test]
+fn a_chain_as_patches_is_one_for_each_commit_and_can_be_applied() {
+    let world = World::new(&[("a", "1\n"), ("b", "1\n")]);
+    let (mut workspace, mut delivery) = chain(&world);
+    let folder = world.temp.path().join("patches");
+    let names = || {
+        let mut names: Vec<String> = std::fs::read_dir(&folder)
+            .expect("there")
+            .map(|e| {
+                e.expect("listed")
+                    .file_name()
+                    .to_string_lossy()
+                    .into_owned()
+            })
+            .collect();
+        names.sort();
+        names
+    };
+    deliver_patch(&folder, &workspace.store(), &delivery).expect("delivers");
+    assert_eq!(names(), ["0001-Item-0.patch", "0002-Item-1.patch"]);
+    put(&world.dir(), "b", "2\n");
+    delivery.tree = world.candidate(&mut workspace).tree;
+    for _ in 0..2 {
+        deliver_patch(&folder, &workspace.store(), &delivery).expect("delivers");
+        assert_eq!(
+            names(),
+            [
+                "0001-Item-0.patch",
+                "0002-Item-1.patch",
+                "0003-Fix-the-cart.patch"
+            ]
+        );
+    }
+    let series: Vec<String> = names()
+        .iter()
+        .map(|n| folder.join(n).display().to_string())
+        .collect();
+    let mut args = vec!["am", "-q"];
+    args.extend(series.iter().map(String::as_str));
+    git(&world.repo, &args);
+    assert_eq!(
+        git(&world.repo, &["rev-parse", "HEAD^{tree}"]),
+        delivery.tree.as_str()
+    );
 }

@@ -3,6 +3,8 @@
 mod candidate;
 mod checkout;
 mod deliver;
+mod items;
+mod merge;
 mod prepare;
 mod pristine;
 mod restore;

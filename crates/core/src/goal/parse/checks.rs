@@ -12,8 +12,8 @@ use super::reader::{Fields, Reader};
 use crate::ids::CheckId;
 use crate::state::OWN_CHECKS;
 
-/// Entries of one list of checks.
-const CHECKS_MAX: usize = 500;
+/// Entries of one list of checks: what is known of each is part of the state.
+const CHECKS_MAX: usize = 50;
 /// Most runs on the base that a check may ask for.
 const RUNS_MAX: u64 = 20;
 /// Length of a command line, bytes: the kernel takes no longer single argument than 128 KiB.

@@ -103,7 +103,7 @@ pub(super) fn refused(child: &mut State, faults: Vec<String>) {
         notices.push(Notice::OnlyWords { why });
     }
     if let Some(lane) = child.lanes.values_mut().next() {
-        lane.inbox.extend(notices);
+        notices.into_iter().for_each(|notice| lane.tell(notice));
         lane.since_checkpoint = 0;
     }
 }

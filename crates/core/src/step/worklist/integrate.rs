@@ -88,7 +88,7 @@ pub(super) fn send_back(child: &mut State, conflicts: Vec<String>, open: Vec<Che
     }
     if let Some(lane) = child.lanes.values_mut().next() {
         lane.calls.clear();
-        lane.inbox.push(Notice::SentBack { conflicts, open });
+        lane.tell(Notice::SentBack { conflicts, open });
     }
 }
 

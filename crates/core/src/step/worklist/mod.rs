@@ -25,6 +25,9 @@ use crate::worklist::Worklist;
 
 /// An event of one item.
 pub(super) fn apply(state: &mut State, id: &ItemId, event: &Event) -> Result<(), StepError> {
+    if super::mends(&event.fact) {
+        state.trouble = None;
+    }
     match &event.fact {
         Fact::ItemOpened(opened) => {
             let awaited = |list: &Worklist| list.awaits(opened.head.index);

@@ -211,7 +211,9 @@ fn child(state: &State, opened: &Opened) -> State {
         base: None,
         phase: Phase::Preparing,
         then: None,
-        rebaseline: false,
+        baselined: true,
+        trouble: None,
+        branch_at: None,
         stop: None,
         lanes: BTreeMap::from([(
             Scope::Run,

@@ -34,6 +34,8 @@ pub(in crate::step) fn failed(
         SourceDoing::Relist | SourceDoing::Act => ACT_ATTEMPTS_MAX,
     };
     if !fatal && list.failures < most {
+        // An act that was not answered may have been performed.
+        list.probe |= doing == SourceDoing::Act;
         let ms = retry_after_ms.unwrap_or_else(|| backoff(list.failures));
         list.wait = Some(Wait {
             until: now.saturating_add(ms.clamp(1_000, SOURCE_WAIT_MS_MAX)),
