@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use overnight_core::item::Outcome;
 
 /// Goal mode for any model: a model may only claim; the harness decides.
 #[derive(Debug, Parser)]
@@ -62,6 +63,12 @@ Examples:
   overnight show
   overnight show last --watch")]
     Show(ShowArgs),
+    /// Prints the ledger of a run's worklist: every item, how it ended, and its evidence
+    #[command(after_long_help = "\
+Examples:
+  overnight items
+  overnight items last --outcome diagnosed --json | jq -r '.rows[] | [.id, .evidence] | @tsv'")]
+    Items(ItemsArgs),
     /// Prints a run's events
     #[command(after_long_help = "\
 Examples:
@@ -281,6 +288,29 @@ pub struct ShowArgs {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ItemsArgs {
+    /// The run: its id, its short id, or `last`
+    #[arg(default_value = "last")]
+    pub run: String,
+    /// Only items that ended so: `fixed`, `done`, `diagnosed`, `flagged`, `skipped-by-rule` or `unresolved`
+    #[arg(long, value_name = "OUTCOME", value_parser = outcome, conflicts_with = "open")]
+    pub outcome: Vec<Outcome>,
+    /// Only items that have not ended
+    #[arg(long)]
+    pub open: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+fn outcome(word: &str) -> Result<Outcome, String> {
+    Outcome::of(word).ok_or_else(|| {
+        let known = Outcome::ALL.map(Outcome::word);
+        format!("an item ends as {}", known.join(", "))
+    })
 }
 
 #[derive(Debug, Args)]

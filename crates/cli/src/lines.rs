@@ -4,7 +4,7 @@ use std::io::Write;
 
 use overnight_core::check::{Target, Verdict};
 use overnight_core::event::{Event, Fact, Notice};
-use overnight_core::ids::CheckId;
+use overnight_core::ids::{CheckId, Scope};
 use overnight_core::judge::{clip, plain};
 use overnight_core::notification::{Outcome, Sending};
 use overnight_core::repo::Delivered;
@@ -15,11 +15,25 @@ use overnight_engine::Watcher;
 
 use crate::clock::length;
 
+mod items;
+
+pub use items::worklist;
+
 /// Length of a line's free part, bytes.
 const TEXT_BYTES_MAX: usize = 160;
 
-/// An event in a line or a few; nothing for what a person need not see.
+/// An event in a line or a few; nothing for what a person need not see. `state` is the one that it led to.
 pub fn lines(event: &Event, state: &State) -> Vec<String> {
+    let mut text = match &event.scope {
+        Scope::Run => facts(event, state),
+        Scope::Item(id) => items::of_item(event, id, state),
+    };
+    text.extend(items::ended(state));
+    text
+}
+
+/// What happened to a run, or to an item, whose own small machine is `state` then.
+fn facts(event: &Event, state: &State) -> Vec<String> {
     let one = |text: String| vec![text];
     match &event.fact {
         Fact::RunCreated(created) => {
@@ -108,8 +122,15 @@ pub fn lines(event: &Event, state: &State) -> Vec<String> {
             turn,
             told,
         } => {
+            // Of an item both say the same.
+            let refused = told
+                .iter()
+                .any(|notice| matches!(notice, Notice::ClosingRefused { .. }));
+            let twice =
+                |notice: &&Notice| refused && matches!(notice, Notice::ClaimRejected { .. });
             let mut text: Vec<String> = told
                 .iter()
+                .filter(|notice| !twice(notice))
                 .filter_map(|notice| told_line(notice, state))
                 .collect();
             if *attempt > 1 {
@@ -128,7 +149,7 @@ pub fn lines(event: &Event, state: &State) -> Vec<String> {
             }
         }
         Fact::ModelFailed { message, .. } => {
-            let wait = state.lanes.get(&event.scope).and_then(|l| l.wait.as_ref());
+            let wait = state.lanes.get(&Scope::Run).and_then(|l| l.wait.as_ref());
             let until = wait
                 .map(|w| format!(" · waits {}", length(w.until.saturating_sub(event.at))))
                 .unwrap_or_default();
@@ -146,7 +167,14 @@ pub fn lines(event: &Event, state: &State) -> Vec<String> {
                     clean(summary)
                 ));
             }
-            let lane = state.lanes.get(&event.scope);
+            if let Some(Said::Close(closing)) = &result.said {
+                return one(format!(
+                    "turn {turn}: closes it as {}: “{}”",
+                    closing.outcome.word(),
+                    clean(&closing.evidence)
+                ));
+            }
+            let lane = state.lanes.get(&Scope::Run);
             let line = lane
                 .and_then(|l| l.calls.get(*index))
                 .map(|c| clean(&c.head.line))
@@ -190,15 +218,35 @@ pub fn lines(event: &Event, state: &State) -> Vec<String> {
             text.extend(denials.iter().map(denied));
             text
         }
-        Fact::Listed { .. }
-        | Fact::SourceFailed { .. }
-        | Fact::ItemOpened(_)
-        | Fact::ClosingExamined { .. }
-        | Fact::Rebased { .. }
-        | Fact::Integrated { .. }
-        | Fact::Relisted { .. }
-        | Fact::Acting { .. }
-        | Fact::Acted { .. } => Vec::new(),
+        Fact::Listed { listing, source } => items::listed(listing, source),
+        Fact::SourceFailed { message, .. } => items::source_failed(message, event.at, state),
+        Fact::Rebased {
+            onto, conflicts, ..
+        } => items::rebased(onto, conflicts),
+        Fact::Integrated { commit, .. } => one(format!("integrated as {}", commit.short())),
+        Fact::Relisted {
+            newcomers, total, ..
+        } => items::relisted(newcomers, *total, state),
+        Fact::Acting {
+            number, item, verb, ..
+        } => one(format!(
+            "act {number}: {} at the source of {}",
+            verb.word(),
+            items::name(item)
+        )),
+        Fact::Acted {
+            number,
+            receipt,
+            already,
+            error,
+        } => one(items::acted(
+            *number,
+            receipt.as_deref(),
+            *already,
+            error.as_deref(),
+        )),
+        // Told when it is opened; what is wrong with a closing is told with the next turn.
+        Fact::ItemOpened(_) | Fact::ClosingExamined { .. } => Vec::new(),
         Fact::Woken => Vec::new(),
         Fact::WaitCancelled => one("a person ended the wait".into()),
         Fact::NetworkBack => one("the model's provider can be reached again".into()),
@@ -300,7 +348,12 @@ fn told_line(notice: &Notice, state: &State) -> Option<String> {
         ),
         Notice::Replan { .. } => Some("nothing progresses: the model is to try another way".into()),
         Notice::HistoryCut => Some("the history was too long for the model and is cut".into()),
-        Notice::ClosingRefused { .. } | Notice::SentBack { .. } | Notice::OnlyWords { .. } => None,
+        Notice::ClosingRefused { faults, left } => Some(format!(
+            "✗ closing refused, {left} more may be: {}",
+            clean(&faults.join("; "))
+        )),
+        Notice::SentBack { conflicts, open } => Some(items::sent_back(conflicts, &because(open))),
+        Notice::OnlyWords { why } => Some(format!("it can only end in words: {}", clean(why))),
         Notice::Restarted
         | Notice::BackgroundStopped { .. }
         | Notice::Answer { .. }

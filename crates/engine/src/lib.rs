@@ -5,6 +5,7 @@ mod known;
 mod notification;
 mod perform;
 mod preflight;
+mod reading;
 mod run;
 mod summary;
 mod verification;
@@ -12,6 +13,7 @@ mod worklist;
 
 pub use perform::Ports;
 pub use preflight::{Preflight, PreflightRow, Reuse, Shelf, compares, preflight};
+pub use reading::fold;
 pub use run::{Ended, Engine, EngineError, Watcher, load};
 pub use summary::summary;
 pub use verification::{Verification, Verified};

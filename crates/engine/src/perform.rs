@@ -10,7 +10,7 @@ use overnight_core::goal::Deliver;
 use overnight_core::ids::{BlobId, CheckId, Scope, TreeId};
 use overnight_core::judge::clip;
 use overnight_core::repo::Delivered;
-use overnight_core::report::{Report, to_markdown};
+use overnight_core::report::to_markdown;
 use overnight_core::state::{ORACLE_CHECK, SCOPE_CHECK, State};
 use overnight_core::stop::StopReason;
 use overnight_core::turn::{Call, CallHead};
@@ -553,12 +553,12 @@ impl From<JournalError> for Unwritten {
 }
 
 fn write_report(ports: &Ports) -> Result<String, Unwritten> {
-    let mut events = Vec::new();
-    ports
-        .journal
-        .read(1, &mut |stored| events.push(stored.event))?;
     let failed = |e: &dyn std::fmt::Display| Unwritten::Failed(e.to_string());
-    let report = Report::fold(events).map_err(|e| failed(&e))?;
+    let folding = crate::reading::fold(ports.journal.as_ref()).map_err(|e| match e {
+        crate::run::EngineError::Journal(error) => Unwritten::from(error),
+        other => failed(&other),
+    })?;
+    let report = folding.report().map_err(|e| failed(&e))?;
     let json = serde_json::to_vec_pretty(&report).map_err(|e| failed(&e))?;
     ports.journal.publish("report.json", &json)?;
     let text = to_markdown(&report, &ports.time);

@@ -329,12 +329,20 @@ async fn answer(
     if is_aside(dialect, &head.headers, &body) {
         return Ok(aside(ticket, dialect, &body, turn));
     }
-    match shared.player.play(turn, &turn::last_said(dialect, &body)) {
-        Play::Reply(reply) => Ok(reply_to(ticket, dialect, &body, turn, reply).await),
+    let item = turn::item(dialect, &body);
+    match shared
+        .player
+        .play(item.as_deref(), turn, &turn::last_said(dialect, &body))
+    {
+        Play::Reply(reply) => {
+            let reply = reply.about(item.as_deref());
+            Ok(reply_to(ticket, dialect, &body, turn, &reply).await)
+        }
         Play::Failure(failure) => fail(ticket, dialect, &body, turn, failure).await,
         Play::Ended(why) => {
             let prefix = code("", "script_ended: ");
-            let message = format!("{prefix}turn {turn}: {why}");
+            let about = item.map_or_else(String::new, |id| format!(" of item `{id}`"));
+            let message = format!("{prefix}turn {turn}{about}: {why}");
             let error = dialect.error(code("script_ended", "invalid_request_error"), &message);
             Ok(ticket
                 .outcome(Outcome::Ended)

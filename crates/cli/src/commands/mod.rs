@@ -7,6 +7,7 @@ mod demo;
 mod doctor;
 mod draft;
 mod edit;
+mod items;
 mod lint;
 mod log;
 mod man;
@@ -38,6 +39,7 @@ pub async fn dispatch(command: Command) -> anyhow::Result<u8> {
         Command::Run(args) => run::run(args).await,
         Command::Runs(args) => runs::runs(args.json),
         Command::Show(args) => show::show(&args).await,
+        Command::Items(args) => items::items(&args),
         Command::Log(args) => log::log(&args).await,
         Command::Report(args) => report::report(&args),
         Command::Resume(args) => resume::take_up(args).await,

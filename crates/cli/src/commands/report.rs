@@ -1,7 +1,6 @@
 //! `overnight report`: rendered from the journal, at any time.
 
-use overnight_core::report::{Report, to_markdown};
-use overnight_ports::journal::Journal;
+use overnight_core::report::to_markdown;
 
 use crate::args::OneRun;
 use crate::clock::local_time;
@@ -9,9 +8,7 @@ use crate::clock::local_time;
 /// Prints it.
 pub fn report(args: &OneRun) -> anyhow::Result<u8> {
     let (_, store) = super::look(&args.run)?;
-    let mut events = Vec::new();
-    store.read(1, &mut |stored| events.push(stored.event))?;
-    let report = Report::fold(events)?;
+    let report = overnight_engine::fold(&store)?.report()?;
     if args.json {
         say!("{}", serde_json::to_string_pretty(&report)?);
     } else {

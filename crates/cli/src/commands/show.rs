@@ -8,7 +8,7 @@ use overnight_ports::clock::Clock;
 
 use crate::args::ShowArgs;
 use crate::clock::{SystemClock, length, local_time};
-use crate::lines::{clean, farewell, told};
+use crate::lines::{clean, farewell, told, worklist};
 
 /// Shows it.
 pub async fn show(args: &ShowArgs) -> anyhow::Result<u8> {
@@ -39,8 +39,8 @@ pub fn screen(state: &State, now: u64) -> Vec<String> {
         ),
         format!("model {} · sandbox {}", state.model, state.sandbox),
     ];
+    text.extend(state.waiting().map(|waiting| waits(&waiting, state, now)));
     if let Some(lane) = state.lanes.get(&Scope::Run) {
-        text.extend(state.waiting().map(|waiting| waits(&waiting, state, now)));
         if let Some(call) = lane
             .calls
             .iter()
@@ -62,6 +62,7 @@ pub fn screen(state: &State, now: u64) -> Vec<String> {
         length(state.spent.active_ms),
         length(state.spent.waiting_ms),
     ));
+    text.extend(worklist(state));
     text.push(String::new());
     for id in &state.order {
         let Some(check) = state.checks.get(id) else {

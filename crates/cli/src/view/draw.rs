@@ -27,6 +27,8 @@ const KEYS_FROM: u16 = 8;
 const FIGURES_FROM: u16 = 14;
 /// Columns of the line of progress at most.
 const PROGRESS_WIDTH_MAX: usize = 32;
+/// Columns of the worklist's bar.
+const BAR_WIDTH: usize = 12;
 /// Columns of a question's labels.
 const LABEL_WIDTH: usize = 8;
 /// How many rows the log has at least where there is room for a plan.
@@ -104,6 +106,8 @@ fn parts(view: &View, moment: &Moment, columns: usize, height: u16) -> (Parts, P
     let question = view.question.as_ref();
     let asked = question.map_or_else(Vec::new, |q| ask(q, columns, left, moment));
     left = left.saturating_sub(asked.len() + gaps(usize::from(!asked.is_empty())));
+    let items = items(view, moment, left);
+    left = left.saturating_sub(items.len() + gaps(usize::from(!items.is_empty())));
     let checks = checks(view, moment, columns, left);
     left = left.saturating_sub(checks.len() + gaps(usize::from(!checks.is_empty())));
     let plan = if asked.is_empty() {
@@ -117,9 +121,12 @@ fn parts(view: &View, moment: &Moment, columns: usize, height: u16) -> (Parts, P
     if height < GAPS_FROM {
         let mut top = status;
         head.append(&mut top);
-        return (vec![head, asked, checks, plan, log], vec![foot]);
+        return (vec![head, asked, items, checks, plan, log], vec![foot]);
     }
-    (vec![head, status, asked, checks, plan, log], vec![foot])
+    (
+        vec![head, status, asked, items, checks, plan, log],
+        vec![foot],
+    )
 }
 
 fn title(view: &View, moment: &Moment, columns: usize) -> Line<'static> {
@@ -143,9 +150,8 @@ fn status(view: &View, moment: &Moment, columns: usize) -> Line<'static> {
     let tone = match word {
         "complete" => Tone::Good,
         "failed" | "refused" => Tone::Bad,
-        "preparing" | "baselining" | "working" | "checking" | "delivering" | "reporting" => {
-            Tone::Busy
-        }
+        "preparing" | "baselining" | "listing" | "working" | "checking" | "examining"
+        | "delivering" | "acting" | "reporting" => Tone::Busy,
         _ => Tone::Care,
     };
     let mut left = vec![
@@ -253,6 +259,36 @@ fn checks(view: &View, moment: &Moment, columns: usize, room: usize) -> Vec<Line
         many => (many / 2).max(8),
     };
     rows.extend(rows::checks(&view.checks, most, look));
+    rows
+}
+
+/// The worklist: a bar with counts by outcome, and a row for each item that is worked on.
+fn items(view: &View, moment: &Moment, room: usize) -> Vec<Line<'static>> {
+    let Some(items) = view.items.as_ref().filter(|_| room > 0) else {
+        return Vec::new();
+    };
+    let look = moment.look;
+    let mut says = vec![format!("{}/{}", items.closed, items.total)];
+    says.extend(items.outcomes.iter().cloned());
+    let at_work = items.at_work.len();
+    for (count, what) in [(at_work, "at work"), (items.held, "held")] {
+        if count > 0 {
+            says.push(format!("{count} {what}"));
+        }
+    }
+    let (done, open) = rows::bar(items.closed, items.total, BAR_WIDTH, look);
+    let mut rows = vec![Line::from(vec![
+        own("Items  ", Tone::Strong, look),
+        own(done, Tone::Good, look),
+        own(format!("{open} "), Tone::Quiet, look),
+        own(says.join(look.between()), Tone::Plain, look),
+    ])];
+    // The log keeps some room: it tells more.
+    let most = match room - 1 {
+        few @ 0..=4 => few,
+        many => (many / 2).max(4),
+    };
+    rows.extend(rows::items(&items.at_work, most, look));
     rows
 }
 

@@ -48,6 +48,8 @@ pub struct View {
     pub checks: Vec<CheckRow>,
     /// How the checks stand, all together.
     pub standing: String,
+    /// The worklist, once it is listed.
+    pub items: Option<ItemsRow>,
     /// The model's plan.
     pub plan: Vec<(PlanStatus, String)>,
     /// What happened last, oldest first.
@@ -132,6 +134,32 @@ pub struct LogRow {
     pub text: String,
 }
 
+/// How far a worklist is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ItemsRow {
+    /// How many items it has.
+    pub total: u32,
+    /// How many have ended.
+    pub closed: u32,
+    /// How many ended how: `fixed 5`.
+    pub outcomes: Vec<String>,
+    /// How many wait for another with the same root cause.
+    pub held: usize,
+    /// Those that are worked on.
+    pub at_work: Vec<ItemRow>,
+}
+
+/// An item that is worked on.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ItemRow {
+    /// Its id.
+    pub id: String,
+    /// One word.
+    pub status: &'static str,
+    /// What is being done, in words.
+    pub doing: String,
+}
+
 /// What a blocked run asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Question {
@@ -159,10 +187,12 @@ impl View {
             }
         }
         let doing = doing(state);
-        let anew = matches!(
-            event.fact,
-            Fact::CallStarted { .. } | Fact::TurnRequested { .. } | Fact::Restarted { .. }
-        );
+        // What items do stands with each of them.
+        let anew = event.scope == Scope::Run
+            && matches!(
+                event.fact,
+                Fact::CallStarted { .. } | Fact::TurnRequested { .. } | Fact::Restarted { .. }
+            );
         if anew || doing != self.doing {
             self.doing = doing;
             self.doing_since = event.at;
@@ -174,6 +204,7 @@ impl View {
         self.time = time(state);
         self.checks = checks(state);
         self.standing = standing(state);
+        self.items = items(state);
         self.plan = lane.map(plan).unwrap_or_default();
         self.used = used(state);
         self.limits = state.goal.stop;
@@ -230,6 +261,9 @@ fn doing(state: &State) -> String {
         Phase::Preparing => "makes the workspace",
         Phase::Baselining => "runs every check on the untouched base",
         Phase::Listing => "lists the worklist",
+        Phase::Working if state.worklist.as_ref().is_some_and(|l| !l.finished()) => {
+            return on_items(state);
+        }
         Phase::Working => {
             return state
                 .lanes
@@ -237,6 +271,7 @@ fn doing(state: &State) -> String {
                 .map(working)
                 .unwrap_or_default();
         }
+        Phase::Examining => "looks at the evidence",
         Phase::Checking(checkpoint) if !checkpoint.fixed => "fixes what would be delivered",
         Phase::Checking(checkpoint) => match checkpoint.why {
             Why::Claim => "checks the claim in a clean checkout",
@@ -252,6 +287,46 @@ fn doing(state: &State) -> String {
         Phase::Ended => "",
     };
     text.to_owned()
+}
+
+fn on_items(state: &State) -> String {
+    let list = state.worklist.as_deref();
+    let wait = list.and_then(|list| list.wait.as_ref());
+    match (wait, list.map_or(0, |list| list.open.len())) {
+        (Some(wait), _) => wait.why.clone(),
+        (None, 0) => "opens the next item".to_owned(),
+        (None, 1) => "works on 1 item".to_owned(),
+        (None, open) => format!("works on {open} items"),
+    }
+}
+
+fn items(state: &State) -> Option<ItemsRow> {
+    let list = state.worklist.as_deref()?;
+    if list.listing.hash.as_str().is_empty() {
+        return None;
+    }
+    let outcomes = list.ended.iter().filter(|(_, count)| **count > 0);
+    let at_work = list.open.iter().map(|(id, child)| {
+        let first = list.queue.first() == Some(id);
+        ItemRow {
+            id: crate::lines::clean(id.as_str()),
+            status: overnight_core::report::ledger::doing(child, first),
+            doing: match child.phase {
+                Phase::Delivering if first => "its change comes onto the branch".to_owned(),
+                Phase::Delivering => "its change waits to come onto the branch".to_owned(),
+                _ => doing(child),
+            },
+        }
+    });
+    Some(ItemsRow {
+        total: list.listing.total,
+        closed: list.closed(),
+        outcomes: outcomes
+            .map(|(outcome, count)| format!("{} {count}", outcome.word()))
+            .collect(),
+        held: list.held.values().map(Vec::len).sum(),
+        at_work: at_work.collect(),
+    })
 }
 
 /// The end in a few words; what it asks for stands elsewhere.

@@ -103,6 +103,15 @@ impl Look {
         if self.unicode { "…" } else { "~" }
     }
 
+    /// What a bar is made of: what is done, and what is not.
+    pub fn filled(self) -> (&'static str, &'static str) {
+        if self.unicode {
+            ("▰", "▱")
+        } else {
+            ("#", ".")
+        }
+    }
+
     /// Heights for a line of progress, lowest first.
     pub fn bars(self) -> [char; 8] {
         if self.unicode {

@@ -4,7 +4,7 @@ use overnight_core::check::Verdict;
 use overnight_core::turn::PlanStatus;
 use ratatui::text::{Line, Span};
 
-use super::fold::{CheckRow, LogRow, Standing};
+use super::fold::{CheckRow, ItemRow, LogRow, Standing};
 use super::look::{Look, Sign, Tone};
 use super::text::{cells, fit, width};
 
@@ -147,6 +147,65 @@ fn choose(checks: &[CheckRow], room: usize) -> Vec<&CheckRow> {
     order.truncate(room.saturating_sub(1));
     order.sort_unstable();
     order.into_iter().map(|at| &checks[at]).collect()
+}
+
+/// A bar of so many columns: the part that is done, and the rest. It is full only if everything is done.
+pub fn bar(done: u32, total: u32, columns: usize, look: Look) -> (String, String) {
+    let (full, empty) = look.filled();
+    let share = match total {
+        0 => columns,
+        _ => (u64::from(done) * columns as u64 / u64::from(total)) as usize,
+    };
+    let share = share.min(columns);
+    (full.repeat(share), empty.repeat(columns - share))
+}
+
+/// At most `room` rows of items that are worked on.
+pub fn items(items: &[ItemRow], room: usize, look: Look) -> Vec<Line<'static>> {
+    let shown = match items.len() {
+        n if n <= room => n,
+        _ => room.saturating_sub(1),
+    };
+    let ids: Vec<String> = items[..shown]
+        .iter()
+        .map(|item| cells(&item.id, look))
+        .collect();
+    let widest = |of: &mut dyn Iterator<Item = usize>| of.max().unwrap_or(0);
+    let id_width = widest(&mut ids.iter().map(|id| width(id))).min(ID_WIDTH_MAX);
+    let word_width = widest(&mut items[..shown].iter().map(|item| width(item.status)));
+    let mut rows: Vec<Line<'static>> = items[..shown]
+        .iter()
+        .zip(ids)
+        .map(|(item, id)| {
+            let tone = match item.status {
+                "waiting" | "queued" => Tone::Quiet,
+                _ => Tone::Busy,
+            };
+            Line::from(vec![
+                own(format!("{} ", look.sign(Sign::Busy)), tone, look),
+                own(
+                    format!("{}  ", pad(&id, id_width, look)),
+                    Tone::Strong,
+                    look,
+                ),
+                own(
+                    format!("{}  ", pad(item.status, word_width, look)),
+                    tone,
+                    look,
+                ),
+                piece(&item.doing, Tone::Plain, look),
+            ])
+        })
+        .collect();
+    let hidden = items.len() - shown;
+    if hidden > 0 && room > 0 {
+        rows.push(Line::from(own(
+            format!("  and {hidden} more"),
+            Tone::Quiet,
+            look,
+        )));
+    }
+    rows
 }
 
 /// At most `room` rows of the plan, around the step that is being done.

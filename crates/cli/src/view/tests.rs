@@ -1,9 +1,10 @@
 //! Screens as people see them, in files beside this one; and what must hold at any size and for any text.
 
 use overnight_core::check::{CheckReport, Receipt, Target, Verdict};
-use overnight_core::event::{Created, EVENT_VERSION, Event, Fact, Notice, Price};
+use overnight_core::event::{Created, EVENT_VERSION, Event, Fact, Notice, Opened, Price};
 use overnight_core::goal::Goal;
-use overnight_core::ids::{BlobId, CheckId, RunId, Scope};
+use overnight_core::ids::{BlobId, CheckId, ItemId, RunId, Scope};
+use overnight_core::item::{Closing, ItemHead, Listing, Outcome, Page};
 use overnight_core::measure::Measure;
 use overnight_core::repo::{Base, Candidate, Changed, Delivered, How};
 use overnight_core::state::{ORACLE_CHECK, Phase, State, is_own};
@@ -399,6 +400,293 @@ fn screen(view: &View, moment: &Moment, columns: u16, rows: u16) -> String {
 
 fn snapshot(name: &str, view: &View, moment: &Moment, columns: u16, rows: u16) {
     insta::assert_snapshot!(name, screen(view, moment, columns, rows));
+}
+
+const WORKLIST: &str = "---
+outcome: The oldest errors of the API are fixed or diagnosed.
+items: {from: command, run: ./errors.sh, outcomes: [fixed, diagnosed], each: [{id: suite, tests: npm test}], parallel: 3}
+use: {paths: ['src/**']}
+stop: {turns: 80, tokens: 2M, usd: 20, hours: 5, no_progress: 6}
+---
+";
+
+impl Story {
+    fn of_item(&mut self, n: u32, after_ms: u64, fact: Fact) -> &mut Story {
+        self.now += after_ms;
+        let event = Event {
+            scope: Scope::Item(item(n)),
+            at: self.now,
+            fact,
+        };
+        self.state = step(self.state.clone(), &event).expect("it fits").0;
+        self.view.see(&event, &self.state);
+        self
+    }
+
+    /// The list is frozen.
+    fn listed(total: u32) -> Story {
+        let mut story = Story::begins(WORKLIST, false);
+        story
+            .prepared()
+            .check("suite", Verdict::Pass, "14 tests pass", tests(14, 0));
+        story.tell(
+            0,
+            Fact::BaselineEnded {
+                generated: vec![],
+                reused: false,
+            },
+        );
+        let listing = Listing {
+            pages: vec![Page {
+                blob: BlobId::of(b"page"),
+                items: total,
+            }],
+            total,
+            hash: BlobId::of(b"list"),
+            notes: vec!["two lines of the source are no items".into()],
+        };
+        story.tell(
+            S,
+            Fact::Listed {
+                listing,
+                source: "command ./errors.sh".into(),
+            },
+        );
+        story
+    }
+
+    fn opened(&mut self, n: u32, print: Option<&str>) -> &mut Story {
+        let opened = Opened {
+            head: ItemHead {
+                index: n,
+                id: item(n),
+                title: format!("KeyError in api.orders.{n}"),
+                url: None,
+            },
+            dossier: BlobId::of(b"dossier"),
+            fingerprint: print.map(str::to_owned),
+            gone: false,
+            on_base: None,
+            on_tip: None,
+        };
+        self.of_item(n, S, Fact::ItemOpened(Box::new(opened)))
+    }
+
+    fn item_prepared(&mut self, n: u32) -> &mut Story {
+        let start = self.state.worklist.as_ref().expect("a list").open[&item(n)]
+            .item
+            .as_ref()
+            .expect("an item's machine")
+            .start
+            .clone();
+        let base = Base {
+            commit: start.commit,
+            tree: start.tree,
+            files: 214,
+            ..Base::default()
+        };
+        self.of_item(n, S, Fact::Prepared { base, offer: None })
+    }
+
+    /// The item's model calls something; it is still under way.
+    fn item_calls(&mut self, n: u32, line: &str) -> &mut Story {
+        let child = &self.state.worklist.as_ref().expect("a list").open[&item(n)];
+        let lane = &child.lanes[&Scope::Run];
+        let turn = lane.turn + 1;
+        let told = lane.inbox.clone();
+        self.of_item(
+            n,
+            10,
+            Fact::TurnRequested {
+                turn,
+                attempt: 1,
+                told,
+            },
+        )
+        .of_item(
+            n,
+            6 * S,
+            Fact::ModelAnswered {
+                turn,
+                answer: BlobId::of(b"answer"),
+                text: String::new(),
+                calls: vec![CallHead {
+                    id: "c".into(),
+                    name: line.split(' ').next().unwrap_or_default().into(),
+                    line: line.into(),
+                }],
+                usage: Usage {
+                    input: 4_000,
+                    cached: 3_000,
+                    output: 200,
+                },
+                oddities: vec![],
+            },
+        )
+        .of_item(n, 10, Fact::CallStarted { turn, index: 0 })
+    }
+
+    fn item_ends_call(&mut self, n: u32, said: Option<Said>) -> &mut Story {
+        let child = &self.state.worklist.as_ref().expect("a list").open[&item(n)];
+        let turn = child.lanes[&Scope::Run].turn;
+        self.of_item(
+            n,
+            S,
+            Fact::CallEnded {
+                turn,
+                index: 0,
+                result: Box::new(CallResult {
+                    ok: true,
+                    said,
+                    ..CallResult::default()
+                }),
+            },
+        )
+    }
+
+    fn item_closes(&mut self, n: u32, outcome: Outcome, evidence: &str) -> &mut Story {
+        let closing = Closing {
+            outcome,
+            evidence: evidence.into(),
+        };
+        self.item_calls(n, "close_item")
+            .item_ends_call(n, Some(Said::Close(closing)))
+    }
+
+    /// The item's change passes or not.
+    fn item_checked(&mut self, n: u32, tree: &str, passes: bool) -> &mut Story {
+        let candidate = Candidate {
+            tree: tree.into(),
+            changes: vec![Changed {
+                path: format!("src/{tree}.ts"),
+                how: How::Modified,
+                added: 3,
+                removed: 1,
+                link: None,
+            }],
+            artefacts: vec![],
+        };
+        self.of_item(
+            n,
+            S,
+            Fact::CandidateFixed {
+                candidate,
+                delta: None,
+                denials: vec![],
+                stopped: vec![],
+            },
+        );
+        let reason = if passes {
+            "14 tests pass"
+        } else {
+            "1 of 14 tests fails"
+        };
+        let order = self.state.worklist.as_ref().expect("a list").open[&item(n)]
+            .order
+            .clone();
+        for id in order {
+            let own = is_own(&id);
+            let report = CheckReport {
+                check: id,
+                target: Target::Candidate(tree.into()),
+                verdict: verdict(passes || own),
+                reason: reason.into(),
+                evidence: String::new(),
+                measure: tests(14, 0),
+                flaky: false,
+                obstacle: None,
+                receipt: Receipt {
+                    duration_ms: 4_200,
+                    ..Receipt::default()
+                },
+            };
+            self.of_item(
+                n,
+                S,
+                Fact::CheckReported {
+                    report: Box::new(report),
+                },
+            );
+        }
+        self
+    }
+
+    /// A worklist in the middle: one diagnosed, one fixed, one whose claim was refused, one in the queue, one held.
+    fn among_items() -> Story {
+        let mut story = Story::listed(15);
+        story.opened(0, None).item_prepared(0);
+        story.opened(1, Some("the same")).item_prepared(1);
+        story.opened(2, None).item_prepared(2);
+        story.item_closes(
+            0,
+            Outcome::Diagnosed,
+            "The order is read twice in src/orders.ts:12.\nA fix would take a lock.",
+        );
+        story.of_item(0, S, Fact::ClosingExamined { faults: vec![] });
+        story
+            .item_closes(
+                1,
+                Outcome::Fixed,
+                "Take the default where the key is absent.",
+            )
+            .item_checked(1, "t1", true)
+            .of_item(
+                1,
+                S,
+                Fact::Integrated {
+                    commit: "7d3f2a1b0c9d".into(),
+                    tree: "t1".into(),
+                },
+            );
+        story
+            .item_closes(2, Outcome::Fixed, "Round half up.")
+            .item_checked(2, "t2", false);
+        story.opened(3, Some("another")).item_prepared(3);
+        story.opened(4, Some("another"));
+        story
+            .item_calls(2, "shell npx jest money")
+            .item_closes(3, Outcome::Fixed, "Ask for the zone.")
+            .item_checked(3, "t3", true);
+        story
+            .opened(5, None)
+            .item_prepared(5)
+            .item_calls(5, "read src/api/5.ts");
+        story
+    }
+}
+
+fn item(n: u32) -> ItemId {
+    ItemId(format!("SHOP-{n}"))
+}
+
+#[test]
+fn a_worklist_at_work() {
+    let story = Story::among_items();
+    for (columns, rows) in [(100, 30), (60, 14), (40, 9), (1, 1)] {
+        let name = format!("items_{columns}x{rows}");
+        snapshot(&name, &story.view, &story.moment(), columns, rows);
+    }
+    let ascii = Moment {
+        look: Look {
+            color: false,
+            unicode: false,
+        },
+        ..story.moment()
+    };
+    let text = screen(&story.view, &ascii, 80, 24);
+    assert!(text.contains("Items  #"), "{text}");
+    // The same in words.
+    insta::assert_snapshot!(
+        "items_in_words",
+        crate::lines::worklist(&story.state).join("\n")
+    );
+}
+
+#[test]
+fn what_happens_to_items_is_told_behind_their_ids() {
+    let story = Story::among_items();
+    let told: Vec<&str> = story.view.log.iter().map(|row| row.text.as_str()).collect();
+    insta::assert_snapshot!("items_told", told.join("\n"));
 }
 
 #[test]

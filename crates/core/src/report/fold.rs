@@ -9,7 +9,7 @@ use crate::ids::{CheckId, Scope, TreeId};
 use crate::judge::clip;
 use crate::repo::{Changed, Delivered};
 use crate::report::collect::{Before, Collected, Receipts};
-use crate::report::ledger::{ItemRow, ItemsReport, Ledger};
+use crate::report::ledger::{ItemsReport, Ledger};
 use crate::report::{
     CHANGES_MAX, CheckRow, Delivery, Finding, HelpWanted, HiddenRow, LINE_BYTES_MAX, NoteRow,
     PATHS_MAX, PlanRow, Quoted, REPORT_VERSION, ReceiptRow, Report, Rerun, Start, Time, Tokens,
@@ -81,10 +81,9 @@ impl Folding {
         Ok(assemble(&state, self.seen, self.ledger, self.overnight))
     }
 
-    /// Every item that was opened.
-    pub fn items(self) -> Vec<ItemRow> {
-        self.state
-            .map_or_else(Vec::new, |state| self.ledger.rows(&state))
+    /// The worklist, with a row for every item that was opened; nothing if there is none, or none yet.
+    pub fn items(self) -> Option<ItemsReport> {
+        self.ledger.whole(self.state.as_ref()?)
     }
 }
 

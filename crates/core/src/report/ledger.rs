@@ -419,26 +419,27 @@ impl Ledger {
         self.rows.is_empty()
     }
 
-    /// Every item that was opened, as it stands in this state, in the list's order.
-    pub fn rows(mut self, state: &State) -> Vec<ItemRow> {
-        self.settle(state);
-        self.rows.into_values().collect()
-    }
-
     /// The worklist's part of the report; nothing without a worklist.
-    pub fn report(mut self, state: &State) -> Option<ItemsReport> {
-        let list = state.worklist.as_deref()?;
-        self.settle(state);
-        let opened = self.rows.len();
-        let closed = list.closed();
-        let total = list.listing.total;
-        let mut rows: Vec<ItemRow> = self.rows.into_values().take(ROWS_MAX).collect();
-        for row in rows.iter_mut().skip(EVIDENCE_ROWS_MAX) {
+    pub fn report(self, state: &State) -> Option<ItemsReport> {
+        let mut report = self.whole(state)?;
+        report.rows.truncate(ROWS_MAX);
+        for row in report.rows.iter_mut().skip(EVIDENCE_ROWS_MAX) {
             row.evidence = row
                 .evidence
                 .is_some()
                 .then(|| Quoted::of(row.first_line(), EVIDENCE_LINE_BYTES_MAX));
         }
+        Some(report)
+    }
+
+    /// The same with a row for every item that was opened.
+    pub fn whole(mut self, state: &State) -> Option<ItemsReport> {
+        let list = state.worklist.as_deref()?;
+        self.settle(state);
+        let opened = self.rows.len();
+        let closed = list.closed();
+        let total = list.listing.total;
+        let rows = self.rows.into_values().collect();
         Some(ItemsReport {
             source: self.source,
             total,

@@ -110,8 +110,8 @@ impl Script {
 #[derive(Debug)]
 pub struct Player {
     script: Script,
-    /// Failures played, by turn.
-    failed: Mutex<BTreeMap<u64, u64>>,
+    /// Failures played, by item and turn.
+    failed: Mutex<BTreeMap<(Option<String>, u64), u64>>,
 }
 
 impl Player {
@@ -123,9 +123,10 @@ impl Player {
         }
     }
 
-    /// What comes for turn `turn`; a failure is counted as had.
-    pub fn play(&self, turn: u64, last: &str) -> Play<'_> {
+    /// What comes for turn `turn`, of the conversation about this item if it is about one; a failure is counted as had.
+    pub fn play(&self, item: Option<&str>, turn: u64, last: &str) -> Play<'_> {
         let turn = turn.max(1);
+        let key = (item.map(str::to_owned), turn);
         // A poisoned lock guards a plain number, which is right whatever the other thread died of.
         let mut failed = self
             .failed
@@ -133,9 +134,9 @@ impl Player {
             .unwrap_or_else(|poisoned| poisoned.into_inner());
         let play = self
             .script
-            .play(turn, failed.get(&turn).copied().unwrap_or(0), last);
+            .play(item, turn, failed.get(&key).copied().unwrap_or(0), last);
         if matches!(play, Play::Failure(_)) {
-            *failed.entry(turn).or_insert(0) += 1;
+            *failed.entry(key).or_insert(0) += 1;
         }
         play
     }
@@ -183,10 +184,12 @@ impl Model for ScriptedModel {
 
     async fn answer(&self, request: &Request) -> Result<Answer, ModelError> {
         let turn = request.turn.max(1);
-        match self.player.play(turn, &last_said(&request.entries)) {
+        let item = request.item.as_deref();
+        let about = item.map_or_else(String::new, |id| format!(" of item `{id}`"));
+        match self.player.play(item, turn, &last_said(&request.entries)) {
             Play::Reply(reply) => {
                 tokio::time::sleep(reply.delay).await;
-                Ok(reply.answer(turn))
+                Ok(reply.about(item).answer(turn))
             }
             Play::Failure(failure) => {
                 tokio::time::sleep(failure.delay).await;
@@ -195,7 +198,7 @@ impl Model for ScriptedModel {
                     message: match &failure.message {
                         Some(message) => message.clone(),
                         None => format!(
-                            "{}: turn {turn} of the script fails here on purpose",
+                            "{}: turn {turn}{about} of the script fails here on purpose",
                             self.name
                         ),
                     },
@@ -208,7 +211,7 @@ impl Model for ScriptedModel {
             Play::Ended(why) => Err(ModelError {
                 kind: ModelErrorKind::ScriptEnded,
                 message: format!(
-                    "{}: turn {turn} was asked for, but {why} ({} written)",
+                    "{}: turn {turn}{about} was asked for, but {why} ({} written)",
                     self.name,
                     self.player.script.len()
                 ),

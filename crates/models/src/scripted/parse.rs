@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::node::{At, Kind, Node};
 use super::read::{Complaint, Parsed, list, map, seconds, text, truth, unknown, whole, wrong};
 use super::script::{
-    Choice, Failure, How, Planned, Reply, Script, ScriptCall, Then, USAGE_DEFAULT, Wire,
+    Choice, Failure, How, Planned, Reply, Script, ScriptCall, Then, Turns, USAGE_DEFAULT, Wire,
 };
 
 /// The harness's tools, and the argument that a plain text stands for, where there is an obvious one.
@@ -36,7 +36,7 @@ const REGEX_BYTES_MAX: usize = 1024 * 1024;
 /// Deepest nesting of the YAML.
 const DEPTH_MAX: usize = 64;
 
-const TOP_KEYS: &[&str] = &["about", "turns", "then"];
+const TOP_KEYS: &[&str] = &["about", "turns", "items", "then"];
 const TURN_KEYS: &[&str] = &["say", "think", "calls", "raw", "usage", "delay_s", "wire"];
 const FAIL_KEYS: &[&str] = &["kind", "times", "retry_after_s", "message", "status", "how"];
 const WIRE_KEYS: &[&str] = &[
@@ -128,7 +128,7 @@ fn script(root: &Node) -> Parsed<Script> {
             ),
         );
     };
-    let (mut about, mut turns, mut then) = (None, None, Then::End);
+    let (mut about, mut turns, mut of_items, mut then) = (None, None, None, Then::End);
     for (at, key, node) in entries {
         match key.as_str() {
             "about" => about = Some(text(node, "about")?),
@@ -146,23 +146,54 @@ fn script(root: &Node) -> Parsed<Script> {
                     }
                 }
             }
-            "items" => {
-                return wrong(
-                    *at,
-                    "`items` is reserved for scripts over a worklist, which this version cannot play yet",
-                );
-            }
+            "items" => of_items = Some(node),
             other => return wrong(*at, unknown(other, "a script", TOP_KEYS)),
         }
     }
-    let Some(turns) = turns else {
+    if turns.is_none() && of_items.is_none() {
         return wrong(
             root.at,
-            "a script needs `turns:`, a list of what the model answers",
+            "a script needs `turns:`, a list of what the model answers, or `items:`, such lists by the ids of items",
         );
+    }
+    let mut script = Script {
+        about,
+        turns: Turns::default(),
+        items: Vec::new(),
+        then,
     };
-    let nodes = list(turns, "turns")?;
-    if nodes.len() > TURNS_MAX {
+    let mut count = 0;
+    if let Some(node) = turns {
+        script.turns = conversation(node, "turns", then, &mut count)?;
+    }
+    if let Some(node) = of_items {
+        let entries = map(node, "`items`")?;
+        if entries.is_empty() {
+            return wrong(
+                node.at,
+                "`items` needs at least one entry: an item's id, and its turns",
+            );
+        }
+        for (at, id, node) in entries {
+            if script.items.iter().any(|(other, _)| other == id) {
+                return wrong(*at, format!("the item `{}` is here twice", shortened(id)));
+            }
+            let turns = conversation(node, &shortened(id), then, &mut count)?;
+            script.items.push((id.clone(), turns));
+        }
+    }
+    Ok(script)
+}
+
+fn shortened(id: &str) -> String {
+    id.chars().take(60).collect()
+}
+
+/// A list of what the model answers; `count` is how many turns the script has so far.
+fn conversation(turns: &Node, key: &str, then: Then, count: &mut usize) -> Parsed<Turns> {
+    let nodes = list(turns, key)?;
+    *count += nodes.len();
+    if *count > TURNS_MAX {
         return wrong(
             turns.at,
             format!("more than {TURNS_MAX} turns; use `then: loop`"),
@@ -200,11 +231,9 @@ fn script(root: &Node) -> Parsed<Script> {
             );
         }
     }
-    Ok(Script {
-        about,
+    Ok(Turns {
         answers,
         last_failures: failures,
-        then,
     })
 }
 

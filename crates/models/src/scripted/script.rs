@@ -1,5 +1,6 @@
 //! A script as data, and which of its turns is played when. Pure: knows nothing of files, clocks and wires.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use overnight_ports::model::{ModelErrorKind, Usage};
@@ -17,10 +18,19 @@ pub const USAGE_DEFAULT: Usage = Usage {
 pub struct Script {
     /// What the script says of itself, for people.
     pub about: Option<String>,
-    pub(super) answers: Vec<Planned>,
-    /// Failures after the last answer, before [`Then::End`].
-    pub(super) last_failures: Vec<Failure>,
+    /// What is answered where no item of a worklist is worked on.
+    pub(super) turns: Turns,
+    /// What is answered about items, by their ids; `*` and `?` in one stand for others.
+    pub(super) items: Vec<(String, Turns)>,
     pub(super) then: Then,
+}
+
+/// The answers of one conversation.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Turns {
+    pub answers: Vec<Planned>,
+    /// Failures after the last answer, before [`Then::End`].
+    pub last_failures: Vec<Failure>,
 }
 
 /// One answer with the failures that come before it.
@@ -60,6 +70,27 @@ pub struct Reply {
     pub delay: Duration,
     /// How a mock server sends it.
     pub wire: Wire,
+}
+
+/// Stands for the item's id in the calls of a turn about one.
+const ITEM: &str = "{{item}}";
+
+impl Reply {
+    /// The reply as it is given about this item, if it is about one.
+    pub fn about(&self, item: Option<&str>) -> Cow<'_, Reply> {
+        let Some(id) = item.filter(|_| self.calls.iter().any(|call| call.arguments.contains(ITEM)))
+        else {
+            return Cow::Borrowed(self);
+        };
+        // Arguments are JSON: inside of a text the id stands as a text of JSON has it.
+        let quoted = serde_json::Value::from(id).to_string();
+        let inner = quoted.get(1..quoted.len() - 1).unwrap_or_default();
+        let mut reply = self.clone();
+        for call in &mut reply.calls {
+            call.arguments = call.arguments.replace(ITEM, inner);
+        }
+        Cow::Owned(reply)
+    }
 }
 
 /// One tool call.
@@ -144,17 +175,23 @@ pub enum Play<'a> {
 }
 
 impl Script {
-    /// What answers turn `turn` (counted from 1) after `failed` failures have been played for it already, where
-    /// `last` is what the harness said since the model's last answer. The same question has the same answer for ever.
-    pub fn play(&self, turn: u64, failed: u64, last: &str) -> Play<'_> {
-        let Some(planned) = self.planned(turn) else {
-            return match nth_failure(&self.last_failures, failed) {
+    /// What answers turn `turn` (counted from 1) about this item, if it is about one, after `failed` failures have been
+    /// played for it already, where `last` is what the harness said since the model's last answer. The same question has
+    /// the same answer for ever.
+    pub fn play(&self, item: Option<&str>, turn: u64, failed: u64, last: &str) -> Play<'_> {
+        let Some(turns) = self.turns_of(item) else {
+            return Play::Ended(
+                "the script has no turns for this item; `\"*\"` under `items` is for all others",
+            );
+        };
+        let Some(planned) = self.planned(turns, turn) else {
+            return match nth_failure(&turns.last_failures, failed) {
                 Some(failure) => Play::Failure(failure),
                 None => Play::Ended("the script has no further turn"),
             };
         };
         // The last answer repeated is an answer without the failures that its first time had.
-        let repeated = self.then == Then::RepeatLast && turn > self.answers.len() as u64;
+        let repeated = self.then == Then::RepeatLast && turn > turns.answers.len() as u64;
         if !repeated && let Some(failure) = nth_failure(&planned.failures, failed) {
             return Play::Failure(failure);
         }
@@ -172,18 +209,29 @@ impl Script {
         }
     }
 
-    /// How many answers are written down.
+    /// How many answers are written down, those about items included.
     pub fn len(&self) -> usize {
-        self.answers.len()
+        let of_items = self.items.iter().map(|(_, turns)| turns.answers.len());
+        self.turns.answers.len() + of_items.sum::<usize>()
     }
 
     /// Whether no answer is written down: it only fails, or ends at once.
     pub fn is_empty(&self) -> bool {
-        self.answers.is_empty()
+        self.len() == 0
     }
 
-    fn planned(&self, turn: u64) -> Option<&Planned> {
-        let count = self.answers.len() as u64;
+    /// The conversation about an item: the entry with its very id, else the first pattern that fits.
+    fn turns_of(&self, item: Option<&str>) -> Option<&Turns> {
+        let Some(id) = item else {
+            return Some(&self.turns);
+        };
+        let exact = self.items.iter().find(|(key, _)| key == id);
+        let found = exact.or_else(|| self.items.iter().find(|(key, _)| fits(key, id)));
+        found.map(|(_, turns)| turns)
+    }
+
+    fn planned<'a>(&self, turns: &'a Turns, turn: u64) -> Option<&'a Planned> {
+        let count = turns.answers.len() as u64;
         let at = turn.saturating_sub(1);
         let at = match self.then {
             _ if at < count => at,
@@ -191,8 +239,38 @@ impl Script {
             Then::RepeatLast => count.checked_sub(1)?,
             Then::Loop => at.checked_rem(count)?,
         };
-        self.answers.get(usize::try_from(at).ok()?)
+        turns.answers.get(usize::try_from(at).ok()?)
     }
+}
+
+/// Whether a pattern, in which `*` stands for anything and `?` for one character, is of this whole text. Goes back to the
+/// last `*` only, so that no pattern takes long.
+fn fits(pattern: &str, text: &str) -> bool {
+    let (pattern, text): (Vec<char>, Vec<char>) =
+        (pattern.chars().collect(), text.chars().collect());
+    let (mut p, mut t) = (0, 0);
+    let mut star: Option<(usize, usize)> = None;
+    while t < text.len() {
+        match pattern.get(p) {
+            Some('*') => {
+                star = Some((p, t));
+                p += 1;
+            }
+            Some(c) if *c == '?' || *c == text[t] => {
+                p += 1;
+                t += 1;
+            }
+            _ => match star {
+                Some((at, from)) => {
+                    p = at + 1;
+                    t = from + 1;
+                    star = Some((at, t));
+                }
+                None => return false,
+            },
+        }
+    }
+    pattern[p..].iter().all(|c| *c == '*')
 }
 
 /// The failure after `failed` of them, each counted as often as it is to come.

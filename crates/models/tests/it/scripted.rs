@@ -4,7 +4,7 @@ use std::path::Path;
 
 use overnight_models::scripted::{Script, ScriptedModel, USAGE_DEFAULT};
 use overnight_models::{Env, open};
-use overnight_ports::model::{Entry, Model, ModelErrorKind};
+use overnight_ports::model::{Entry, Model, ModelErrorKind, Request};
 
 use crate::{ask, request, script};
 
@@ -200,7 +200,19 @@ fn what_is_not_understood_is_refused_with_its_place() {
             "one key",
         ),
         ("turn:\n  - say: a\n", "s.yaml:1:1:", "`turn`"),
-        ("turns:\n  - say: a\nitems: {}\n", "s.yaml:3:1:", "reserved"),
+        ("items: {}\n", "s.yaml:1:8:", "at least one entry"),
+        ("items: [a]\n", "s.yaml:1:8:", "`items` is a map"),
+        (
+            "items:\n  a: [{say: x}]\n  a: [{say: y}]\n",
+            "s.yaml:3:3:",
+            "",
+        ),
+        ("items:\n  a: {say: x}\n", "s.yaml:2:6:", "is a list"),
+        (
+            "then: loop\nitems:\n  a: []\n",
+            "s.yaml:3:6:",
+            "needs at least one turn",
+        ),
         ("turns: {}\n", "s.yaml:1:8:", "list"),
         ("- say: a\n", "s.yaml:1:1:", "map"),
         ("then: end\n", "s.yaml:1:1:", "turns"),
@@ -320,6 +332,46 @@ async fn a_file_is_opened_by_its_name() {
     let model = open(&spec, &Env::default()).expect("it opens");
     assert_eq!(model.name(), spec);
     assert_eq!(ask(&*model, 1).await.expect("it answers").text, "hello");
+}
+
+#[tokio::test]
+async fn every_item_has_turns_of_its_own() {
+    let script = script(
+        "turns: [{say: the run}]\nitems:\n  'A-*':\n    - fail: unavailable\n    - notes: 'of {{item}}'\n    - say: two\n  A-1: [{say: one}]\n  'B-?': [{say: b}]\n",
+    );
+    let model = ScriptedModel::new("scripted/s", script);
+    let ask = |item: Option<&str>, turn: u64| {
+        let request = Request {
+            item: item.map(str::to_owned),
+            ..request(turn, vec![])
+        };
+        let model = &model;
+        async move { model.answer(&request).await }
+    };
+    assert_eq!(ask(None, 1).await.expect("answers").text, "the run");
+    assert_eq!(ask(Some("A-1"), 1).await.expect("answers").text, "one");
+    assert_eq!(ask(Some("B-7"), 1).await.expect("answers").text, "b");
+    // Each item has the failures that are written down, and its id where the script asks for it.
+    for id in ["A-2", "A-\"3\\"] {
+        let failed = ask(Some(id), 1).await.expect_err("fails once");
+        assert_eq!(failed.kind, ModelErrorKind::Unavailable);
+        let answer = ask(Some(id), 1).await.expect("answers");
+        let arguments: serde_json::Value =
+            serde_json::from_str(&answer.calls[0].arguments).expect("JSON");
+        assert_eq!(arguments["text"], format!("of {id}"));
+        assert_eq!(ask(Some(id), 2).await.expect("answers").text, "two");
+    }
+    for (id, why) in [
+        ("B-77", "no turns for this item"),
+        ("A-1", "no further turn"),
+    ] {
+        let ended = ask(Some(id), 2).await.expect_err("ended");
+        assert_eq!(ended.kind, ModelErrorKind::ScriptEnded);
+        assert!(
+            ended.message.contains(why) && ended.message.contains(id),
+            "{ended}"
+        );
+    }
 }
 
 #[test]

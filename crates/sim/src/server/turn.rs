@@ -85,6 +85,30 @@ fn answered_in_messages(body: &Value) -> u64 {
     highest
 }
 
+/// How many messages at the beginning of a conversation are looked at for an item.
+const OPENING_MESSAGES_MAX: usize = 4;
+
+/// The item of a worklist that the conversation is about: overnight's own client says it at the beginning, in the first
+/// line of the block that holds what the item's source says.
+pub(super) fn item(dialect: Dialect, body: &Value) -> Option<String> {
+    let name = match dialect {
+        Dialect::Responses => "input",
+        Dialect::Messages | Dialect::Chat => "messages",
+    };
+    let beginning = list(body, name).iter().take(OPENING_MESSAGES_MAX);
+    beginning.flat_map(texts).find_map(named)
+}
+
+/// The id in `BEGIN ITEM MARK`, a line `id: "…"`, and the same mark again at the end.
+fn named(text: &str) -> Option<String> {
+    let mut lines = text.lines();
+    let mark = lines.find_map(|line| line.strip_prefix("BEGIN ITEM "))?;
+    let id = lines.next()?.strip_prefix("id: ")?;
+    let end = format!("END ITEM {mark}");
+    lines.any(|line| line == end).then_some(())?;
+    serde_json::from_str(id).ok()
+}
+
 /// What the harness said since the model's last answer.
 pub(super) fn last_said(dialect: Dialect, body: &Value) -> String {
     if dialect != Dialect::Responses {
@@ -228,6 +252,36 @@ mod test {
             ),
             4
         );
+    }
+
+    #[test]
+    fn the_item_is_found_in_every_dialect_and_only_where_the_harness_names_it() {
+        let text = "Your workspace is `/w`.\nBEGIN ITEM 0f\nid: \"A \\\"1\\\"\"\ntitle: x\n\nid: \"B\"\nEND ITEM 0f\n";
+        let contract =
+            json!({"role": "user", "content": "The contract\nid: \"C\"\nBEGIN ITEM x\nid: \"C\""});
+        let message = json!({"role": "user", "content": [{"type": "input_text", "text": text}]});
+        let input = json!({"input": [contract, message, call(1, 0)]});
+        let found = Some("A \"1\"".to_owned());
+        assert_eq!(item(Dialect::Responses, &input), found);
+        let message = json!({"role": "user", "content": [{"type": "text", "text": text}]});
+        assert_eq!(
+            item(Dialect::Messages, &json!({"messages": [contract, message]})),
+            found
+        );
+        let system = json!({"role": "system", "content": "s"});
+        let plain = json!({"role": "user", "content": text});
+        assert_eq!(
+            item(
+                Dialect::Chat,
+                &json!({"messages": [system, contract, plain]})
+            ),
+            found
+        );
+        assert_eq!(
+            item(Dialect::Responses, &json!({"input": [contract]})),
+            None
+        );
+        assert_eq!(item(Dialect::Responses, &json!({"input": "go"})), None);
     }
 
     #[test]
