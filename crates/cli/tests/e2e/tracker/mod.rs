@@ -193,9 +193,10 @@ database migration files.
     #[track_caller]
     fn ledger(&self) -> BTreeMap<&'static str, Row> {
         let done = self.world.overnight(&["items", "last", "--json"]).exits(0);
+        let ledger = done.json();
         let text = |row: &Value, field: &str| row[field].as_str().map(str::to_owned);
-        done.lines()
-            .iter()
+        let rows = ledger["rows"].as_array().expect("rows");
+        rows.iter()
             .map(|row| {
                 let name = self.name_of(row["id"].as_str().unwrap_or_default());
                 let ended = Row {
