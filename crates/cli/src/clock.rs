@@ -1,9 +1,10 @@
 //! The wall clock.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
-use overnight_ports::clock::Clock;
+use overnight_ports::clock::{Clock, Times};
 
 /// How long one sleep lasts at most: a machine that slept through a deadline, or a clock that was set, is noticed
 /// after this.
@@ -21,6 +22,24 @@ impl Clock for SystemClock {
         #[cfg(debug_assertions)]
         let real = fast::passed(real);
         real
+    }
+
+    fn times(&self) -> Times {
+        static BEGUN: OnceLock<Instant> = OnceLock::new();
+        let begun = *BEGUN.get_or_init(Instant::now);
+        let wall = self.now();
+        #[cfg(debug_assertions)]
+        if fast::is_chosen() {
+            // Nothing counts as fast as this wall clock runs.
+            return Times {
+                wall,
+                counted: wall,
+            };
+        }
+        Times {
+            wall,
+            counted: begun.elapsed().as_millis() as u64,
+        }
     }
 
     async fn sleep_until(&self, until: u64) {
@@ -53,6 +72,11 @@ mod fast {
             let speed = speed.parse().ok().filter(|speed| *speed > 0)?;
             Some((speed, origin.parse().ok()?))
         })
+    }
+
+    /// Whether time passes faster here.
+    pub fn is_chosen() -> bool {
+        chosen().is_some()
     }
 
     /// What time it is when the real one is this.

@@ -273,8 +273,7 @@ fn refuse_unsupported(path: &str, text: &str) -> anyhow::Result<()> {
 
 /// Gives hidden files their whole names: from here on it does not matter where the goal file was.
 fn name_hidden(goal: &mut Goal, folder: &Path) -> anyhow::Result<()> {
-    let checks = goal.done.iter_mut().chain(&mut goal.keep.checks);
-    for hidden in checks.filter_map(|check| check.hidden.as_mut()) {
+    for hidden in goal.checks_mut().filter_map(|check| check.hidden.as_mut()) {
         let named = match hidden.strip_prefix("~/") {
             Some(rest) => std::env::home_dir()
                 .context("`hidden` begins with `~/`, and there is no home directory: set HOME")?
@@ -300,8 +299,7 @@ fn name_hidden(goal: &mut Goal, folder: &Path) -> anyhow::Result<()> {
 /// The goal of a run's own text, with its hidden files where they were when the run began.
 pub fn again(text: &str, begun: &Goal) -> anyhow::Result<Goal> {
     let mut goal = parse(text)?;
-    let checks = goal.done.iter_mut().chain(&mut goal.keep.checks);
-    for check in checks.filter(|check| check.hidden.is_some()) {
+    for check in goal.checks_mut().filter(|check| check.hidden.is_some()) {
         let named = begun.check(&check.id).and_then(|c| c.hidden.clone());
         check.hidden = named.or(check.hidden.take());
     }

@@ -228,7 +228,22 @@ pub fn lines(event: &Event, state: &State) -> Vec<String> {
         },
         Fact::DeliveryFailed { message } => one(format!("not delivered: {}", clean(message))),
         Fact::ReportWritten { path } => one(format!("report {path}")),
-        Fact::HarnessFailed { message, .. } => one(format!("failed: {}", clean(message))),
+        Fact::HarnessFailed { message, .. } => match state.waits().next() {
+            Some(wait) => one(format!(
+                "the harness could not go on and tries again in {}: {}",
+                length(wait.until.saturating_sub(event.at)),
+                clean(message)
+            )),
+            None => one(format!("failed: {}", clean(message))),
+        },
+        Fact::ClockJumped { ms } if *ms > 0 => one(format!(
+            "the machine slept, or its clock was set forward by {}",
+            length(ms.unsigned_abs())
+        )),
+        Fact::ClockJumped { ms } => one(format!(
+            "the clock was set back by {}",
+            length(ms.unsigned_abs())
+        )),
     }
 }
 

@@ -521,7 +521,7 @@ fn an_existing_file_is_only_written_over_by_force() {
 fn a_job_that_this_version_cannot_run_says_so_and_ends_with_2() {
     let desk = node();
     desk.put("turns.yaml", "turns: [{claim_done: Done.}]\n");
-    for job in ["errors", "inbox", "docs"] {
+    for job in ["inbox", "docs"] {
         assert_eq!(
             desk.overnight(&["new", job, "-o", "goal.md", "--force"])
                 .code,

@@ -72,6 +72,23 @@ pub enum Obstacle {
     },
 }
 
+impl Obstacle {
+    /// The same with its texts changed.
+    pub(crate) fn with_texts(&self, change: impl Fn(&str) -> String) -> Obstacle {
+        let mut obstacle = self.clone();
+        match &mut obstacle {
+            Obstacle::TimedOut { .. } => {}
+            Obstacle::ToolAbsent { program: text }
+            | Obstacle::ReportMissing { path: text }
+            | Obstacle::ReportUnreadable { detail: text }
+            | Obstacle::NoPerTestResults { hint: text }
+            | Obstacle::SetupFailed { detail: text }
+            | Obstacle::Harness { detail: text } => *text = change(text),
+        }
+        obstacle
+    }
+}
+
 /// Files, relative to the repository's root where that can be told, and how many lines, branches … each has to cover.
 pub type Units = BTreeMap<String, u64>;
 

@@ -76,6 +76,10 @@ pub enum Effect {
     Act {
         /// Which act, from 1.
         number: u32,
+        /// Whether its intent is durable: before, only that is made.
+        begun: bool,
+        /// Whether the source is asked first if it was performed already.
+        probe: bool,
     },
     /// Tell the person.
     Notify {
@@ -89,7 +93,11 @@ pub fn due(state: &State) -> Vec<Effect> {
     if state.paused {
         return Vec::new();
     }
-    let mut due = work_due(state);
+    // A notification that is being sent goes on whatever troubles the work: given up, it would be sent twice.
+    let mut due = match state.resting() {
+        true => Vec::new(),
+        false => work_due(state),
+    };
     let open = |standing: &Standing| !matches!(standing, Standing::Over { .. });
     due.extend(
         state
@@ -105,8 +113,13 @@ fn work_due(state: &State) -> Vec<Effect> {
     match &state.phase {
         Phase::Preparing => vec![Effect::Prepare],
         Phase::Baselining => vec![Effect::Baseline],
-        Phase::Listing => vec![Effect::List],
-        Phase::Acting => Vec::new(),
+        Phase::Listing => match waits(state) {
+            true => Vec::new(),
+            false => vec![Effect::List],
+        },
+        Phase::Acting => act(state).into_iter().collect(),
+        Phase::Examining => vec![Effect::Examine],
+        Phase::Working if works_on_items(state) => items_due(state),
         Phase::Working => state
             .lanes
             .iter()
@@ -123,6 +136,63 @@ fn work_due(state: &State) -> Vec<Effect> {
         Phase::Reporting => vec![Effect::WriteReport],
         Phase::Ended => Vec::new(),
     }
+}
+
+/// Whether the source is waited for.
+fn waits(state: &State) -> bool {
+    state
+        .worklist
+        .as_ref()
+        .is_some_and(|list| list.wait.is_some())
+}
+
+/// Whether what is to be done are items, and not the run's own conversation.
+pub(crate) fn works_on_items(state: &State) -> bool {
+    let list = state.worklist.as_ref();
+    list.is_some_and(|list| !list.finished() || !list.relisted)
+}
+
+fn act(state: &State) -> Option<Effect> {
+    let list = state.worklist.as_ref().filter(|list| list.wait.is_none())?;
+    (list.acted < list.acts).then(|| Effect::Act {
+        number: list.acted + 1,
+        begun: list.acting,
+        probe: list.probe,
+    })
+}
+
+/// What is due of a worklist: the next item is opened while there is room, each goes its way, and one at a time is
+/// integrated.
+fn items_due(state: &State) -> Vec<Effect> {
+    let Some(list) = state.worklist.as_deref() else {
+        return Vec::new();
+    };
+    let mut due = Vec::new();
+    for (item, child) in &list.open {
+        if child.phase == Phase::Delivering {
+            if list.queue.first() == Some(item) {
+                due.push(Effect::Integrate {
+                    item: item.clone(),
+                    onto: crate::step::tip(state).commit,
+                });
+            }
+            continue;
+        }
+        due.extend(work_due(child).into_iter().map(|effect| Effect::Item {
+            item: item.clone(),
+            effect: Box::new(effect),
+        }));
+    }
+    if list.wait.is_none() {
+        if list.finished() {
+            due.push(Effect::Relist);
+        } else if list.open.len() < state.parallel()
+            && let Some(index) = list.upcoming()
+        {
+            due.push(Effect::Open { index });
+        }
+    }
+    due
 }
 
 fn work(scope: &Scope, lane: &Lane) -> Option<Effect> {

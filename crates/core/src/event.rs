@@ -294,12 +294,17 @@ pub enum Fact {
         /// Where.
         path: String,
     },
-    /// The harness itself could not go on (a broken repository, no disk, no sandbox).
+    /// The harness itself could not do what was due (a broken repository, no disk, no sandbox).
     HarnessFailed {
         /// What, where, what next.
         message: String,
-        /// Whether trying again is pointless without a person.
+        /// Whether trying again is pointless without a person. Otherwise it is tried again after a while.
         fatal: bool,
+    },
+    /// The wall clock and the time that has really passed disagree: the machine slept, or its clock was set.
+    ClockJumped {
+        /// By how much the wall clock is ahead of where it should be, milliseconds; negative if it was set back.
+        ms: i64,
     },
 }
 

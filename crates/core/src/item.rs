@@ -61,8 +61,8 @@ pub struct ItemHead {
 /// A list, frozen: its items are in the pages, its hash names it for ever.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Listing {
-    /// Each a blob: a JSON array of at most [`PAGE_ITEMS`] items, in the list's order.
-    pub pages: Vec<BlobId>,
+    /// In the list's order.
+    pub pages: Vec<Page>,
     /// How many items.
     pub total: u32,
     /// Of the pages' hashes in order.
@@ -70,6 +70,30 @@ pub struct Listing {
     /// What people should know of it: items left out for what is wrong with them, a source that cannot sort.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+}
+
+/// A part of a list.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Page {
+    /// A JSON array of items.
+    pub blob: BlobId,
+    /// How many, at most [`PAGE_ITEMS`].
+    pub items: u32,
+}
+
+impl Listing {
+    /// The page that holds the item at a place, and the item's place in the page.
+    pub fn page_of(&self, index: u32) -> Option<(&Page, u32)> {
+        let mut first = 0u32;
+        for page in &self.pages {
+            let place = index.checked_sub(first)?;
+            if place < page.items {
+                return Some((page, place));
+            }
+            first = first.saturating_add(page.items);
+        }
+        None
+    }
 }
 
 /// How an item can end. The names are the goal file's.

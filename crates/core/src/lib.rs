@@ -4,6 +4,7 @@
 //! complete is decided here and nowhere else. The same `step` runs embedded and, later, as a Temporal workflow,
 //! so everything in this crate must give the same answer for the same events, for ever.
 
+pub mod bounds;
 pub mod check;
 pub mod effect;
 pub mod event;

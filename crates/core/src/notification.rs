@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::bounds::{NAME_BYTES_MAX, SENDING_WHY_BYTES_MAX, held};
 use crate::event::Event;
 use crate::event::Fact;
 use crate::ids::UnixMs;
@@ -170,6 +171,22 @@ pub struct Sending {
     pub outcome: Outcome,
 }
 
+impl Sending {
+    /// The same, as long as the state holds it.
+    fn held(&self) -> Sending {
+        let outcome = match &self.outcome {
+            Outcome::Failed { why } => Outcome::Failed {
+                why: held(why, SENDING_WHY_BYTES_MAX),
+            },
+            outcome => outcome.clone(),
+        };
+        Sending {
+            by: held(&self.by, NAME_BYTES_MAX),
+            outcome,
+        }
+    }
+}
+
 /// What came of one channel's telling.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "outcome")]
@@ -262,8 +279,9 @@ pub(crate) fn begun(state: &mut State, number: u32) {
 
 pub(crate) fn over(state: &mut State, number: u32, sendings: &[Sending]) {
     if let Some(found) = state.notifications.iter_mut().find(|n| n.number == number) {
+        let kept = sendings.iter().take(CHANNELS_MAX).map(Sending::held);
         found.standing = Standing::Over {
-            sendings: sendings.to_vec(),
+            sendings: kept.collect(),
         };
     }
 }

@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use crate::bounds::{self, held};
 use crate::check::{CheckReport, Obstacle, Target, Verdict};
 use crate::event::{Created, Notice, Price};
 use crate::goal::{Deliver, Goal, Role, Stop};
-use crate::ids::{BlobId, CheckId, RunId, Scope, TreeId, UnixMs};
+use crate::ids::{BlobId, CheckId, CommitId, RunId, Scope, TreeId, UnixMs};
+use crate::judge::EVIDENCE_BYTES_MAX;
 use crate::measure::Measure;
 use crate::notification::{Channel, Notification};
 use crate::repo::{Base, Changed, Delivered};
@@ -31,9 +33,17 @@ pub const SCOPE_CHECK: &str = "scope";
 /// steers them.
 pub const ORACLE_CHECK: &str = "oracle";
 
+/// The id of the check of an item's change against `next.fix_when`.
+pub const FIX_WHEN_CHECK: &str = "fix_when";
+/// The id of the check that replays an item's event, and those of the items that were fixed before it.
+pub const REPLAY_CHECK: &str = "replay";
+
+/// The ids of the harness's own checks.
+pub const OWN_CHECKS: [&str; 4] = [SCOPE_CHECK, ORACLE_CHECK, FIX_WHEN_CHECK, REPLAY_CHECK];
+
 /// Whether a check is one of the harness's own, which no goal names.
 pub fn is_own(id: &CheckId) -> bool {
-    matches!(id.as_str(), SCOPE_CHECK | ORACLE_CHECK)
+    OWN_CHECKS.contains(&id.as_str())
 }
 
 /// A run, as its events add up.
@@ -46,10 +56,12 @@ pub struct State {
     /// When the last event happened.
     pub last_at: UnixMs,
     /// The contract, without its brief. Its limits are the ones in force.
+    #[serde(serialize_with = "bounds::goal_by_hash")]
     pub goal: Goal,
     /// The limits as the goal file says them: what a person raised since stands only in `goal`.
     pub file_stop: Stop,
     /// The outcome of the goal's first version: it names the branch, whatever is edited.
+    #[serde(serialize_with = "bounds::by_hash")]
     pub first_outcome: String,
     /// The goal file, whole.
     pub goal_file: BlobId,
@@ -66,16 +78,22 @@ pub struct State {
     /// The person's repository.
     pub repo: Option<String>,
     /// The hidden files of checks, by the hash of what they held when the run began.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(
+        skip_serializing_if = "BTreeMap::is_empty",
+        serialize_with = "bounds::by_hash"
+    )]
     pub hidden: BTreeMap<CheckId, BlobId>,
     /// The base, once prepared.
+    #[serde(serialize_with = "bounds::base_by_hash")]
     pub base: Option<Base>,
     /// Where the run is.
     pub phase: Phase,
+    /// Whether every check of the goal, as it is now, has been run on the base.
+    pub baselined: bool,
     /// A checkpoint that goes on once the checks of an edited goal have been run on the base.
     pub then: Option<Why>,
-    /// Whether an edited goal has checks that were not run on the base yet.
-    pub rebaseline: bool,
+    /// What the harness could not do, while it tries again.
+    pub trouble: Option<Trouble>,
     /// Whether a person paused it.
     pub paused: bool,
     /// Why it is ending or has ended.
@@ -93,6 +111,7 @@ pub struct State {
     /// Verified progress.
     pub progress: Progress,
     /// Untracked paths that are not delivered.
+    #[serde(serialize_with = "bounds::list_by_hash")]
     pub artefacts: Vec<String>,
     /// The person's standing orders, oldest first.
     pub orders: Vec<Order>,
@@ -102,11 +121,14 @@ pub struct State {
     pub denials: u64,
     /// What was delivered last.
     pub delivered: Option<Delivered>,
+    /// The commit that this run's branch is at, if it ever delivered one: the only one that a delivery may replace.
+    pub branch_at: Option<CommitId>,
     /// Why the last delivery did not work.
     pub delivery_error: Option<String>,
     /// Where the last report is.
     pub report: Option<String>,
     /// How the person is told of what happens.
+    #[serde(serialize_with = "bounds::list_by_hash")]
     pub notify: Vec<Channel>,
     /// The latest notifications, oldest first; every one that is not over.
     pub notifications: Vec<Notification>,
@@ -136,6 +158,8 @@ pub enum Phase {
     Working,
     /// A checkpoint.
     Checking(Checkpoint),
+    /// Of an item: the evidence of a closing without a change is looked at.
+    Examining,
     /// The result goes where it should. Of an item: its change waits to be integrated.
     Delivering,
     /// What the goal says is done to the items at their source.
@@ -198,10 +222,12 @@ pub struct Lane {
     pub silent: u32,
     /// Turns since the last checkpoint.
     pub since_checkpoint: u32,
-    /// The summary of the claim made in this turn.
-    pub claim: Option<String>,
+    /// Whether this turn claims that the work is done.
+    pub claim: bool,
     /// The last claim's summary, for the commit message.
     pub last_claim: Option<String>,
+    /// The closing of its item that was made in this turn.
+    pub closing: Option<crate::item::Closing>,
     /// The question that was asked with `ask_for_help` in this turn.
     pub help: Option<crate::turn::Help>,
     /// To be told to the model with the next request.
@@ -214,6 +240,24 @@ pub struct Lane {
     pub window: u32,
     /// Budgets whose warning was given.
     pub warned: Vec<String>,
+}
+
+impl Lane {
+    /// Puts a notice into the inbox, unless it says the same already. What is told again at the next occasion anyway
+    /// gives way to it where there are too many.
+    pub(crate) fn tell(&mut self, notice: Notice) {
+        if self.inbox.contains(&notice) {
+            return;
+        }
+        if self.inbox.len() >= bounds::INBOX_MAX {
+            let old = self
+                .inbox
+                .iter()
+                .position(|n| !matches!(n, Notice::Answer { .. } | Notice::GoalEdited { .. }));
+            self.inbox.remove(old.unwrap_or(0));
+        }
+        self.inbox.push(notice);
+    }
 }
 
 /// An order that stands until it is revoked.
@@ -267,6 +311,8 @@ pub enum WaitKind {
     Network,
     /// A command in the background.
     Command,
+    /// The harness could not do what was due, and tries again.
+    Harness,
 }
 
 impl WaitKind {
@@ -279,6 +325,7 @@ impl WaitKind {
             WaitKind::Outage => "the provider, which fails",
             WaitKind::Network => "the network",
             WaitKind::Command => "a command in the background",
+            WaitKind::Harness => "another attempt of the harness",
         }
     }
 }
@@ -294,6 +341,15 @@ pub struct Waiting {
     pub until: Option<UnixMs>,
     /// More, for people: what the provider says, the command's name.
     pub why: String,
+}
+
+/// Something that the harness itself could not do: it waits and tries again, a bounded number of times.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Trouble {
+    /// How often in a row it failed.
+    pub failures: u32,
+    /// Until the next attempt; `None` while one is under way.
+    pub wait: Option<Wait>,
 }
 
 /// One call of the last answer.
@@ -370,7 +426,18 @@ pub struct Found {
 }
 
 impl Found {
-    pub(crate) fn of(report: &CheckReport, base: &TreeId) -> Found {
+    /// What a report says, in brief: `checks` is how many share the room for texts. The base's evidence has a quarter
+    /// of it, since what is open is told from the candidate's.
+    pub(crate) fn of(report: &CheckReport, base: &TreeId, checks: usize) -> Found {
+        let room = bounds::FOUND_BYTES / checks.max(1);
+        let room = match &report.target {
+            Target::Base => room / 4,
+            Target::Candidate(_) => room * 3 / 4,
+        };
+        let reason = held(&report.reason, bounds::REASON_BYTES_MAX.min(room / 2));
+        let evidence = room.saturating_sub(bounds::json_bytes(&reason));
+        // The reason says it as well.
+        let text = |detail: &str| held(detail, bounds::REASON_BYTES_MAX.min(room / 4));
         let tree = match &report.target {
             Target::Base => base.clone(),
             Target::Candidate(tree) => tree.clone(),
@@ -378,10 +445,10 @@ impl Found {
         Found {
             tree,
             verdict: report.verdict,
-            reason: report.reason.clone(),
-            evidence: report.evidence.clone(),
+            reason,
+            evidence: held(&report.evidence, EVIDENCE_BYTES_MAX.min(evidence)),
             measure: report.measure.clone(),
-            obstacle: report.obstacle.clone(),
+            obstacle: report.obstacle.as_ref().map(|o| o.with_texts(text)),
             flaky: report.flaky,
             observation: report.receipt.observation.clone(),
             duration_ms: report.receipt.duration_ms,
@@ -429,6 +496,7 @@ pub struct CandidateState {
     /// Whether nothing has changed since.
     pub current: bool,
     /// How it differs from the base: the first paths.
+    #[serde(serialize_with = "bounds::list_by_hash")]
     pub changes: Vec<Changed>,
     /// How many paths differ.
     pub files: u64,
@@ -522,8 +590,9 @@ impl State {
             hidden: created.hidden.clone(),
             base: None,
             phase: Phase::Preparing,
+            baselined: false,
             then: None,
-            rebaseline: false,
+            trouble: None,
             paused: false,
             stop: None,
             lanes: BTreeMap::from([(
@@ -543,6 +612,7 @@ impl State {
             orders_given: 0,
             denials: 0,
             delivered: None,
+            branch_at: None,
             delivery_error: None,
             report: None,
             notify: created.notify.clone(),
@@ -576,13 +646,16 @@ impl State {
         if self.paused {
             return "paused";
         }
+        if self.resting() {
+            return "waiting";
+        }
         match &self.phase {
             Phase::Preparing => "preparing",
             Phase::Baselining => "baselining",
             Phase::Listing => "listing",
             Phase::Working if self.waiting().is_some() => "waiting",
             Phase::Working => "working",
-            Phase::Checking(_) => "checking",
+            Phase::Checking(_) | Phase::Examining => "checking",
             Phase::Delivering => "delivering",
             Phase::Acting => "acting",
             Phase::Reporting => "reporting",
@@ -621,10 +694,24 @@ impl State {
         self.repo.is_some() && self.goal.deliver != Deliver::None
     }
 
-    /// What the run waits for while it works on nothing: the first lane's wait.
+    /// What the run waits for while it works on nothing: the harness's own wait, else the first lane's.
     pub fn waiting(&self) -> Option<Waiting> {
-        if self.phase != Phase::Working {
-            return None;
+        let trouble = self.trouble.as_ref().and_then(|t| t.wait.as_ref());
+        if let Some(wait) = trouble {
+            return Some(Waiting {
+                kind: wait.kind,
+                from: wait.since,
+                until: Some(wait.until),
+                why: wait.why.clone(),
+            });
+        }
+        match (&self.phase, self.worklist.as_deref()) {
+            (Phase::Listing | Phase::Acting, Some(list)) => return list.waits(),
+            (Phase::Working, Some(list)) if !list.finished() || !list.relisted => {
+                return list.waiting(self.parallel());
+            }
+            (Phase::Working, _) => {}
+            _ => return None,
         }
         self.lanes.values().find_map(|lane| {
             let running = |c: &&CallState| c.progress == CallProgress::Running;
@@ -635,7 +722,10 @@ impl State {
                         WaitKind::RateLimit | WaitKind::Outage | WaitKind::Network => {
                             lane.failing_ms
                         }
-                        WaitKind::Time | WaitKind::Quota | WaitKind::Command => 0,
+                        WaitKind::Time
+                        | WaitKind::Quota
+                        | WaitKind::Command
+                        | WaitKind::Harness => 0,
                     };
                     Some(Waiting {
                         kind: wait.kind,
@@ -657,22 +747,68 @@ impl State {
 
     /// The time at which a budget of time is used up if nothing else happens, counted from `last_at`.
     pub fn deadline(&self) -> UnixMs {
-        const MS_PER_HOUR: f64 = 3_600_000.0;
-        let ms = |hours: f64| (hours * MS_PER_HOUR) as u64;
         let used = self.spent.active_ms.saturating_add(self.spent.waiting_ms);
-        let left = ms(self.goal.stop.hours).saturating_sub(used);
-        let active = self.goal.stop.active.filter(|_| self.waiting().is_none());
-        let active = active.map(|hours| ms(hours).saturating_sub(self.spent.active_ms));
+        let left = self.goal.stop.limit_ms().saturating_sub(used);
+        let active = self.goal.stop.active_limit_ms();
+        let active = active
+            .filter(|_| self.waiting().is_none())
+            .map(|limit| limit.saturating_sub(self.spent.active_ms));
         self.last_at
             .saturating_add(active.map_or(left, |active| active.min(left)))
     }
 
+    /// How many items are worked on at a time.
+    pub fn parallel(&self) -> usize {
+        let items = self.goal.items.as_ref();
+        let wanted = items.map_or(1, |items| items.parallel);
+        wanted.clamp(1, crate::goal::PARALLEL_MAX) as usize
+    }
+
+    /// Every conversation: the run's own, and those of the items that are worked on.
+    pub(crate) fn all_lanes(&self) -> impl Iterator<Item = &Lane> {
+        let open = self.worklist.iter().flat_map(|list| list.open.values());
+        self.lanes
+            .values()
+            .chain(open.flat_map(|child| child.lanes.values()))
+    }
+
+    /// The same, to be changed.
+    pub(crate) fn all_lanes_mut(&mut self) -> impl Iterator<Item = &mut Lane> {
+        let open = self
+            .worklist
+            .iter_mut()
+            .flat_map(|list| list.open.values_mut());
+        self.lanes
+            .values_mut()
+            .chain(open.flat_map(|child| child.lanes.values_mut()))
+    }
+
+    /// Whether the harness waits before it tries again what it could not do.
+    pub fn resting(&self) -> bool {
+        self.trouble.as_ref().is_some_and(|t| t.wait.is_some())
+    }
+
+    /// Every durable wait that is not over: the harness's own, and the lanes'.
+    pub fn waits(&self) -> impl Iterator<Item = &Wait> {
+        let working = self.phase == Phase::Working;
+        let lanes = self.all_lanes().filter(move |_| working);
+        let trouble = self.trouble.iter().filter_map(|t| t.wait.as_ref());
+        let source = self.worklist.iter().filter_map(|list| list.wait.as_ref());
+        trouble
+            .chain(source)
+            .chain(lanes.filter_map(|l| l.wait.as_ref()))
+    }
+
     /// The next moment at which something is due without anything else happening.
     pub fn wakes_at(&self) -> Option<UnixMs> {
-        if self.paused || self.stop.is_some() || !matches!(self.phase, Phase::Working) {
+        if self.paused || self.ended() {
             return None;
         }
-        let waits = self.lanes.values().filter_map(|lane| {
+        let working = self.stop.is_none() && self.phase == Phase::Working;
+        let trouble = self.trouble.iter().filter_map(|t| t.wait.as_ref());
+        let source = self.worklist.iter().filter_map(|list| list.wait.as_ref());
+        let lanes = self.all_lanes().filter(|_| working);
+        let waits = lanes.filter_map(|lane| {
             let wait = lane.wait.as_ref()?;
             let patience = crate::step::OUTAGE_MS_MAX.saturating_sub(lane.failing_ms);
             Some(match wait.seeking {
@@ -683,7 +819,14 @@ impl State {
         let told = self.told_waiting || self.notify.is_empty();
         let long = self.waiting().filter(|_| !told);
         let long = long.map(|w| w.from.saturating_add(crate::notification::WAITING_MS_MIN));
-        waits.chain([self.deadline()]).chain(long).min()
+        let deadline = working.then(|| self.deadline());
+        trouble
+            .chain(source)
+            .map(|wait| wait.until)
+            .chain(waits)
+            .chain(deadline)
+            .chain(long)
+            .min()
     }
 }
 

@@ -107,7 +107,7 @@ impl StopReason {
     pub fn resumable(&self) -> bool {
         matches!(
             self,
-            StopReason::Blocked { .. } | StopReason::OutOfBudget { .. }
+            StopReason::Blocked { .. } | StopReason::OutOfBudget { .. } | StopReason::Failed { .. }
         )
     }
 
@@ -162,7 +162,7 @@ impl Completion {
     /// and every check of `done` and `keep` has passed on exactly its tree.
     pub(crate) fn prove(state: &State) -> Option<Completion> {
         let candidate = state.candidate.as_ref().filter(|c| c.current)?;
-        if state.checks.is_empty() {
+        if state.checks.is_empty() || !worklist_closed(state) {
             return None;
         }
         let passed = state.checks.values().all(|check| {
@@ -181,4 +181,17 @@ impl Completion {
                 .collect(),
         })
     }
+}
+
+/// Whether every item of the worklist has ended in an outcome that the goal allows; true where there is no worklist.
+fn worklist_closed(state: &State) -> bool {
+    let Some(items) = &state.goal.items else {
+        return true;
+    };
+    let Some(list) = &state.worklist else {
+        return false;
+    };
+    let allowed = list.unsolved() == 0 || items.allows(crate::item::Outcome::Unresolved);
+    let listed = !list.listing.hash.as_str().is_empty();
+    listed && list.finished() && list.closed() == list.listing.total && allowed
 }

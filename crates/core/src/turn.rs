@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::bounds::{WORDS_BYTES_MAX, held};
 use crate::ids::BlobId;
 
 /// The tool that waits: a call of it that is under way is a wait and no work.
@@ -40,6 +41,15 @@ impl Usage {
         self.input
             .saturating_sub(self.cached)
             .saturating_add(self.output)
+    }
+
+    /// The difference; nothing is less than none.
+    pub fn minus(&self, other: &Usage) -> Usage {
+        Usage {
+            input: self.input.saturating_sub(other.input),
+            cached: self.cached.saturating_sub(other.cached),
+            output: self.output.saturating_sub(other.output),
+        }
     }
 
     /// The sum, without overflow.
@@ -127,6 +137,18 @@ pub struct Help {
     pub tried: String,
     /// What would unlock it.
     pub unlock: String,
+}
+
+impl Help {
+    /// The same, as long as the state holds it.
+    pub(crate) fn held(&self) -> Help {
+        let text = |text: &str| held(text, WORDS_BYTES_MAX);
+        Help {
+            question: text(&self.question),
+            tried: text(&self.tried),
+            unlock: text(&self.unlock),
+        }
+    }
 }
 
 /// One step of the model's plan.

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::ids::{BlobId, CommitId, ItemId, TreeId};
 use crate::item::{Closed, Closing, ItemHead, Listing, Outcome, Replayed};
-use crate::state::{State, Wait};
+use crate::state::{State, Wait, Waiting};
 
 /// How many things that siblings learned an item is told.
 pub const LEARNED_MAX: usize = 12;
@@ -29,8 +29,11 @@ pub struct Worklist {
     pub next: u32,
     /// The small machines of the items that are worked on.
     pub open: BTreeMap<ItemId, Box<State>>,
-    /// Items whose root cause is worked on as another's, by that other item.
-    pub held: BTreeMap<ItemId, Vec<Held>>,
+    /// Places of items that wait because another with the same root cause is worked on, by that other item.
+    pub held: BTreeMap<ItemId, Vec<u32>>,
+    /// Places of items that are to be opened again: those that were held, and unsolved ones that a person wants tried
+    /// once more.
+    pub again: Vec<u32>,
     /// How many ended how.
     pub ended: BTreeMap<Outcome, u32>,
     /// What was integrated last: the newest commit and its tree. `None`: the base.
@@ -43,13 +46,15 @@ pub struct Worklist {
     pub causes: BTreeMap<String, Cause>,
     /// Items that ended with the last event.
     pub just_closed: Vec<Closed>,
-    /// How many closed items could not be solved although the goal does not allow it, and the first few.
-    pub unresolved: Vec<ItemHead>,
+    /// Places of items that could not be solved; bounded.
+    pub unresolved: Vec<u32>,
     /// The source cannot do what it is asked: waits.
     pub wait: Option<Wait>,
     /// How often in a row.
     pub failures: u32,
-    /// Whether the list was read once more.
+    /// How often the list was read once more.
+    pub rounds: u32,
+    /// Whether that is over.
     pub relisted: bool,
     /// How many items appeared meanwhile.
     pub newcomers: u32,
@@ -57,8 +62,42 @@ pub struct Worklist {
     pub acts: u32,
     /// Acts that are over.
     pub acted: u32,
-    /// Whether the next one was begun, maybe by a process that died.
+    /// Whether the intent of the next one is durable.
     pub acting: bool,
+    /// Whether nobody knows if the next one was performed already: its source is asked first.
+    pub probe: bool,
+}
+
+impl Worklist {
+    /// What is waited for while the source cannot do what it is asked.
+    pub(crate) fn waits(&self) -> Option<Waiting> {
+        let wait = self.wait.as_ref()?;
+        Some(Waiting {
+            kind: wait.kind,
+            from: wait.since,
+            until: Some(wait.until),
+            why: wait.why.clone(),
+        })
+    }
+
+    /// What is waited for, if nothing else can be done: every item at work waits, and no further one can be opened.
+    pub(crate) fn waiting(&self, parallel: usize) -> Option<Waiting> {
+        let opens = self.open.len() < parallel && self.upcoming().is_some() && self.wait.is_none();
+        if opens || (self.finished() && self.wait.is_none()) {
+            return None;
+        }
+        let mut soonest = self.waits();
+        for child in self.open.values() {
+            let waiting = child.waiting()?;
+            let sooner = soonest
+                .as_ref()
+                .is_none_or(|known| waiting.until < known.until);
+            if sooner {
+                soonest = Some(waiting);
+            }
+        }
+        soonest
+    }
 }
 
 /// The newest commit on the run's branch.
@@ -68,15 +107,8 @@ pub struct Tip {
     pub commit: CommitId,
     /// Its tree.
     pub tree: TreeId,
-}
-
-/// An item that waits for another with the same root cause.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Held {
-    /// It.
-    pub head: ItemHead,
-    /// All of it.
-    pub dossier: BlobId,
+    /// The item that it is of.
+    pub item: ItemId,
 }
 
 /// The first item with a root cause.

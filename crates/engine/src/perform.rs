@@ -1,6 +1,7 @@
 //! Performing effects: each does one thing to the world and sends the facts that come of it.
 
-use std::sync::{Arc, Mutex};
+use std::io::ErrorKind;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use overnight_core::check::{Observation, Receipt, Target, Verdict};
 use overnight_core::effect::{Effect, to_verify};
@@ -8,26 +9,34 @@ use overnight_core::event::{Event, Fact};
 use overnight_core::goal::Deliver;
 use overnight_core::ids::{BlobId, CheckId, Scope, TreeId};
 use overnight_core::judge::clip;
-use overnight_core::repo::{Candidate, Delivered};
+use overnight_core::repo::Delivered;
 use overnight_core::report::{Report, to_markdown};
 use overnight_core::state::{ORACLE_CHECK, SCOPE_CHECK, State};
 use overnight_core::stop::StopReason;
 use overnight_core::turn::{Call, CallHead};
 use overnight_ports::clock::Clock;
+use overnight_ports::crew::WorklistPorts;
 use overnight_ports::forge::{Delivery, Forge};
-use overnight_ports::journal::Journal;
+use overnight_ports::journal::{Journal, JournalError};
 use overnight_ports::model::Answer;
 use overnight_ports::notifier::Notifier;
 use overnight_ports::oracle::Oracle;
 use overnight_ports::site::{Executor, Site};
 use overnight_ports::verifier::Verifier;
 
+use crate::known::Known;
 use crate::notification::notify;
-use crate::preflight::{self, Shelf};
+use crate::preflight::{self, Preflight, Shelf};
+use crate::run::{FULL_RETRY_EVERY_MS, Message};
 use crate::verification::{Verification, Verified};
+use crate::worklist;
 
 /// How much of an answer's text its event holds, bytes; the whole is a blob.
 const TEXT_BYTES_MAX: usize = 2 * 1024;
+/// How much of the provider's id of a call its event holds, bytes.
+const CALL_ID_BYTES_MAX: usize = 200;
+/// How much of a tool's name, bytes.
+const CALL_NAME_BYTES_MAX: usize = 80;
 /// Length of a commit's subject, characters: what `git log --oneline` shows well.
 const SUBJECT_CHARS_MAX: usize = 72;
 
@@ -37,6 +46,7 @@ const REACH_FIRST_MS: u64 = 5_000;
 const REACH_MAX_MS: u64 = 60_000;
 
 /// Everything that a run needs of the world.
+#[derive(Clone)]
 pub struct Ports {
     /// Time.
     pub clock: Arc<dyn Clock>,
@@ -56,22 +66,33 @@ pub struct Ports {
     pub notifier: Arc<dyn Notifier>,
     /// Where results of earlier preflights are kept.
     pub shelf: Arc<dyn Shelf>,
+    /// What a worklist needs; `None` for a goal without one.
+    pub worklist: Option<WorklistPorts>,
     /// How the report writes a time.
     pub time: fn(u64) -> String,
 }
 
-/// The candidate that was fixed last, whole: the state holds only its beginning.
-pub(crate) type LastCandidate = Mutex<Option<Candidate>>;
+/// How often an answer that cannot be kept is tried again before it is given up.
+const KEEP_ATTEMPTS_MAX: u32 = 60;
 
-/// Performs one effect. Facts go to `send` as they come.
+/// Where an effect's facts go.
+pub(crate) type Say<'a> = &'a (dyn Fn(Message) + Send + Sync);
+
+/// Performs one effect of a run, or of the small machine of an item: `scope` is whose. Facts go to `send` as they come.
 pub(crate) async fn perform(
     effect: &Effect,
     state: &State,
     ports: &Ports,
-    last: &LastCandidate,
-    send: &(dyn Fn(Event) + Send + Sync),
+    known: &Known,
+    whose: &Scope,
+    send: Say<'_>,
 ) {
-    let say = |fact: Fact| send(Event::run(ports.clock.now(), fact));
+    let say = |fact: Fact| {
+        send(Message::Event(Box::new(Event::run(
+            ports.clock.now(),
+            fact,
+        ))))
+    };
     match effect {
         Effect::Prepare => match ports.site.prepare(state).await {
             Ok(base) => match ports.site.offer(state).await {
@@ -83,15 +104,19 @@ pub(crate) async fn perform(
             },
             Err(why) => say(failed("the workspace could not be made", &why)),
         },
-        Effect::Baseline => baseline(state, ports, &say).await,
+        Effect::Baseline => baseline(state, ports, send).await,
         Effect::AskModel { scope, turn, .. } => ask(state, ports, scope, *turn, send).await,
         Effect::Call { scope, turn, index } => call(state, ports, scope, *turn, *index, send).await,
+        Effect::FixCandidate if state.worklist.is_some() => {
+            let fixed = worklist::fix_whole(state, ports, known).await;
+            say(fixed.unwrap_or_else(|why| Fact::HarnessFailed {
+                message: format!("what is integrated could not be looked at: {why}"),
+                fatal: false,
+            }));
+        }
         Effect::FixCandidate => match ports.site.fix(state).await {
             Ok(fixed) => {
-                *last
-                    .lock()
-                    .unwrap_or_else(std::sync::PoisonError::into_inner) =
-                    Some(fixed.candidate.clone());
+                known.keep(whose, &fixed.candidate);
                 say(Fact::CandidateFixed {
                     candidate: fixed.candidate,
                     delta: fixed.delta,
@@ -99,16 +124,20 @@ pub(crate) async fn perform(
                     stopped: fixed.stopped,
                 });
             }
-            Err(why) => say(failed("the work could not be looked at", &why)),
+            // Files and git processes: what fails now may work in a minute.
+            Err(why) => say(Fact::HarnessFailed {
+                message: format!("the work could not be looked at: {why}"),
+                fatal: false,
+            }),
         },
-        Effect::Verify { tree } => verify(state, ports, last, tree, &say).await,
+        Effect::Verify { tree } => verify(state, ports, known, whose, tree, &say).await,
         Effect::Reach { scope } => {
             until_reachable(ports).await;
-            send(Event {
+            send(Message::Event(Box::new(Event {
                 scope: scope.clone(),
                 at: ports.clock.now(),
                 fact: Fact::NetworkBack,
-            });
+            })));
         }
         Effect::Notify { number } => {
             if let Some(fact) = notify(state, ports, *number).await {
@@ -121,17 +150,13 @@ pub(crate) async fn perform(
         | Effect::Examine
         | Effect::Integrate { .. }
         | Effect::Relist
-        | Effect::Act { .. } => {}
+        | Effect::Act { .. } => {
+            worklist::perform_listed(effect, state, ports, known, whose, send).await;
+        }
         Effect::Deliver => deliver(state, ports, &say).await,
-        Effect::WriteReport => match write_report(ports) {
-            Ok(path) => say(Fact::ReportWritten { path }),
-            Err(why) => {
-                // Without a report the run has still ended; the journal can render one at any time.
-                say(Fact::ReportWritten {
-                    path: format!("(not written: {why})"),
-                });
-            }
-        },
+        Effect::WriteReport => say(Fact::ReportWritten {
+            path: report_when_there_is_room(ports, send).await,
+        }),
     }
 }
 
@@ -153,9 +178,22 @@ fn failed(what: &str, why: &str) -> Fact {
     }
 }
 
-async fn baseline(state: &State, ports: &Ports, say: &(dyn Fn(Fact) + Send + Sync)) {
+async fn baseline(state: &State, ports: &Ports, send: Say<'_>) {
+    let say = |fact: Fact| {
+        send(Message::Event(Box::new(Event::run(
+            ports.clock.now(),
+            fact,
+        ))))
+    };
     let Some(base) = &state.base else { return };
     let known = |id: &CheckId| state.checks.get(id).is_some_and(|c| c.base.is_some());
+    let tell = |part: &Preflight| {
+        for report in part.reports.iter().filter(|r| !known(&r.check)) {
+            say(Fact::CheckReported {
+                report: Box::new(report.clone()),
+            });
+        }
+    };
     let key = preflight::key(
         &state.goal,
         &state.hidden,
@@ -163,40 +201,42 @@ async fn baseline(state: &State, ports: &Ports, say: &(dyn Fn(Fact) + Send + Syn
         &ports.verifier.environment(),
     );
     let reused = preflight::reuse(&state.goal, ports.shelf.as_ref(), &key, ports.clock.now());
-    let (generated, was_kept) = match reused {
+    let was_kept = reused.is_some();
+    let found = match reused {
         Some(kept) => {
-            kept.put_blobs(ports.journal.as_ref());
-            for report in kept.reports.into_iter().filter(|r| !known(&r.check)) {
-                say(Fact::CheckReported {
-                    report: Box::new(report),
-                });
-            }
-            (kept.generated, true)
+            put_blobs(&kept, ports, send).await;
+            tell(&kept);
+            kept
         }
         None => {
+            // Results that cannot be written now are told when they can.
+            let held = Mutex::new(Vec::new());
             let found = preflight::run(
                 &state.goal,
                 &base.tree,
                 ports.verifier.as_ref(),
                 &known,
-                &|found: &preflight::Preflight| {
-                    found.put_blobs(ports.journal.as_ref());
-                    for report in &found.reports {
-                        say(Fact::CheckReported {
-                            report: Box::new(report.clone()),
-                        });
-                    }
+                &|part: &Preflight| match part.put_blobs(ports.journal.as_ref()) {
+                    Ok(()) => tell(part),
+                    Err(_) => held
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .push(part.clone()),
                 },
             )
             .await;
+            for part in held.into_inner().unwrap_or_else(PoisonError::into_inner) {
+                put_blobs(&part, ports, send).await;
+                tell(&part);
+            }
             if state.checks.values().all(|c| c.base.is_none()) {
                 preflight::keep(ports.shelf.as_ref(), &key, &found, ports.clock.now());
             }
-            (found.generated, false)
+            found
         }
     };
+    let mut generated = found.generated;
     // What was found before a restart counts as well.
-    let mut generated = generated;
     for observation in state
         .checks
         .keys()
@@ -215,15 +255,9 @@ async fn baseline(state: &State, ports: &Ports, say: &(dyn Fn(Fact) + Send + Syn
     });
 }
 
-async fn ask(
-    state: &State,
-    ports: &Ports,
-    scope: &Scope,
-    turn: u64,
-    send: &(dyn Fn(Event) + Send + Sync),
-) {
+async fn ask(state: &State, ports: &Ports, scope: &Scope, turn: u64, send: Say<'_>) {
     let fact = match ports.executor.answer(state).await {
-        Ok(answer) => match keep(ports, &answer) {
+        Ok(answer) => match keep(ports, &answer, send).await {
             Ok(blob) => Fact::ModelAnswered {
                 turn,
                 answer: blob,
@@ -232,8 +266,8 @@ async fn ask(
                     .calls
                     .iter()
                     .map(|c| CallHead {
-                        id: c.id.clone(),
-                        name: clip(&c.name, 80),
+                        id: clip(&c.id, CALL_ID_BYTES_MAX),
+                        name: clip(&c.name, CALL_NAME_BYTES_MAX),
                         line: ports.executor.line(c),
                     })
                     .collect(),
@@ -250,26 +284,53 @@ async fn ask(
             usage: e.usage,
         },
     };
-    send(Event {
+    send(Message::Event(Box::new(Event {
         scope: scope.clone(),
         at: ports.clock.now(),
         fact,
-    });
+    })));
 }
 
-fn keep(ports: &Ports, answer: &Answer) -> Result<BlobId, String> {
+/// Keeps an answer: it was paid for, so a disk that is full or does not work right now is waited for.
+async fn keep(ports: &Ports, answer: &Answer, send: Say<'_>) -> Result<BlobId, String> {
     let bytes = serde_json::to_vec(answer).map_err(|e| e.to_string())?;
-    ports.journal.put(&bytes).map_err(|e| e.to_string())
+    let mut attempts = 0;
+    loop {
+        let error = match ports.journal.put(&bytes) {
+            Ok(blob) => return Ok(blob),
+            Err(error) => error,
+        };
+        let full = error.kind() == ErrorKind::StorageFull;
+        attempts += u32::from(!full);
+        if attempts >= KEEP_ATTEMPTS_MAX {
+            return Err(error.to_string());
+        }
+        wait_for_the_disk(ports, &error.to_string(), send).await;
+    }
 }
 
-async fn call(
-    state: &State,
-    ports: &Ports,
-    scope: &Scope,
-    turn: u64,
-    index: usize,
-    send: &(dyn Fn(Event) + Send + Sync),
-) {
+/// Puts what a preflight's receipts name into the journal; a disk that does not take it is waited for. What cannot be
+/// written at all is lost, and a check that needs it cannot be told.
+async fn put_blobs(part: &Preflight, ports: &Ports, send: Say<'_>) {
+    let mut attempts = 0;
+    while let Err(error) = part.put_blobs(ports.journal.as_ref()) {
+        attempts += u32::from(error.kind() != ErrorKind::StorageFull);
+        if attempts >= KEEP_ATTEMPTS_MAX {
+            return;
+        }
+        wait_for_the_disk(ports, &error.to_string(), send).await;
+    }
+}
+
+async fn wait_for_the_disk(ports: &Ports, why: &str, send: Say<'_>) {
+    send(Message::Note(format!(
+        "{why}; the run waits until it can be written"
+    )));
+    let again = ports.clock.now().saturating_add(FULL_RETRY_EVERY_MS);
+    ports.clock.sleep_until(again).await;
+}
+
+async fn call(state: &State, ports: &Ports, scope: &Scope, turn: u64, index: usize, send: Say<'_>) {
     let again = state
         .lanes
         .get(scope)
@@ -282,7 +343,7 @@ async fn call(
             ..Default::default()
         },
     };
-    send(Event {
+    send(Message::Event(Box::new(Event {
         scope: scope.clone(),
         at: ports.clock.now(),
         fact: Fact::CallEnded {
@@ -290,7 +351,7 @@ async fn call(
             index,
             result: Box::new(result),
         },
-    });
+    })));
 }
 
 /// The call's arguments are in the answer's blob, which the executor has heard of last.
@@ -315,13 +376,14 @@ fn find_call(ports: &Ports, turn: u64, index: usize) -> Result<Call, String> {
 async fn verify(
     state: &State,
     ports: &Ports,
-    last: &LastCandidate,
+    known: &Known,
+    whose: &Scope,
     tree: &TreeId,
     say: &(dyn Fn(Fact) + Send + Sync),
 ) {
     let wanted = to_verify(state);
     let target = Target::Candidate(tree.clone());
-    let candidate = match whole_candidate(ports, last, tree) {
+    let candidate = match known.candidate(ports.journal.as_ref(), whose, tree) {
         Ok(candidate) => candidate,
         Err(why) => return say(failed("the candidate is not known", &why)),
     };
@@ -357,31 +419,9 @@ async fn verify(
             },
         )
         .await;
-}
-
-fn whole_candidate(
-    ports: &Ports,
-    last: &LastCandidate,
-    tree: &TreeId,
-) -> Result<Candidate, String> {
-    let held = last
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner)
-        .clone();
-    if let Some(candidate) = held.filter(|c| &c.tree == tree) {
-        return Ok(candidate);
+    if state.item.is_some() {
+        worklist::verify_own(state, ports, known, &candidate, say).await;
     }
-    // After a restart: the journal has it.
-    let mut found = None;
-    let read = ports.journal.read(1, &mut |stored| {
-        if let Fact::CandidateFixed { candidate, .. } = stored.event.fact
-            && &candidate.tree == tree
-        {
-            found = Some(candidate);
-        }
-    });
-    read.map_err(|e| e.to_string())?;
-    found.ok_or_else(|| format!("the journal does not tell of tree {tree}"))
 }
 
 fn base_observations(state: &State, ports: &Ports, id: &CheckId) -> Option<Vec<Observation>> {
@@ -430,16 +470,16 @@ async fn deliver(state: &State, ports: &Ports, say: &(dyn Fn(Fact) + Send + Sync
                 .to_owned();
         return say(Fact::DeliveryFailed { message });
     }
-    let replaces = match &state.delivered {
-        Some(Delivered::Branch { commit, .. }) => Some(commit.clone()),
-        _ => None,
-    };
     const MS_PER_S: u64 = 1_000;
     let delivery = Delivery {
         branch: state.branch(),
         base: base.commit.clone(),
-        tip: None,
-        replaces,
+        tip: state
+            .worklist
+            .as_ref()
+            .and_then(|list| list.tip.as_ref())
+            .map(|tip| tip.commit.clone()),
+        replaces: state.branch_at.clone(),
         tree: candidate.tree.clone(),
         message: message(state),
         identity: base.identity.clone(),
@@ -461,50 +501,67 @@ fn message(state: &State) -> String {
     let said = lane
         .and_then(|l| l.last_claim.as_deref())
         .unwrap_or(&state.goal.outcome);
-    let said = overnight_core::judge::plain(said);
-    let (first, rest) = said.trim().split_once('\n').unwrap_or((said.trim(), ""));
     let complete = matches!(&state.stop, Some(StopReason::Complete(_)));
     let mark = if complete { "" } else { "[incomplete] " };
-    let subject: String = format!("{mark}{first}")
-        .chars()
-        .take(SUBJECT_CHARS_MAX)
-        .collect();
-    let over: String = format!("{mark}{first}")
-        .chars()
-        .skip(SUBJECT_CHARS_MAX)
-        .collect();
-    let mut body = format!("{over}\n{}", rest.trim());
-    // What looks like a trailer in the model's words must not be read as one of ours.
-    body = body.replace("Overnight-", "overnight-");
     let status = state.stop.as_ref().map_or("unknown", StopReason::word);
-    let body = body.trim();
-    let gap = if body.is_empty() {
-        String::new()
-    } else {
-        format!("{body}\n\n")
-    };
     format!(
-        "{subject}\n\n{gap}Overnight-Run: {}\nOvernight-Status: {status}\n",
+        "{}Overnight-Run: {}\nOvernight-Status: {status}\n",
+        headed(mark, said),
         state.run
     )
 }
 
-fn write_report(ports: &Ports) -> Result<String, String> {
+/// A model's words as a commit message, as far as its trailers: a subject of usual length, and the rest under it.
+pub(crate) fn headed(mark: &str, said: &str) -> String {
+    let said = overnight_core::judge::plain(said);
+    let (first, rest) = said.trim().split_once('\n').unwrap_or((said.trim(), ""));
+    let first = format!("{mark}{first}");
+    let subject: String = first.chars().take(SUBJECT_CHARS_MAX).collect();
+    let over: String = first.chars().skip(SUBJECT_CHARS_MAX).collect();
+    // What looks like a trailer in the model's words must not be read as one of ours.
+    let body = format!("{over}\n{}", rest.trim()).replace("Overnight-", "overnight-");
+    match body.trim() {
+        "" => format!("{subject}\n\n"),
+        body => format!("{subject}\n\n{body}\n\n"),
+    }
+}
+
+/// Writes the report. Where it cannot be written the run has still ended; the journal can render one at any time.
+async fn report_when_there_is_room(ports: &Ports, send: Say<'_>) -> String {
+    loop {
+        match write_report(ports) {
+            Ok(path) => return path,
+            Err(Unwritten::Full(why)) => wait_for_the_disk(ports, &why, send).await,
+            Err(Unwritten::Failed(why)) => return format!("(not written: {why})"),
+        }
+    }
+}
+
+/// Why there is no report.
+enum Unwritten {
+    Full(String),
+    Failed(String),
+}
+
+impl From<JournalError> for Unwritten {
+    fn from(error: JournalError) -> Self {
+        match error {
+            JournalError::Full { .. } => Unwritten::Full(error.to_string()),
+            other => Unwritten::Failed(other.to_string()),
+        }
+    }
+}
+
+fn write_report(ports: &Ports) -> Result<String, Unwritten> {
     let mut events = Vec::new();
     ports
         .journal
-        .read(1, &mut |stored| events.push(stored.event))
-        .map_err(|e| e.to_string())?;
-    let report = Report::fold(events).map_err(|e| e.to_string())?;
-    let json = serde_json::to_vec_pretty(&report).map_err(|e| e.to_string())?;
-    ports
-        .journal
-        .publish("report.json", &json)
-        .map_err(|e| e.to_string())?;
+        .read(1, &mut |stored| events.push(stored.event))?;
+    let failed = |e: &dyn std::fmt::Display| Unwritten::Failed(e.to_string());
+    let report = Report::fold(events).map_err(|e| failed(&e))?;
+    let json = serde_json::to_vec_pretty(&report).map_err(|e| failed(&e))?;
+    ports.journal.publish("report.json", &json)?;
     let text = to_markdown(&report, &ports.time);
-    let path = ports
-        .journal
-        .publish("report.md", text.as_bytes())
-        .map_err(|e| e.to_string())?;
+    let path = ports.journal.publish("report.md", text.as_bytes())?;
     Ok(path.display().to_string())
 }

@@ -60,12 +60,12 @@ pub struct PreflightRow {
 }
 
 impl Preflight {
-    /// Puts what the receipts name where `sink` keeps it.
-    pub(crate) fn put_blobs(&self, sink: &(impl BlobSink + ?Sized)) {
-        for blob in &self.blobs {
-            // A receipt whose blob is missing still has the hash; the report says that it cannot be shown.
-            let _ = sink.put(blob.as_bytes());
-        }
+    /// Puts what the receipts name where `sink` keeps it. Later verdicts are held against it, so that no report may be
+    /// written down without it.
+    pub(crate) fn put_blobs(&self, sink: &(impl BlobSink + ?Sized)) -> std::io::Result<()> {
+        self.blobs
+            .iter()
+            .try_for_each(|blob| sink.put(blob.as_bytes()).map(drop))
     }
 
     /// The table.
@@ -282,6 +282,7 @@ pub(crate) fn key(
         "base": base,
         "done": goal.done,
         "keep": goal.keep.checks,
+        "each": goal.items.as_ref().map(|items| &items.each),
         "hidden": hidden,
         "setup": goal.uses.setup,
         "files": goal.uses.files,

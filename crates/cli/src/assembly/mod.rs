@@ -86,6 +86,13 @@ pub fn repository(goal: &Goal, folder: &Path) -> anyhow::Result<Option<PathBuf>>
     if inside {
         return Ok(Some(folder.to_owned()));
     }
+    if goal.items.is_some() {
+        return Err(usage(format!(
+            "{} is in no git repository, and a worklist needs one: each item has a workspace of its own, made from it. \
+             Go to your repository, or make one with `git init && git add -A && git commit -m \"begin\"`.",
+            folder.display()
+        )));
+    }
     if goal.deliver == Deliver::None {
         return Ok(None);
     }
@@ -175,6 +182,7 @@ pub fn ports(parts: Parts) -> anyhow::Result<Ports> {
         forge: Arc::new(LocalForge::new(repo, &run_dir, goal.deliver)),
         notifier: Arc::new(Messenger),
         shelf,
+        worklist: None,
         time: local_time,
     })
 }

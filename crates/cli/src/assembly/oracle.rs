@@ -18,7 +18,14 @@ use overnight_workspace::{Checkouts, Listing, Replacement};
 pub struct GitOracle {
     run_dir: PathBuf,
     /// The last answer: a claim that is made again on the same tree is not compared again.
-    last: Mutex<Option<(TreeId, Examined)>>,
+    last: Mutex<Option<(Compared, Examined)>>,
+}
+
+/// What an answer is about: an item's change is held against another base than the whole is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Compared {
+    base: TreeId,
+    candidate: TreeId,
 }
 
 impl GitOracle {
@@ -44,24 +51,27 @@ impl Oracle for GitOracle {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone();
-        if let Some((tree, examined)) = known
-            && tree == candidate.tree
+        let compared = Compared {
+            base: base.clone(),
+            candidate: candidate.tree.clone(),
+        };
+        if let Some((before, examined)) = known
+            && before == compared
         {
             return Ok(examined);
         }
         let (run_dir, goal) = (self.run_dir.clone(), goal.clone());
         let (base, candidate) = (base.clone(), candidate.clone());
-        let tree = candidate.tree.clone();
-        let compared = tokio::task::spawn_blocking(move || {
+        let answer = tokio::task::spawn_blocking(move || {
             let store = Checkouts::open(&run_dir)?;
             compare(&store, &goal, &base, &candidate)
         });
         // A panic in there is a bug, and no verdict: the run goes on without one.
-        let examined = compared
+        let examined = answer
             .await
             .map_err(|e| e.to_string())?
             .map_err(|e| e.to_string())?;
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some((tree, examined.clone()));
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some((compared, examined.clone()));
         Ok(examined)
     }
 

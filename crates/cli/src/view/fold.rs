@@ -210,9 +210,9 @@ fn time(state: &State) -> Time {
     if state.paused || state.ended() {
         return Time::Nothing;
     }
-    match state.phase {
-        Phase::Working if state.waiting().is_some() => Time::Wait,
-        _ => Time::Work,
+    match state.waiting() {
+        Some(_) => Time::Wait,
+        None => Time::Work,
     }
 }
 
@@ -222,6 +222,9 @@ fn doing(state: &State) -> String {
     }
     if state.paused {
         return String::new();
+    }
+    if state.resting() {
+        return "waits before the harness tries again".to_owned();
     }
     let text = match &state.phase {
         Phase::Preparing => "makes the workspace",
@@ -243,6 +246,7 @@ fn doing(state: &State) -> String {
             Why::Ending => "last look before the end, in a clean checkout",
             Why::Stopping => "checks the diff before it is delivered",
         },
+        Phase::Examining => "looks up what the diagnosis cites",
         Phase::Delivering => "delivers the result",
         Phase::Acting => "tells the source how the items ended",
         Phase::Reporting => "writes the report",

@@ -72,13 +72,22 @@ impl Goal {
         self.done.iter().chain(&self.keep.checks).chain(each)
     }
 
+    /// The same, to change them.
+    pub fn checks_mut(&mut self) -> impl Iterator<Item = &mut Check> {
+        let each = self.items.iter_mut().flat_map(|items| &mut items.each);
+        self.done
+            .iter_mut()
+            .chain(&mut self.keep.checks)
+            .chain(each)
+    }
+
     /// The check of that name.
     pub fn check(&self, id: &CheckId) -> Option<&Check> {
         self.checks().find(|c| &c.id == id)
     }
 }
 
-/// One entry of `done` or `keep.checks`.
+/// One entry of `done`, `keep.checks` or `items.each`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Check {
     /// Unique within the goal: the file's `id`, else made from the kind and the command.
@@ -460,6 +469,24 @@ fn is_windows_default(windows: &u32) -> bool {
     *windows == WINDOWS_DEFAULT
 }
 
+/// A limit of no time at all would read as no limit.
+fn hours_ms(hours: f64) -> u64 {
+    const MS_PER_HOUR: f64 = 3_600_000.0;
+    ((hours * MS_PER_HOUR) as u64).max(1)
+}
+
+impl Stop {
+    /// The wall-clock limit, milliseconds.
+    pub fn limit_ms(&self) -> u64 {
+        hours_ms(self.hours)
+    }
+
+    /// The limit of the time at work, milliseconds.
+    pub fn active_limit_ms(&self) -> Option<u64> {
+        self.active.map(hours_ms)
+    }
+}
+
 impl Default for Stop {
     fn default() -> Self {
         Stop {
@@ -520,6 +547,8 @@ impl Items {
     }
 }
 
+/// Outcomes that an item may end in if the goal does not say.
+pub const OUTCOMES_DEFAULT: [Outcome; 2] = [Outcome::Fixed, Outcome::Diagnosed];
 /// How many items may be worked on at a time.
 pub const PARALLEL_MAX: u32 = 16;
 /// Closings of one item that may be refused if the goal does not say.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::check::CheckReport;
 use crate::event::{Event, Fact};
 use crate::goal::change::Change;
-use crate::ids::{CheckId, Scope, TreeId};
+use crate::ids::{CheckId, ItemId, Scope, TreeId};
 use crate::judge::clip;
 use crate::repo::Candidate;
 use crate::report::{
@@ -73,12 +73,40 @@ fn checking(state: &State) -> Option<Why> {
     }
 }
 
+/// What is waited for: by the run's own conversation, for the worklist's source, or by every item that is worked on.
 fn wait(state: &State) -> Option<&Wait> {
-    state.lanes.values().find_map(|lane| lane.wait.as_ref())
+    let trouble = state.trouble.as_ref().and_then(|t| t.wait.as_ref());
+    let own = state.lanes.values().find_map(|lane| lane.wait.as_ref());
+    let list = state.worklist.as_deref();
+    trouble
+        .or(own)
+        .or_else(|| list.and_then(|list| list.wait.as_ref()))
+        .or_else(|| {
+            let open = &list?.open;
+            let of = |child: &'_ Box<State>| child.lanes.values().any(|lane| lane.wait.is_some());
+            let first = open.values().next().filter(|_| open.values().all(of))?;
+            first.lanes.values().find_map(|lane| lane.wait.as_ref())
+        })
 }
 
-fn turn(state: &State, scope: &Scope) -> u64 {
-    state.lanes.get(scope).map_or(0, |lane| lane.turn)
+/// The run, or the small machine of the item that an event is about: what is the item's own is the run's in there.
+/// Nothing if the item has ended with the event.
+fn machine<'s>(state: &'s State, scope: &Scope) -> Option<&'s State> {
+    match scope {
+        Scope::Run => Some(state),
+        Scope::Item(id) => Some(state.worklist.as_ref()?.open.get(id)?),
+    }
+}
+
+fn turn(state: &State) -> u64 {
+    state.lanes.get(&Scope::Run).map_or(0, |lane| lane.turn)
+}
+
+fn item(scope: &Scope) -> Option<ItemId> {
+    match scope {
+        Scope::Run => None,
+        Scope::Item(id) => Some(id.clone()),
+    }
 }
 
 /// The newest reports of one check.
@@ -98,7 +126,7 @@ pub(super) struct Collected {
     pub(super) waits: Ends<Waited>,
     pub(super) failures: Vec<ModelFailure>,
     pub(super) oddities: u64,
-    pub(super) denials: BTreeMap<(String, String), Denied>,
+    pub(super) denials: BTreeMap<(Option<ItemId>, String, String), Denied>,
     pub(super) denials_left_out: u64,
     pub(super) calls: BTreeMap<String, u64>,
     pub(super) commands: u64,
@@ -138,17 +166,26 @@ impl Collected {
 
     fn fact(&mut self, before: &Before, event: &Event, after: &State) {
         let scope = &event.scope;
+        let own = *scope == Scope::Run;
+        let at = machine(after, scope);
+        let turn = at.map_or(0, turn);
         match &event.fact {
-            Fact::CheckReported { report } => self.report(before, report, after),
+            // The receipts are those of the whole.
+            Fact::CheckReported { report } if own => self.report(before, report, after),
             Fact::ModelAnswered { oddities, .. } => self.oddities += oddities.len() as u64,
             Fact::ModelFailed { kind, message, .. } => self.failure(*kind, message),
-            Fact::CallStarted { index, .. } => self.call(scope, *index, after),
-            Fact::CallEnded { result, .. } => self.denied(turn(after, scope), &result.denials),
+            Fact::CallStarted { index, .. } => self.call(*index, at),
+            Fact::CallEnded {
+                turn: of, result, ..
+            } => self.denied(scope, *of, &result.denials),
             Fact::CandidateFixed {
                 candidate, denials, ..
             } => {
-                self.denied(turn(after, scope), denials);
-                self.candidate = Some(candidate.clone());
+                self.denied(scope, turn, denials);
+                // What an item changed is part of the whole once it is integrated.
+                if own {
+                    self.candidate = Some(candidate.clone());
+                }
             }
             Fact::Restarted { interrupted } => {
                 self.restarts = self.restarts.saturating_add(1);
@@ -169,6 +206,7 @@ impl Collected {
             }
             Fact::RunCreated(_)
             | Fact::Prepared { .. }
+            | Fact::CheckReported { .. }
             | Fact::BaselineEnded { .. }
             | Fact::Listed { .. }
             | Fact::SourceFailed { .. }
@@ -186,7 +224,8 @@ impl Collected {
             | Fact::Notified { .. }
             | Fact::DeliveryFailed { .. }
             | Fact::ReportWritten { .. }
-            | Fact::HarnessFailed { .. } => {}
+            | Fact::HarnessFailed { .. }
+            | Fact::ClockJumped { .. } => {}
         }
     }
 
@@ -218,10 +257,9 @@ impl Collected {
         }
     }
 
-    fn call(&mut self, scope: &Scope, index: usize, after: &State) {
-        let Some(call) = after
-            .lanes
-            .get(scope)
+    fn call(&mut self, index: usize, machine: Option<&State>) {
+        let Some(call) = machine
+            .and_then(|state| state.lanes.get(&Scope::Run))
             .and_then(|lane| lane.calls.get(index))
         else {
             return;
@@ -238,17 +276,18 @@ impl Collected {
             .or_default() += 1;
     }
 
-    fn denied(&mut self, turn: u64, denials: &[Denial]) {
+    fn denied(&mut self, scope: &Scope, turn: u64, denials: &[Denial]) {
         for denial in denials {
             let rule = clip(&denial.rule, TOOL_BYTES_MAX);
             let what = clip(&denial.what, QUOTE_BYTES_MAX);
-            let key = (rule.clone(), what.clone());
+            let key = (item(scope), rule.clone(), what.clone());
             if let Some(seen) = self.denials.get_mut(&key) {
                 seen.count += 1;
             } else if self.denials.len() < DENIALS_MAX {
                 self.denials.insert(
                     key,
                     Denied {
+                        item: item(scope),
                         turn,
                         rule,
                         what: Quoted::new(&what),
@@ -262,7 +301,7 @@ impl Collected {
     }
 
     fn said(&mut self, event: &Event, after: &State, what: &'static str, text: Option<&str>) {
-        let turn = turn(after, &Scope::Run);
+        let turn = turn(after);
         self.person.push(PersonSaid {
             at: event.at,
             turn,
@@ -301,7 +340,7 @@ impl Collected {
             last.to = Some(event.at);
         }
         if let Some(wait) = now {
-            let turn = turn(after, &Scope::Run);
+            let turn = turn(after);
             let why = Quoted::new(&wait.why);
             self.waits.push(Waited {
                 turn,
@@ -320,7 +359,7 @@ fn begun(why: Why, event: &Event, after: &State) -> Attempt {
         .and_then(|l| l.last_claim.as_deref())
         .filter(|_| why == Why::Claim);
     Attempt {
-        turn: turn(after, &Scope::Run),
+        turn: turn(after),
         at: event.at,
         why,
         summary: claim.map(Quoted::new),

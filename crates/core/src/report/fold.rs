@@ -9,6 +9,7 @@ use crate::ids::{CheckId, Scope, TreeId};
 use crate::judge::clip;
 use crate::repo::{Changed, Delivered};
 use crate::report::collect::{Before, Collected, Receipts};
+use crate::report::ledger::{ItemRow, ItemsReport, Ledger};
 use crate::report::{
     CHANGES_MAX, CheckRow, Delivery, Finding, HelpWanted, HiddenRow, LINE_BYTES_MAX, NoteRow,
     PATHS_MAX, PlanRow, Quoted, REPORT_VERSION, ReceiptRow, Report, Rerun, Start, Time, Tokens,
@@ -27,22 +28,67 @@ impl Report {
     pub fn fold(events: impl IntoIterator<Item = Event>) -> Result<Report, StepError> {
         let mut events = events.into_iter();
         let first = events.next().ok_or(StepError::NotCreated)?;
-        let mut state = begin(&first)?;
-        let Fact::RunCreated(created) = first.fact else {
-            return Err(StepError::NotCreated);
-        };
-        let mut seen = Collected::new();
+        let mut folding = Folding::begin(first)?;
         for event in events {
-            let before = Before::of(&state);
-            let (after, _) = step(state, &event)?;
-            seen.see(&before, &event, &after);
-            state = after;
+            folding.add(&event)?;
         }
-        Ok(assemble(&state, seen, created.overnight))
+        folding.report()
     }
 }
 
-fn assemble(state: &State, seen: Collected, overnight: String) -> Report {
+/// A journal that is read event by event, so that it need not be held in memory as a whole.
+pub struct Folding {
+    state: Option<State>,
+    seen: Collected,
+    ledger: Ledger,
+    overnight: String,
+}
+
+impl Folding {
+    /// The journal's first event.
+    pub fn begin(first: Event) -> Result<Folding, StepError> {
+        let state = begin(&first)?;
+        let Fact::RunCreated(created) = first.fact else {
+            return Err(StepError::NotCreated);
+        };
+        Ok(Folding {
+            state: Some(state),
+            seen: Collected::new(),
+            ledger: Ledger::new(),
+            overnight: created.overnight,
+        })
+    }
+
+    /// The next one. After an error nothing more can be added.
+    pub fn add(&mut self, event: &Event) -> Result<(), StepError> {
+        let state = self.state.take().ok_or(StepError::NotCreated)?;
+        let before = Before::of(&state);
+        let (after, _) = step(state, event)?;
+        self.seen.see(&before, event, &after);
+        self.ledger.see(event, &after);
+        self.state = Some(after);
+        Ok(())
+    }
+
+    /// What it adds up to so far.
+    pub fn state(&self) -> Option<&State> {
+        self.state.as_ref()
+    }
+
+    /// The report. An error if one of the events was refused.
+    pub fn report(self) -> Result<Report, StepError> {
+        let state = self.state.ok_or(StepError::NotCreated)?;
+        Ok(assemble(&state, self.seen, self.ledger, self.overnight))
+    }
+
+    /// Every item that was opened.
+    pub fn items(self) -> Vec<ItemRow> {
+        self.state
+            .map_or_else(Vec::new, |state| self.ledger.rows(&state))
+    }
+}
+
+fn assemble(state: &State, seen: Collected, ledger: Ledger, overnight: String) -> Report {
     // The report is written just before the run ends; its reason is final from there on.
     let ended = matches!(state.phase, Phase::Reporting | Phase::Ended);
     let stop = state.stop.as_ref().filter(|_| ended);
@@ -64,7 +110,14 @@ fn assemble(state: &State, seen: Collected, overnight: String) -> Report {
         .iter()
         .filter_map(|id| row(state, id, &seen.receipts))
         .collect();
+    let opened = ledger.len() as u64;
+    let items = ledger.report(state);
+    let accounted_for = match &state.goal.items {
+        Some(_) => items.as_ref().is_some_and(ItemsReport::accounted_for),
+        None => true,
+    };
     let complete = proven
+        && accounted_for
         && delivery.current
         && delivery.error.is_none()
         && checks.iter().all(CheckRow::holds);
@@ -77,6 +130,12 @@ fn assemble(state: &State, seen: Collected, overnight: String) -> Report {
         ("waits", seen.waits.left_out),
         ("person", seen.person.left_out),
         ("denials", seen.denials_left_out),
+        (
+            "items",
+            items
+                .as_ref()
+                .map_or(0, |items| opened.saturating_sub(items.rows.len() as u64)),
+        ),
         ("changes", changed_paths - changes.len() as u64),
         (
             "artefacts",
@@ -134,13 +193,7 @@ fn assemble(state: &State, seen: Collected, overnight: String) -> Report {
         claims: state.progress.claims,
         checkpoints: state.progress.checkpoints,
         turns: state.spent.turns,
-        tokens: Tokens {
-            input: usage.input,
-            cached: usage.cached,
-            output: usage.output,
-            total: usage.total(),
-            billed: usage.billed(),
-        },
+        tokens: Tokens::of(&usage),
         usd: state.price.map(|_| state.spent.usd),
         limits: state.goal.stop,
         time: Time {
@@ -177,6 +230,7 @@ fn assemble(state: &State, seen: Collected, overnight: String) -> Report {
         restarts: seen.restarts,
         interrupted: seen.interrupted,
         warnings: Vec::new(),
+        items,
         rerun: Rerun {
             verify: format!("overnight verify {}", state.run.short()),
             git: vec![],
@@ -231,10 +285,14 @@ fn reason(state: &State, stop: Option<&StopReason>) -> String {
     match stop {
         None => format!("It has not ended: it is {}.", state.status()),
         Some(StopReason::Complete(proof)) => {
-            format!(
-                "All {} checks pass on the final tree.",
-                proof.checks().len()
-            )
+            let checks = proof.checks().len();
+            match &state.worklist {
+                None => format!("All {checks} checks pass on the final tree."),
+                Some(list) => format!(
+                    "All {} items are closed, and all {checks} checks pass on the final tree.",
+                    list.listing.total
+                ),
+            }
         }
         Some(StopReason::Blocked {
             by: Blocker::Model, ..

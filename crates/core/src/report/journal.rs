@@ -8,6 +8,7 @@
 //! fix TREE [denied]                    check CHECK VERDICT …   verify [CHECK=VERDICT …] (all due, else pass)
 //! woken  back  cancelled  edited CHECK…  telling N  told N
 //! restarted  paused  resumed  stopped  raised TURNS  answered TEXT  delivered  undelivered  written  broke
+//! hiccup (the harness failed, and tries again)      clock +6h|-1h (it jumped)
 //! ```
 //!
 //! A call is named for what it does: `shell`, `write`, `claim`, `help`, `notes`, `plan`, `wait`, `forbidden` (a
@@ -41,6 +42,8 @@ pub(crate) struct Journal {
     pub(crate) events: Vec<Event>,
     pub(crate) state: State,
     pub(crate) now: UnixMs,
+    /// The event that was tried last, whether it fits or not.
+    tried: Option<Event>,
 }
 
 /// A goal whose `done` are these checks and whose `keep` is `suite`, with a small budget.
@@ -125,7 +128,17 @@ impl Journal {
             events: vec![event],
             state,
             now: START,
+            tried: None,
         }
+    }
+
+    /// The event that a line would add, whether it fits or not.
+    pub(crate) fn event_of(&self, line: &str) -> Event {
+        let mut journal = self.clone();
+        journal.tried = None;
+        // Whether it fits is for the caller to find out.
+        let _ = journal.play(line);
+        journal.tried.unwrap_or_else(|| panic!("{line}: no event"))
     }
 
     /// Plays lines; every one of them fits.
@@ -147,6 +160,7 @@ impl Journal {
     }
 
     fn push(&mut self, event: Event) -> Result<(), StepError> {
+        self.tried = Some(event.clone());
         let (state, effects) = step(self.state.clone(), &event)?;
         assert_eq!(effects, due(&state), "step returns what is due");
         self.state = state;
@@ -245,6 +259,16 @@ impl Journal {
             "broke" => self.add(Fact::HarnessFailed {
                 message: "no space left on the disk".into(),
                 fatal: true,
+            }),
+            "hiccup" => self.add(Fact::HarnessFailed {
+                message: "the repository is locked".into(),
+                fatal: false,
+            }),
+            "clock" => self.add(Fact::ClockJumped {
+                ms: match rest[0].strip_prefix('-') {
+                    Some(back) => -(milliseconds(back) as i64),
+                    None => milliseconds(rest[0].trim_start_matches('+')) as i64,
+                },
             }),
             other => panic!("no such line: {other}"),
         }
@@ -428,7 +452,7 @@ impl Journal {
     }
 }
 
-fn base(dirty: bool) -> Base {
+pub(crate) fn base(dirty: bool) -> Base {
     Base {
         commit: "ba5eba5eba5eba5e".into(),
         tree: BASE.into(),

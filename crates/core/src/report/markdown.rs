@@ -8,7 +8,7 @@ use crate::goal::{Feedback, Role};
 use crate::ids::UnixMs;
 use crate::repo::How;
 use crate::report::md::{cell_code, code, count, duration, fence, number, text};
-use crate::report::{Attempt, AttemptResult, CheckRow, Report, WarningKind};
+use crate::report::{Attempt, AttemptResult, CheckRow, Report, WarningKind, markdown_items};
 use crate::state::{Treatment, Why};
 use crate::stop::Blocker;
 use crate::turn::PlanStatus;
@@ -39,6 +39,9 @@ pub fn to_markdown(report: &Report, times: &dyn Fn(UnixMs) -> String) -> String 
     warnings(&mut page, report);
     facts(&mut page, report, times);
     checks(&mut page, report);
+    if let Some(items) = &report.items {
+        markdown_items::section(&mut page, items, times);
+    }
     help(&mut page, report);
     changes(&mut page, report);
     artefacts(&mut page, report);
@@ -61,21 +64,21 @@ pub fn to_markdown(report: &Report, times: &dyn Fn(UnixMs) -> String) -> String 
 }
 
 /// The page so far.
-struct Page {
-    out: String,
+pub(super) struct Page {
+    pub(super) out: String,
 }
 
 impl Page {
-    fn line(&mut self, line: &str) {
+    pub(super) fn line(&mut self, line: &str) {
         self.out.push_str(line);
         self.out.push('\n');
     }
 
-    fn section(&mut self, title: &str) {
+    pub(super) fn section(&mut self, title: &str) {
         self.out.push_str(&format!("\n## {title}\n\n"));
     }
 
-    fn rows(&mut self, head: &[&str], rows: impl Iterator<Item = Vec<String>>) {
+    pub(super) fn rows(&mut self, head: &[&str], rows: impl Iterator<Item = Vec<String>>) {
         self.line(&format!("| {} |", head.join(" | ")));
         self.line(&format!("|{}", " --- |".repeat(head.len())));
         for row in rows {
@@ -83,7 +86,7 @@ impl Page {
         }
     }
 
-    fn more(&mut self, total: u64, shown: usize) {
+    pub(super) fn more(&mut self, total: u64, shown: usize) {
         let more = total.saturating_sub(shown as u64);
         if more > 0 {
             self.line(&format!(
@@ -239,6 +242,9 @@ fn facts(page: &mut Page, report: &Report, times: &dyn Fn(UnixMs) -> String) {
         "- Sandbox: {}",
         code(&report.sandbox, NAME_BYTES_MAX)
     ));
+    if let Some(items) = &report.items {
+        page.line(&format!("- Items: {}", markdown_items::in_one_line(items)));
+    }
     page.line(&format!(
         "- Goal: {}, run {}, {} to {}",
         code(&report.goal, NAME_BYTES_MAX),
@@ -652,8 +658,16 @@ fn denied(page: &mut Page, report: &Report) {
     ));
     let shown = report.denials.len().min(DENIALS_SHOWN_MAX);
     let row = |denial: &crate::report::Denied| {
+        let turn = match &denial.item {
+            Some(item) => format!(
+                "{} of {}",
+                denial.turn,
+                cell_code(item.as_str(), NAME_BYTES_MAX)
+            ),
+            None => denial.turn.to_string(),
+        };
         vec![
-            denial.turn.to_string(),
+            turn,
             cell_code(&denial.rule, NAME_BYTES_MAX),
             cell_code(denial.what.as_str(), NAME_BYTES_MAX),
             number(denial.count),

@@ -7,11 +7,16 @@ mod collect;
 mod fold;
 #[cfg(test)]
 pub(crate) mod journal;
+pub mod ledger;
+#[cfg(test)]
+mod ledger_tests;
 mod markdown;
+mod markdown_items;
 mod md;
 #[cfg(test)]
 mod tests;
 
+pub use fold::Folding;
 pub use markdown::to_markdown;
 
 use std::collections::BTreeMap;
@@ -20,7 +25,7 @@ use serde::Serialize;
 
 use crate::check::Verdict;
 use crate::goal::{Feedback, Role, Stop};
-use crate::ids::{BlobId, CheckId, CommitId, RunId, TreeId, UnixMs};
+use crate::ids::{BlobId, CheckId, CommitId, ItemId, RunId, TreeId, UnixMs};
 use crate::repo::Changed;
 use crate::state::{Treatment, Why};
 use crate::stop::Blocker;
@@ -54,7 +59,12 @@ pub struct Quoted(String);
 impl Quoted {
     /// Takes over at most [`QUOTE_BYTES_MAX`] of a text.
     pub fn new(text: &str) -> Quoted {
-        Quoted(md::visible(&crate::judge::clip(text, QUOTE_BYTES_MAX)))
+        Quoted::of(text, QUOTE_BYTES_MAX)
+    }
+
+    /// The same with another bound.
+    pub fn of(text: &str, bytes: usize) -> Quoted {
+        Quoted(md::visible(&crate::judge::clip(text, bytes)))
     }
 
     /// The text.
@@ -170,6 +180,9 @@ pub struct Report {
     pub interrupted: u64,
     /// What a reader must know before trusting the rest.
     pub warnings: Vec<Warning>,
+    /// The worklist, if the goal has one and it was listed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub items: Option<ledger::ItemsReport>,
     /// How to check it all again.
     pub rerun: Rerun,
     /// How many events this was read from.
@@ -369,6 +382,19 @@ pub struct Tokens {
     pub billed: u64,
 }
 
+impl Tokens {
+    /// Of what was used.
+    pub fn of(usage: &crate::turn::Usage) -> Tokens {
+        Tokens {
+            input: usage.input,
+            cached: usage.cached,
+            output: usage.output,
+            total: usage.total(),
+            billed: usage.billed(),
+        }
+    }
+}
+
 /// Time. Pauses, and times in which no process ran, count as neither work nor waiting.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Time {
@@ -411,6 +437,9 @@ pub struct ModelFailure {
 /// A denied action.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Denied {
+    /// By whose turn: of an item's conversation, or of the run's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub item: Option<ItemId>,
     /// In which turn, the first time.
     pub turn: u64,
     /// By which rule.

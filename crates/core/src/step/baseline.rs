@@ -11,8 +11,9 @@ pub(super) fn reported(state: &mut State, report: &CheckReport) {
     let Some(base) = state.base.as_ref().map(|b| b.tree.clone()) else {
         return;
     };
+    let checks = state.checks.len();
     if let Some(check) = state.checks.get_mut(&report.check) {
-        let found = Found::of(report, &base);
+        let found = Found::of(report, &base, checks);
         // What could not be told measures nothing.
         check.best = (found.verdict != Verdict::CannotTell).then(|| found.measure.clone());
         check.base = Some(found);
@@ -25,13 +26,13 @@ pub(super) fn ended(state: &mut State, generated: &[String]) {
             state.artefacts.push(path.clone());
         }
     }
+    state.baselined = true;
     // Nothing differs from the base on the base.
     if let Some(base) = &state.base {
         for (_, own) in state.checks.iter_mut().filter(|(id, _)| is_own(id)) {
             own.base = Some(Found::unchanged(&base.tree));
         }
     }
-    state.rebaseline = false;
     state.phase = edit::onward(state);
     let hopeless = hopeless(state);
     if !hopeless.is_empty() {

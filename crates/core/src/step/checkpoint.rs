@@ -10,7 +10,7 @@ use crate::state::{
     CHANGES_SHOWN_MAX, CandidateState, CheckState, Checkpoint, FAILED_CLAIM_BYTES_MAX,
     FAILED_CLAIMS_MAX, Found, Phase, State, Why, is_own,
 };
-use crate::step::ending;
+use crate::step::{ending, worklist};
 use crate::stop::{Blocker, Completion, StopReason};
 use crate::turn::Help;
 
@@ -60,8 +60,9 @@ pub(super) fn reported(state: &mut State, report: &CheckReport) {
     let Some(base) = state.base.as_ref().map(|b| b.tree.clone()) else {
         return;
     };
+    let checks = state.checks.len();
     if let Some(check) = state.checks.get_mut(&report.check) {
-        check.latest = Some(Found::of(report, &base));
+        check.latest = Some(Found::of(report, &base, checks));
     }
     close_if_known(state);
 }
@@ -96,7 +97,10 @@ fn close_if_known(state: &mut State) {
         lane.silent = 0;
     }
     match checkpoint.why {
-        Why::Claim | Why::Silence | Why::Worklist => match Completion::prove(state) {
+        Why::Claim | Why::Silence | Why::Worklist => match Completion::prove(state)
+            // An item ends because it is closed, not because nothing is said.
+            .filter(|_| state.item.is_none() || checkpoint.why == Why::Claim)
+        {
             Some(proof) => ending::stop(state, StopReason::Complete(proof)),
             None => go_on(state, &checkpoint, progressed, turns),
         },
@@ -159,10 +163,13 @@ fn go_on(state: &mut State, checkpoint: &Checkpoint, progressed: bool, turns: u3
             return ending::stop(state, StopReason::Unverifiable { checks: unknown });
         }
     }
+    if checkpoint.why == Why::Worklist {
+        return ending::stop(state, worklist::whole_fails(state));
+    }
     let limit = state.goal.stop.no_progress;
     if state.progress.without >= limit {
         // Nothing is open, and the model goes on without saying so.
-        if let Some(proof) = Completion::prove(state) {
+        if let Some(proof) = Completion::prove(state).filter(|_| state.item.is_none()) {
             return ending::stop(state, StopReason::Complete(proof));
         }
         return ending::stop(state, no_progress(state, &open));
@@ -183,7 +190,7 @@ fn go_on(state: &mut State, checkpoint: &Checkpoint, progressed: bool, turns: u3
             failed.remove(0);
         }
     }
-    lane.inbox.push(match checkpoint.why {
+    lane.tell(match checkpoint.why {
         Why::Claim => Notice::ClaimRejected {
             open,
             same_tree: checkpoint.same_tree,
@@ -191,11 +198,11 @@ fn go_on(state: &mut State, checkpoint: &Checkpoint, progressed: bool, turns: u3
         _ => Notice::Checkpoint { open, turns },
     });
     if !progressed && without > 1 {
-        lane.inbox.push(Notice::NoProgress { without, limit });
+        lane.tell(Notice::NoProgress { without, limit });
     }
     match Rung::of(without, limit) {
-        Some(Rung::Fresh) => lane.inbox.push(Notice::FreshStart { without }),
-        Some(Rung::Replan) => lane.inbox.push(Notice::Replan {
+        Some(Rung::Fresh) => lane.tell(Notice::FreshStart { without }),
+        Some(Rung::Replan) => lane.tell(Notice::Replan {
             failed: state.progress.failed.clone(),
         }),
         None => {}

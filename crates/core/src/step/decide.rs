@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::event::Fact;
+use crate::bounds::json_bytes;
+use crate::event::{Fact, Notice};
 use crate::goal::Stop;
 use crate::state::State;
 use crate::step::{edit, wants_answer};
@@ -12,6 +13,18 @@ use crate::stop::{Blocker, StopReason};
 pub const ORDERS_MAX: usize = 20;
 /// Length of one, bytes.
 pub const ORDER_BYTES_MAX: usize = 2 * 1024;
+
+/// Length of the answers that the model has not read yet, bytes.
+pub const ANSWERS_BYTES_MAX: usize = 16 * 1024;
+
+fn waiting_answers(state: &State) -> usize {
+    let told = state.lanes.values().flat_map(|lane| &lane.inbox);
+    told.map(|notice| match notice {
+        Notice::Answer { text } => json_bytes(text),
+        _ => 0,
+    })
+    .sum()
+}
 
 /// A person's word.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -143,20 +156,25 @@ pub fn decide(state: &State, command: &Command) -> Result<Vec<Fact>, Refusal> {
             Ok(vec![Fact::Resumed])
         }
         Command::Resume if state.ended() => match &state.stop {
-            Some(StopReason::Blocked {
-                by: Blocker::Provider,
-                ..
-            }) => Ok(vec![Fact::Resumed]),
+            Some(
+                StopReason::Blocked {
+                    by: Blocker::Provider,
+                    ..
+                }
+                | StopReason::Failed { .. },
+            ) => Ok(vec![Fact::Resumed]),
             Some(StopReason::OutOfBudget { budget }) => refuse(format!(
                 "the run is out of budget ({budget}): overnight budget {run} --{budget} +N"
             )),
             _ => refuse(format!("the run has ended ({})", state.status())),
         },
         Command::Resume if state.paused => Ok(vec![Fact::Resumed]),
+        // What the harness could not do is tried at once.
+        Command::Resume if state.resting() => Ok(vec![Fact::Resumed]),
         Command::Resume => Ok(vec![]),
         Command::Wake if state.ended() => refuse(format!("the run has ended ({})", state.status())),
         Command::Wake => {
-            let waits = state.lanes.values().any(|lane| lane.wait.is_some());
+            let waits = state.waits().next().is_some();
             let facts = [(state.paused, Fact::Resumed), (waits, Fact::WaitCancelled)];
             let due = facts.into_iter().filter(|(is, _)| *is);
             Ok(due.map(|(_, fact)| fact).collect())
@@ -185,7 +203,7 @@ pub fn decide(state: &State, command: &Command) -> Result<Vec<Fact>, Refusal> {
             refuse(format!("the run has ended ({})", state.status()))
         }
         Command::Tell { text } if text.trim().is_empty() => refuse("the order is empty".into()),
-        Command::Tell { text } if text.len() > ORDER_BYTES_MAX => refuse(format!(
+        Command::Tell { text } if json_bytes(text) > ORDER_BYTES_MAX => refuse(format!(
             "the order has {} bytes, and {ORDER_BYTES_MAX} are allowed: put the details into a file and name it",
             text.len()
         )),
@@ -211,6 +229,15 @@ pub fn decide(state: &State, command: &Command) -> Result<Vec<Fact>, Refusal> {
             ),
         }),
         Command::Answer { text } if text.trim().is_empty() => refuse("the answer is empty".into()),
+        Command::Answer { text }
+            if waiting_answers(state) + json_bytes(text) > ANSWERS_BYTES_MAX =>
+        {
+            refuse(format!(
+                "the answer has {} bytes; what the model has not read yet may have {ANSWERS_BYTES_MAX} in all: shorten \
+                 it, or wait for its next turn",
+                text.len()
+            ))
+        }
         Command::Answer { text } if !state.ended() || wants_answer(state) => {
             Ok(vec![Fact::Answered { text: text.clone() }])
         }

@@ -1,5 +1,6 @@
 //! A person changes the contract of a run that is under way: what it takes, and what outlives it.
 
+use crate::bounds::{CHANGE_BYTES_MAX, CHANGES_MAX, held};
 use crate::event::{Fact, Notice};
 use crate::goal::change::{self, Change};
 use crate::goal::diagnostic::{Diagnostic, refuses};
@@ -7,9 +8,9 @@ use crate::goal::lint::{Facts, lint, unsupported};
 use crate::goal::parse::{self, Parsed};
 use crate::goal::{Goal, Stop};
 use crate::ids::{BlobId, CheckId};
-use crate::state::{CheckState, Checkpoint, Phase, State, is_own};
+use crate::state::{CheckState, Checkpoint, Lane, Phase, State, is_own};
 use crate::step::decide::Refusal;
-use crate::step::ending;
+use crate::step::{ending, worklist};
 use crate::stop::StopReason;
 
 /// Whether the contract can be changed at this moment. Where it cannot, it is a matter of moments, or for ever.
@@ -19,6 +20,7 @@ pub fn ready(state: &State) -> bool {
         | Phase::Baselining
         | Phase::Listing
         | Phase::Working
+        | Phase::Examining
         | Phase::Checking(_) => state.stop.is_none(),
         Phase::Delivering | Phase::Acting | Phase::Reporting => false,
         Phase::Ended => true,
@@ -46,8 +48,7 @@ pub(super) fn decide(state: &State, text: &str) -> Result<Vec<Fact>, Refusal> {
     }
     let mut goal = read(text)?;
     // A hidden file stays the one that was frozen when the run began, wherever the new version of the file was read.
-    let checks = goal.done.iter_mut().chain(&mut goal.keep.checks);
-    for check in checks.filter(|check| check.hidden.is_some()) {
+    for check in goal.checks_mut().filter(|check| check.hidden.is_some()) {
         let frozen = state.goal.check(&check.id).and_then(|c| c.hidden.clone());
         check.hidden = frozen.or(check.hidden.take());
     }
@@ -144,10 +145,9 @@ pub(super) fn edited(state: &mut State, goal: &Goal, goal_file: &BlobId, changes
     };
     state.goal_file = goal_file.clone();
     state.progress.without = 0;
-    for lane in state.lanes.values_mut() {
+    for lane in state.all_lanes_mut() {
         lane.warned.clear();
-        let changes = changes.iter().map(Change::line).collect();
-        lane.inbox.push(Notice::GoalEdited { changes });
+        tell(lane, changes);
     }
     // What could not be told is asked again, and what proved nothing is judged anew.
     let judged = match &state.stop {
@@ -162,7 +162,9 @@ pub(super) fn edited(state: &mut State, goal: &Goal, goal_file: &BlobId, changes
         Some(StopReason::Refused { .. }) => true,
         _ => state.phase == Phase::Baselining,
     };
-    state.rebaseline = judged || state.checks.values().any(|c| c.base.is_none());
+    worklist::regoal(state);
+    let all_known = state.checks.values().all(|c| c.base.is_some());
+    state.baselined = state.baselined && all_known && !judged;
     match &state.phase {
         Phase::Preparing => {}
         Phase::Ended => {
@@ -178,8 +180,30 @@ pub(super) fn edited(state: &mut State, goal: &Goal, goal_file: &BlobId, changes
         }
         Phase::Baselining | Phase::Listing | Phase::Working => state.phase = onward(state),
         // Not decided there: see `ready`.
-        Phase::Delivering | Phase::Acting | Phase::Reporting => {}
+        Phase::Examining | Phase::Delivering | Phase::Acting | Phase::Reporting => {}
     }
+}
+
+/// Tells of the changes; what a version before changed and the model has not read yet stands in the same notice.
+fn tell(lane: &mut Lane, changes: &[Change]) {
+    let untold = |notice: &Notice| matches!(notice, Notice::GoalEdited { .. });
+    let mut lines = match lane.inbox.iter().position(untold) {
+        Some(at) => match lane.inbox.remove(at) {
+            Notice::GoalEdited { changes } => changes,
+            _ => Vec::new(),
+        },
+        None => Vec::new(),
+    };
+    for change in changes {
+        let line = held(&change.line(), CHANGE_BYTES_MAX);
+        if !lines.contains(&line) {
+            lines.push(line);
+        }
+    }
+    // The contract itself is in every request, so that the oldest may give way.
+    let spare = lines.len().saturating_sub(CHANGES_MAX);
+    lines.drain(..spare);
+    lane.tell(Notice::GoalEdited { changes: lines });
 }
 
 /// Limits of the new version where it says another one than the version before; what a person raised since stands.
@@ -204,7 +228,7 @@ pub(super) fn onward(state: &mut State) -> Phase {
     if state.base.is_none() {
         return Phase::Preparing;
     }
-    if state.rebaseline {
+    if !state.baselined {
         return Phase::Baselining;
     }
     match state.then.take() {
@@ -213,6 +237,15 @@ pub(super) fn onward(state: &mut State) -> Phase {
             fixed: false,
             same_tree: false,
         }),
+        None if state.goal.items.is_some() && !is_listed(state) => Phase::Listing,
         None => Phase::Working,
     }
+}
+
+/// Whether the worklist is frozen.
+fn is_listed(state: &State) -> bool {
+    state
+        .worklist
+        .as_ref()
+        .is_some_and(|list| !list.listing.hash.as_str().is_empty())
 }

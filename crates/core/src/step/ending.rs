@@ -1,12 +1,14 @@
 //! How a run stops, and how a person's word sets it going again.
 
+use crate::bounds::{WORDS_BYTES_MAX, held};
 use crate::check::Verdict;
 use crate::event::Notice;
 use crate::goal::Stop;
 use crate::ids::Scope;
 use crate::notification::{self, Occasion};
-use crate::state::{CallProgress, Checkpoint, Phase, State, Why};
-use crate::step::edit;
+use crate::state::{CallProgress, Checkpoint, Lane, Phase, State, Why};
+use crate::step::decide::ANSWERS_BYTES_MAX;
+use crate::step::{edit, worklist};
 use crate::stop::{Blocker, Completion, StopReason};
 use crate::turn::Help;
 
@@ -35,7 +37,8 @@ pub(super) fn stop(state: &mut State, reason: StopReason) {
         (StopReason::OutOfBudget { .. }, Some(proof)) => StopReason::Complete(proof),
         _ => reason,
     };
-    for lane in state.lanes.values_mut() {
+    state.trouble = None;
+    for lane in state.all_lanes_mut() {
         lane.wait = None;
         lane.asking = false;
         // A call that is cut off here has left its traces in what is fixed next; it is never performed again.
@@ -58,7 +61,7 @@ pub(super) fn stop(state: &mut State, reason: StopReason) {
         StopReason::Failed { .. }
             if matches!(
                 state.phase,
-                Phase::Checking(_) | Phase::Delivering | Phase::Reporting
+                Phase::Checking(_) | Phase::Delivering | Phase::Acting | Phase::Reporting
             ) =>
         {
             Phase::Reporting
@@ -68,16 +71,37 @@ pub(super) fn stop(state: &mut State, reason: StopReason) {
             check(Why::Ending)
         }
     };
-    state.stop = Some(reason);
+    state.stop = Some(held_reason(reason));
+}
+
+/// The reason, as long as the state holds it.
+fn held_reason(reason: StopReason) -> StopReason {
+    match reason {
+        StopReason::Blocked { help, by } => StopReason::Blocked {
+            help: help.held(),
+            by,
+        },
+        StopReason::Refused { why } => StopReason::Refused {
+            why: held(&why, WORDS_BYTES_MAX),
+        },
+        StopReason::Failed { why } => StopReason::Failed {
+            why: held(&why, WORDS_BYTES_MAX),
+        },
+        StopReason::Complete(_)
+        | StopReason::OutOfBudget { .. }
+        | StopReason::Unverifiable { .. }
+        | StopReason::Stopped => reason,
+    }
 }
 
 /// What could not be delivered is nowhere: a run that was found complete has failed after all.
 pub(super) fn undelivered(state: &mut State, message: &str) {
-    state.delivery_error = Some(message.to_owned());
+    let message = &held(message, WORDS_BYTES_MAX);
+    state.delivery_error = Some(message.clone());
     state.phase = Phase::Reporting;
     if let Some(StopReason::Complete(_)) = state.stop {
         let why = format!("every check passes, but the result could not be delivered: {message}");
-        state.stop = Some(StopReason::Failed { why });
+        state.stop = Some(held_reason(StopReason::Failed { why }));
     }
 }
 
@@ -111,15 +135,17 @@ pub(super) fn resumed(state: &mut State) {
             ..
         })
     );
-    if state.phase == Phase::Ended && provider {
+    let failed = matches!(&state.stop, Some(StopReason::Failed { .. }));
+    if state.phase == Phase::Ended && (provider || failed) {
         reopen(state);
     }
 }
 
 pub(super) fn answered(state: &mut State, text: &str) {
+    worklist::again(state, text);
     if let Some(lane) = state.lanes.get_mut(&Scope::Run) {
-        lane.inbox.push(Notice::Answer {
-            text: text.to_owned(),
+        lane.tell(Notice::Answer {
+            text: held(text, ANSWERS_BYTES_MAX),
         });
     }
     if state.phase == Phase::Ended && matches!(&state.stop, Some(StopReason::Blocked { .. })) {
@@ -155,7 +181,7 @@ pub(super) fn ended(state: &mut State) {
 /// A person set the budgets: a run that had used one up goes on where it was.
 pub(super) fn budget_set(state: &mut State, limits: Stop) {
     state.goal.stop = limits;
-    for lane in state.lanes.values_mut() {
+    for lane in state.all_lanes_mut() {
         lane.warned.clear();
     }
     if state.phase == Phase::Ended && matches!(&state.stop, Some(StopReason::OutOfBudget { .. })) {
@@ -168,6 +194,7 @@ pub(super) fn reopen(state: &mut State) {
     state.then = None;
     state.phase = edit::onward(state);
     state.told_waiting = false;
+    state.trouble = None;
     state.progress.without = 0;
     // A person may have mended what lies outside the tree: what did not pass is looked at again.
     for check in state.checks.values_mut() {
@@ -179,7 +206,11 @@ pub(super) fn reopen(state: &mut State) {
             check.latest = None;
         }
     }
-    for lane in state.lanes.values_mut() {
+    if let Some(list) = &mut state.worklist {
+        list.wait = None;
+        list.failures = 0;
+    }
+    for lane in state.all_lanes_mut() {
         lane.failures = 0;
         lane.failing_ms = 0;
         lane.windows = 0;
@@ -205,10 +236,15 @@ pub(super) fn enforce_budgets(state: &mut State) {
     {
         return stop(state, out(budget));
     }
-    let about_to_ask = state
-        .lanes
-        .values()
-        .any(|l| !l.asking && l.calls.iter().all(|c| c.progress == CallProgress::Ended));
+    let ready = |l: &Lane| !l.asking && l.calls.iter().all(|c| c.progress == CallProgress::Ended);
+    let about_to_ask = match crate::effect::works_on_items(state) {
+        true => state
+            .worklist
+            .iter()
+            .flat_map(|list| list.open.values())
+            .any(|child| child.phase == Phase::Working && child.lanes.values().any(ready)),
+        false => state.lanes.values().any(ready),
+    };
     if !about_to_ask {
         return;
     }
@@ -232,7 +268,6 @@ pub(super) fn exhausted(state: &State) -> Option<&'static str> {
 
 /// How much of each budget is used, percent.
 fn shares(state: &State) -> [(&'static str, u64); 5] {
-    const MS_PER_HOUR: f64 = 3_600_000.0;
     let limits = state.goal.stop;
     let used_ms = state.spent.active_ms.saturating_add(state.spent.waiting_ms);
     let tokens = limits.tokens.map(|t| t as f64);
@@ -245,13 +280,13 @@ fn shares(state: &State) -> [(&'static str, u64); 5] {
         ("usd", share(state.spent.usd, limits.usd)),
         (
             "hours",
-            share(used_ms as f64, Some(limits.hours * MS_PER_HOUR)),
+            share(used_ms as f64, Some(limits.limit_ms() as f64)),
         ),
         (
             "active",
             share(
                 state.spent.active_ms as f64,
-                limits.active.map(|hours| hours * MS_PER_HOUR),
+                limits.active_limit_ms().map(|ms| ms as f64),
             ),
         ),
     ]
@@ -266,10 +301,10 @@ fn share(used: f64, limit: Option<f64>) -> u64 {
 }
 
 fn warn(state: &mut State, budget: &str, percent: u64) {
-    for lane in state.lanes.values_mut() {
+    for lane in state.all_lanes_mut() {
         if !lane.warned.iter().any(|w| w == budget) {
             lane.warned.push(budget.to_owned());
-            lane.inbox.push(Notice::BudgetLow {
+            lane.tell(Notice::BudgetLow {
                 budget: budget.to_owned(),
                 percent: percent as u32,
             });

@@ -6,23 +6,33 @@ mod checkpoint;
 mod decide;
 mod edit;
 mod ending;
+mod late;
 mod recover;
 #[cfg(test)]
 mod steering_tests;
 #[cfg(test)]
+mod table;
+#[cfg(test)]
 mod tests;
+mod trouble;
 mod turns;
+pub(crate) mod worklist;
 
 pub use decide::{Command, Raise, Refusal, decide};
 pub use edit::ready as ready_for_edit;
+pub use late::{late, reports};
 pub use recover::recover;
+pub use trouble::{HARNESS_ATTEMPTS_MAX, STOPPING_ATTEMPTS_MAX};
 pub use turns::{OUTAGE_MS_MAX, QUOTA_MS_MIN};
+pub use worklist::SOURCE_ATTEMPTS_MAX;
 
 use crate::effect::{Effect, due};
 use crate::event::{Created, Event, Fact};
 use crate::ids::Scope;
-use crate::state::{Order, Phase, State, WaitKind};
+use crate::repo::Delivered;
+use crate::state::{Lane, Order, Phase, State, Wait, WaitKind};
 use crate::stop::{Blocker, StopReason};
+use turns::backoff;
 
 /// Why an event cannot be applied: the journal is damaged, or written by a newer version.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -60,17 +70,27 @@ pub fn begin(event: &Event) -> Result<State, StepError> {
 /// Applies one event and says what is due.
 pub fn step(mut state: State, event: &Event) -> Result<(State, Vec<Effect>), StepError> {
     pass_time(&mut state, event);
-    apply(&mut state, event)?;
+    if let Some(list) = &mut state.worklist {
+        list.just_closed.clear();
+    }
+    match &event.scope {
+        Scope::Run => apply(&mut state, &Scope::Run, event)?,
+        Scope::Item(id) => worklist::apply(&mut state, id, event)?,
+    }
     ending::enforce_budgets(&mut state);
     crate::notification::long_waits(&mut state);
     let effects = due(&state);
     Ok((state, effects))
 }
 
-fn apply(state: &mut State, event: &Event) -> Result<(), StepError> {
-    let scope = &event.scope;
+/// Applies an event to a run, or to the small machine of an item, to which everything that is its own is the run's.
+fn apply(state: &mut State, scope: &Scope, event: &Event) -> Result<(), StepError> {
+    if mends(&event.fact) {
+        state.trouble = None;
+    }
     match &event.fact {
         Fact::RunCreated(_) => return Err(StepError::NotCreated),
+        Fact::ClockJumped { ms } => trouble::clock_jumped(state, *ms),
         Fact::Prepared { base, .. } => {
             expect(state, event, matches!(state.phase, Phase::Preparing))?;
             state.base = Some(base.clone());
@@ -85,7 +105,14 @@ fn apply(state: &mut State, event: &Event) -> Result<(), StepError> {
             expect(state, event, matches!(state.phase, Phase::Baselining))?;
             baseline::ended(state, generated);
         }
-        Fact::TurnRequested { .. } => turns::requested(state, scope),
+        Fact::TurnRequested { turn, .. } => {
+            expect(
+                state,
+                event,
+                state.phase == Phase::Working && lane_turn(state, scope) + 1 == *turn,
+            )?;
+            turns::requested(state, scope);
+        }
         Fact::ModelAnswered {
             turn, calls, usage, ..
         } => {
@@ -106,7 +133,11 @@ fn apply(state: &mut State, event: &Event) -> Result<(), StepError> {
             expect(state, event, state.phase == Phase::Working)?;
             turns::failed(state, scope, *kind, message, *retry_after_ms, usage);
         }
-        Fact::CallStarted { index, .. } => turns::call_started(state, scope, *index),
+        Fact::CallStarted { turn, index } => {
+            let open = lane_turn(state, scope) == *turn && turns::is_open(state, scope, *index);
+            expect(state, event, state.phase == Phase::Working && open)?;
+            turns::call_started(state, scope, *index);
+        }
         Fact::CallEnded {
             turn,
             index,
@@ -134,16 +165,41 @@ fn apply(state: &mut State, event: &Event) -> Result<(), StepError> {
             state.denials = state.denials.saturating_add(denials.len() as u64);
             checkpoint::fixed(state, candidate);
         }
-        Fact::Listed { .. }
-        | Fact::SourceFailed { .. }
-        | Fact::ItemOpened(_)
+        Fact::Listed { listing, .. } => {
+            expect(state, event, state.phase == Phase::Listing)?;
+            worklist::listed(state, listing);
+        }
+        Fact::SourceFailed {
+            doing,
+            fatal,
+            message,
+            retry_after_ms,
+        } => worklist::source_failed(state, *doing, *fatal, message, *retry_after_ms),
+        Fact::Relisted {
+            newcomers,
+            total,
+            listing,
+        } => {
+            expect(state, event, state.phase == Phase::Working)?;
+            worklist::relisted(state, newcomers, *total, listing.as_ref());
+        }
+        Fact::Acting { number, .. } => {
+            expect(state, event, is_next_act(state, *number))?;
+            worklist::acting(state);
+        }
+        Fact::Acted { number, .. } => {
+            expect(state, event, is_next_act(state, *number))?;
+            worklist::acted(state);
+        }
+        // These are an item's, and it is not worked on.
+        Fact::ItemOpened(_)
         | Fact::ClosingExamined { .. }
         | Fact::Rebased { .. }
-        | Fact::Integrated { .. }
-        | Fact::Relisted { .. }
-        | Fact::Acting { .. }
-        | Fact::Acted { .. } => {}
-        Fact::Woken => turns::woken(state),
+        | Fact::Integrated { .. } => expect(state, event, false)?,
+        Fact::Woken => {
+            turns::woken(state);
+            trouble::woken(state);
+        }
         Fact::WaitCancelled => turns::wait_cancelled(state),
         Fact::NetworkBack => turns::network_back(state),
         Fact::GoalEdited {
@@ -167,14 +223,21 @@ fn apply(state: &mut State, event: &Event) -> Result<(), StepError> {
                 at: event.at,
                 text: text.clone(),
             });
+            worklist::orders(state);
         }
-        Fact::Revoked { order } => state.orders.retain(|o| o.number != *order),
+        Fact::Revoked { order } => {
+            state.orders.retain(|o| o.number != *order);
+            worklist::orders(state);
+        }
         Fact::BudgetSet { stop } => ending::budget_set(state, *stop),
         Fact::Delivered { delivered, .. } => {
             expect(state, event, state.phase == Phase::Delivering)?;
             state.delivered = Some(delivered.clone());
+            if let Delivered::Branch { commit, .. } = delivered {
+                state.branch_at = Some(commit.clone());
+            }
             state.delivery_error = None;
-            state.phase = Phase::Reporting;
+            state.phase = worklist::after_delivery(state);
         }
         Fact::DeliveryFailed { message } => {
             expect(state, event, state.phase == Phase::Delivering)?;
@@ -186,16 +249,35 @@ fn apply(state: &mut State, event: &Event) -> Result<(), StepError> {
                 ending::ended(state);
             }
         }
-        Fact::HarnessFailed { message, .. } => {
-            ending::stop(
-                state,
-                StopReason::Failed {
-                    why: message.clone(),
-                },
-            );
+        Fact::HarnessFailed { message, fatal } => {
+            trouble::harness_failed(state, message, *fatal);
         }
     }
     Ok(())
+}
+
+/// Whether the harness could do what was due, or a person says that it is to try.
+fn mends(fact: &Fact) -> bool {
+    matches!(
+        fact,
+        Fact::Prepared { .. }
+            | Fact::CheckReported { .. }
+            | Fact::BaselineEnded { .. }
+            | Fact::ModelAnswered { .. }
+            | Fact::CallEnded { .. }
+            | Fact::CandidateFixed { .. }
+            | Fact::Delivered { .. }
+            | Fact::DeliveryFailed { .. }
+            | Fact::Listed { .. }
+            | Fact::ItemOpened(_)
+            | Fact::ClosingExamined { .. }
+            | Fact::Rebased { .. }
+            | Fact::Integrated { .. }
+            | Fact::Resumed
+            | Fact::WaitCancelled
+            | Fact::GoalEdited { .. }
+            | Fact::StopRequested
+    )
 }
 
 fn expect(state: &State, event: &Event, fits: bool) -> Result<(), StepError> {
@@ -206,6 +288,17 @@ fn expect(state: &State, event: &Event, fits: bool) -> Result<(), StepError> {
         fact: name(&event.fact),
         status: state.status(),
     })
+}
+
+/// Whether it is this act's turn.
+fn is_next_act(state: &State, number: u32) -> bool {
+    let next = state.worklist.as_ref().map(|list| list.acted + 1);
+    state.phase == Phase::Acting && next == Some(number)
+}
+
+/// The newest commit of the run's branch, and its tree: the base, as long as nothing is integrated.
+pub fn tip(state: &State) -> crate::worklist::Tip {
+    worklist::start(state)
 }
 
 fn lane_turn(state: &State, scope: &Scope) -> u64 {
@@ -222,20 +315,34 @@ fn pass_time(state: &mut State, event: &Event) {
         return;
     }
     let working = state.phase == Phase::Working;
-    for lane in state.lanes.values_mut() {
-        let quota = lane
-            .wait
-            .as_ref()
-            .is_some_and(|w| w.kind == WaitKind::Quota);
-        if working && lane.failures > 0 && !quota {
-            lane.failing_ms = lane.failing_ms.saturating_add(elapsed);
+    for child in state
+        .worklist
+        .iter_mut()
+        .flat_map(|list| list.open.values_mut())
+    {
+        child.last_at = event.at;
+        match working && child.waiting().is_none() {
+            true => child.spent.active_ms = child.spent.active_ms.saturating_add(elapsed),
+            false => child.spent.waiting_ms = child.spent.waiting_ms.saturating_add(elapsed),
         }
+    }
+    for lane in failing(state) {
+        lane.failing_ms = lane.failing_ms.saturating_add(elapsed);
     }
     if state.waiting().is_some() {
         state.spent.waiting_ms = state.spent.waiting_ms.saturating_add(elapsed);
     } else {
         state.spent.active_ms = state.spent.active_ms.saturating_add(elapsed);
     }
+}
+
+/// Lanes whose attempts fail one after the other, those that wait for a quota excepted.
+fn failing(state: &mut State) -> impl Iterator<Item = &mut Lane> {
+    let working = state.phase == Phase::Working;
+    state.all_lanes_mut().filter(move |lane| {
+        let quota = |wait: &Wait| wait.kind == WaitKind::Quota;
+        working && lane.failures > 0 && !lane.wait.as_ref().is_some_and(quota)
+    })
 }
 
 /// The event's name, as the journal spells it.
@@ -278,6 +385,7 @@ pub fn name(fact: &Fact) -> &'static str {
         Fact::DeliveryFailed { .. } => "delivery_failed",
         Fact::ReportWritten { .. } => "report_written",
         Fact::HarnessFailed { .. } => "harness_failed",
+        Fact::ClockJumped { .. } => "clock_jumped",
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a new process does with the run of one that died.
 
 use crate::event::{Event, Fact, Interrupted};
-use crate::ids::UnixMs;
+use crate::ids::{Scope, UnixMs};
 use crate::notification;
 use crate::state::{CallProgress, State};
 use crate::turn::CallResult;
@@ -18,16 +18,26 @@ pub fn recover(state: &State, now: UnixMs) -> Vec<Event> {
         return untold;
     }
     let again = state.goal.uses.network.is_empty();
+    let of_items = state
+        .worklist
+        .iter()
+        .flat_map(|list| &list.open)
+        .flat_map(|(id, child)| {
+            let lanes = child.lanes.values();
+            lanes.map(|lane| (Scope::Item(id.clone()), lane))
+        });
     let interrupted: Vec<Interrupted> = state
         .lanes
         .iter()
+        .map(|(scope, lane)| (scope.clone(), lane))
+        .chain(of_items)
         .flat_map(|(scope, lane)| {
             let running = lane
                 .calls
                 .iter()
                 .enumerate()
                 .filter(|(_, c)| c.progress == CallProgress::Running);
-            running.map(|(index, _)| Interrupted {
+            running.map(move |(index, _)| Interrupted {
                 scope: scope.clone(),
                 turn: lane.turn,
                 index,

@@ -3,17 +3,25 @@
 
 use proptest::prelude::*;
 
+use crate::bounds::STATE_BYTES_MAX;
+use crate::check::Obstacle;
 use crate::check::Target;
 use crate::effect::{Effect, due, to_verify};
 use crate::event::{Created, Event, Fact, Notice, Price};
 use crate::goal::Goal;
-use crate::ids::{CheckId, Scope};
+use crate::goal::change::Change;
+use crate::ids::{BlobId, CheckId, Scope};
+use crate::notification::{CHANNELS_MAX, Channel, KEPT_MAX, Outcome, Sending};
+use crate::repo::{Base, Candidate, Changed, Delivered, How};
 use crate::report::journal::{BASE, Journal, READY, START, created, goal, reported};
 use crate::state::{Phase, State, is_own};
+use crate::step::decide::{ORDER_BYTES_MAX, ORDERS_MAX};
 use crate::step::{
-    Command, Raise, StepError, begin, decide, ready_for_edit, recover, step, wants_answer,
+    Command, HARNESS_ATTEMPTS_MAX, Raise, STOPPING_ATTEMPTS_MAX, StepError, begin, decide,
+    ready_for_edit, recover, step, wants_answer,
 };
 use crate::stop::{Blocker, Completion, StopReason};
+use crate::turn::{CallHead, CallResult, Help, PlanStep, Said};
 
 pub(super) fn run() -> Created {
     created(goal(&["unit", "lint"]))
@@ -71,7 +79,7 @@ fn told(state: &State) -> String {
     format!("{}{wait} | {due}{inbox}", state.status())
 }
 
-fn effect_words(state: &State, effect: &Effect) -> String {
+pub(super) fn effect_words(state: &State, effect: &Effect) -> String {
     match effect {
         Effect::Prepare => "prepare".into(),
         Effect::Baseline => "baseline".into(),
@@ -92,6 +100,24 @@ fn effect_words(state: &State, effect: &Effect) -> String {
             let checks: Vec<String> = to_verify(state).iter().map(CheckId::to_string).collect();
             format!("verify {} on {tree}", checks.join(" "))
         }
+        Effect::List => "list".into(),
+        Effect::Open { index } => format!("open {index}"),
+        Effect::Item { item, effect } => {
+            let list = state.worklist.as_deref().unwrap();
+            format!("{item}: {}", effect_words(&list.open[item], effect))
+        }
+        Effect::Examine => "examine".into(),
+        Effect::Integrate { item, onto } => format!("integrate {item} onto {onto}"),
+        Effect::Relist => "list again".into(),
+        Effect::Act {
+            number,
+            begun,
+            probe,
+        } => match (begun, probe) {
+            (false, _) => format!("intend act {number}"),
+            (true, false) => format!("act {number}"),
+            (true, true) => format!("probe and act {number}"),
+        },
         Effect::Deliver => "deliver".into(),
         Effect::WriteReport => "report".into(),
         Effect::Reach { .. } => "reach".into(),
@@ -103,7 +129,7 @@ fn effect_words(state: &State, effect: &Effect) -> String {
     }
 }
 
-fn notice_words(notice: &Notice) -> String {
+pub(super) fn notice_words(notice: &Notice) -> String {
     let list = |ids: &[CheckId]| {
         ids.iter()
             .map(CheckId::as_str)
@@ -129,6 +155,13 @@ fn notice_words(notice: &Notice) -> String {
             let keys = changes.iter().filter_map(|c| c.split(": ").next());
             format!("edited [{}]", keys.collect::<Vec<_>>().join(" "))
         }
+        Notice::ClosingRefused { faults, left } => {
+            format!("refused ({}), {left} left", faults.join("; "))
+        }
+        Notice::SentBack { conflicts, open } => {
+            format!("sent back [{}] [{}]", conflicts.join(" "), list(open))
+        }
+        Notice::OnlyWords { .. } => "only words".into(),
         Notice::HistoryCut => "history cut".into(),
         Notice::FreshStart { without } => format!("fresh start after {without}"),
         Notice::Replan { failed } => format!("replan, failed: {}", failed.join(", ")),
@@ -591,11 +624,11 @@ fn a_context_that_overflows_is_cut_until_nothing_is_left() {
     failed context_overflow            working | ask 1, attempt 2; tells: history cut
     ask                                working | ask 1, attempt 2
     failed context_overflow            working | ask 1, attempt 3; tells: history cut
-    failed context_overflow            working | ask 1, attempt 4; tells: history cut, history cut
-    failed context_overflow            working | ask 1, attempt 5; tells: history cut, history cut, history cut
-    failed context_overflow            working | ask 1, attempt 6; tells: history cut, history cut, history cut, history cut
-    failed context_overflow            reporting | report; tells: history cut, history cut, history cut, history cut, history cut
-    written                            blocked | -; tells: history cut, history cut, history cut, history cut, history cut
+    failed context_overflow            working | ask 1, attempt 4; tells: history cut
+    failed context_overflow            working | ask 1, attempt 5; tells: history cut
+    failed context_overflow            working | ask 1, attempt 6; tells: history cut
+    failed context_overflow            reporting | report; tells: history cut
+    written                            blocked | -; tells: history cut
     Blocked: The goal alone is too long for the model's context: the provider says context_overflow
     ");
 }
@@ -1166,10 +1199,10 @@ fn events_that_do_not_fit_are_errors_and_change_nothing() {
     baselined                          ! `baseline_ended` does not fit a run that is working: the journal is damaged
     prepared                           ! `prepared` does not fit a run that is working: the journal is damaged
     check unit pass                    working | ask 1
-    start 7                            working | ask 1
+    start 7                            ! `call_started` does not fit a run that is working: the journal is damaged
     answer shell                       working | call 1.0
     start 0                            working | call 1.0
-    start 9                            working | call 1.0
+    start 9                            ! `call_started` does not fit a run that is working: the journal is damaged
     end 0                              working | ask 2
     ");
     let journal = Journal::played(run(), &["ready", "turn shell"]);
@@ -1531,6 +1564,7 @@ impl World {
                 self.play(&format!("telling {number}"));
                 self.play(&format!("told {number}"));
             }
+            other => panic!("{other:?} belongs to a worklist, and this run has none"),
         }
     }
 
@@ -1802,4 +1836,374 @@ fn an_order_stands_until_it_is_revoked() {
         Err("order 1 does not stand; these do: 2, 3".into())
     );
     assert_eq!(carry_out(tell("  ")), Err("the order is empty".into()));
+}
+
+// What the harness itself cannot do, and clocks that jump.
+
+#[test]
+fn what_the_harness_cannot_do_now_is_tried_again() {
+    insta::assert_snapshot!(transcript(run(), &[
+        "ready", "turn write claim", "hiccup", "+1s woken", "hiccup", "+1s woken", "+1s woken", "fix t1", "verify",
+    ]), @r"
+    ready                              working | ask 1
+    turn write claim                   checking | fix
+    hiccup                             waiting | -
+    +1s woken                          checking | fix
+    hiccup                             waiting | -
+    +1s woken                          waiting | -
+    +1s woken                          checking | fix
+    fix t1                             checking | verify unit lint suite scope oracle on t1
+    verify                             delivering | deliver
+    Complete: all 5 checks pass on the delivered tree.
+    ");
+}
+
+#[test]
+fn the_harness_does_not_try_for_ever_and_a_person_can_send_it_on() {
+    let mut journal = Journal::played(run(), &["ready", "turn write claim"]);
+    let mut waited = 0;
+    for _ in 1..HARNESS_ATTEMPTS_MAX {
+        journal.play("+0s hiccup").unwrap();
+        let until = journal.state.wakes_at().unwrap();
+        waited += until - journal.now;
+        journal.now = until;
+        journal.play("+0s woken").unwrap();
+        assert_eq!(journal.due(), [Effect::FixCandidate]);
+    }
+    const MINUTE_MS: u64 = 60_000;
+    assert!(
+        (15 * MINUTE_MS..60 * MINUTE_MS).contains(&waited),
+        "{waited} ms"
+    );
+    assert_eq!(journal.state.spent.waiting_ms, waited);
+    journal.play("hiccup").unwrap();
+    journal.play("written").unwrap();
+    assert_eq!(journal.state.status(), "failed");
+    assert_eq!(
+        decide(&journal.state, &Command::Resume).unwrap(),
+        [Fact::Resumed]
+    );
+    journal.play("resumed").unwrap();
+    insta::assert_snapshot!(told(&journal.state), @"working | ask 2");
+    // While it waits, a person may say that it is to try now.
+    let mut journal = Journal::played(run(), &["ready", "turn write claim", "hiccup"]);
+    assert_eq!(
+        decide(&journal.state, &Command::Resume).unwrap(),
+        [Fact::Resumed]
+    );
+    journal.play("resumed").unwrap();
+    insta::assert_snapshot!(told(&journal.state), @"checking | fix");
+}
+
+#[test]
+fn a_stop_does_not_wait_half_an_hour_for_the_harness() {
+    let mut journal = Journal::played(run(), &["ready", "turn write", "hiccup", "stopped"]);
+    insta::assert_snapshot!(told(&journal.state), @"checking | fix");
+    for _ in 1..STOPPING_ATTEMPTS_MAX {
+        journal.play("hiccup").unwrap();
+        journal.play("+1m woken").unwrap();
+    }
+    journal.play("hiccup").unwrap();
+    insta::assert_snapshot!(told(&journal.state), @"reporting | report");
+}
+
+#[test]
+fn a_run_that_failed_before_it_began_begins_where_it_was() {
+    insta::assert_snapshot!(transcript(run(), &[
+        "broke", "written", "resumed", "prepared", "base unit fail", "broke", "written", "resumed", "base lint fail",
+        "base suite pass", "baselined",
+    ]), @r"
+    broke                              reporting | report
+    written                            failed | -
+    resumed                            preparing | prepare
+    prepared                           baselining | baseline
+    base unit fail                     baselining | baseline
+    broke                              reporting | report
+    written                            failed | -
+    resumed                            baselining | baseline
+    base lint fail                     baselining | baseline
+    base suite pass                    baselining | baseline
+    baselined                          working | ask 1
+    ");
+}
+
+#[test]
+fn time_in_which_the_machine_slept_is_nobodys() {
+    let mut journal = Journal::played(run(), &["ready", "ask", "answer shell", "start 0"]);
+    let before = journal.state.spent.clone();
+    journal.play("+6h clock +6h").unwrap();
+    journal.play("+1s end 0").unwrap();
+    assert_eq!(journal.state.spent.active_ms, before.active_ms + 1_000);
+    assert_eq!(
+        journal.state.status(),
+        "working",
+        "the budget is five hours"
+    );
+    let mut journal = Journal::played(run(), &["ready", "turn wait"]);
+    let before = journal.state.spent.clone();
+    journal.play("+6h clock +6h").unwrap();
+    assert_eq!(journal.state.spent.waiting_ms, before.waiting_ms);
+    journal.play("+0s woken").unwrap();
+    insta::assert_snapshot!(told(&journal.state), @"working | ask 2");
+}
+
+#[test]
+fn a_wait_keeps_its_length_when_the_clock_is_set_back() {
+    insta::assert_snapshot!(transcript(run(), &[
+        "ready", "ask", "failed rate_limited after=90000", "-9h clock -9h", "+60s woken", "+30s woken",
+    ]), @r"
+    ready                              working | ask 1
+    ask                                working | ask 1
+    failed rate_limited after=90000    waiting for 90000 ms | -
+    -9h clock -9h                      waiting for 90000 ms | -
+    +60s woken                         waiting for 30000 ms | -
+    +30s woken                         working | ask 1, attempt 2
+    ");
+}
+
+#[test]
+fn a_time_limit_with_a_fraction_of_a_millisecond_ends_a_run_when_its_time_has_come() {
+    let mut journal = Journal::new(run_with(|goal| goal.stop.hours = 1.0 / 3.0 + 1e-8));
+    journal.play("ready").unwrap();
+    journal.now = journal.state.wakes_at().unwrap();
+    journal.play("+0s woken").unwrap();
+    assert_eq!(journal.state.status(), "reporting");
+}
+
+#[test]
+fn a_branch_that_was_delivered_is_known_after_nothing_was_delivered() {
+    let lines = [
+        "ready",
+        "turn write help",
+        "fix t1",
+        "verify unit=fail",
+        "delivered",
+        "written",
+        "answered revert it",
+        "turn write help",
+        "fix base",
+        "delivered",
+        "written",
+    ];
+    let journal = Journal::played(run(), &lines);
+    assert_eq!(journal.state.delivered, Some(Delivered::Nothing));
+    assert_eq!(journal.state.branch_at, Some("c0ffeet1".into()));
+}
+
+/// The largest that a run can hold: every list full, every text as long as it may be and of characters that JSON
+/// escapes.
+#[test]
+fn the_serialised_state_is_small_whatever_comes() {
+    let long = "\u{1}\"\\\n→".repeat(1_500);
+    let ids: Vec<String> = (0..100).map(|n| format!("{n:-<64}")).collect();
+    let mut created = run();
+    created.goal = goal(&ids.iter().map(String::as_str).collect::<Vec<_>>());
+    created.goal.outcome = long.clone();
+    created.goal.uses.files = vec![long.clone(); 50];
+    created.notify = vec![
+        Channel::Command {
+            command: long.clone()
+        };
+        CHANNELS_MAX
+    ];
+    created.hidden = ids
+        .iter()
+        .map(|id| (id.as_str().into(), BlobId::of(id.as_bytes())))
+        .collect();
+    let mut journal = Journal::new(created);
+    let base = Base {
+        lfs: vec![long.clone(); 20],
+        submodules: vec![long.clone(); 20],
+        dirty: vec![long.clone(); 20],
+        ..crate::report::journal::base(true)
+    };
+    journal.add(Fact::Prepared { base, offer: None }).unwrap();
+    let shout = |fact: Fact| {
+        let Fact::CheckReported { mut report } = fact else {
+            return fact;
+        };
+        report.reason = long.clone();
+        report.evidence = long.clone();
+        // On the base some obstacles end the run at once.
+        report.obstacle = match &report.target {
+            Target::Base => None,
+            Target::Candidate(_) => Some(Obstacle::SetupFailed {
+                detail: long.clone(),
+            }),
+        };
+        Fact::CheckReported { report }
+    };
+    for id in ids.iter().map(String::as_str).chain(["suite"]) {
+        let verdict = if id == "suite" { "pass" } else { "fail" };
+        journal
+            .add(shout(reported(Target::Base, &[id, verdict])))
+            .unwrap();
+    }
+    let generated = vec![long.clone(); 20];
+    journal
+        .add(Fact::BaselineEnded {
+            generated,
+            reused: false,
+        })
+        .unwrap();
+    for number in 1..=ORDERS_MAX as u32 {
+        let text = "\u{1}".repeat(ORDER_BYTES_MAX / 6);
+        let tell = Command::Tell { text };
+        let facts = decide(&journal.state, &tell).unwrap();
+        assert!(matches!(facts[0], Fact::Told { order, .. } if order == number));
+        facts
+            .into_iter()
+            .for_each(|fact| journal.add(fact).unwrap());
+    }
+    // It asks, and its person is told, again and again.
+    for number in 1..=KEPT_MAX as u32 + 2 {
+        for line in ["turn help", "fix base", "delivered", "written"] {
+            journal.play(line).unwrap();
+        }
+        let failed = Sending {
+            by: "command".into(),
+            outcome: Outcome::Failed { why: long.clone() },
+        };
+        let notified = Fact::Notified {
+            number,
+            sendings: vec![failed; CHANNELS_MAX],
+        };
+        journal.add(notified).unwrap();
+        journal.play(&format!("answered {number}")).unwrap();
+    }
+    assert_eq!(journal.state.notifications.len(), KEPT_MAX);
+    fill_inbox(&mut journal, &long);
+    small(&journal.state);
+    journal.play("ask").unwrap();
+    let head = |n: usize| CallHead {
+        id: long.clone(),
+        name: long.clone(),
+        line: format!("{n}{long}"),
+    };
+    let turn = journal.state.lanes[&Scope::Run].turn + 1;
+    let answered = Fact::ModelAnswered {
+        turn,
+        answer: "a".into(),
+        text: long.clone(),
+        calls: (0..200).map(head).collect(),
+        usage: Default::default(),
+        oddities: vec![],
+    };
+    journal.add(answered).unwrap();
+    let help = Help {
+        question: long.clone(),
+        tried: long.clone(),
+        unlock: long.clone(),
+    };
+    let step = PlanStep {
+        step: long.clone(),
+        status: Default::default(),
+    };
+    let said = [
+        Said::Notes {
+            text: long.clone(),
+            replace: false,
+        },
+        Said::Plan {
+            steps: vec![step; 500],
+        },
+        Said::Claim {
+            summary: long.clone(),
+        },
+        Said::Help(help),
+    ];
+    for index in 0..crate::step::turns::CALLS_MAX {
+        let result = CallResult {
+            shown: long.clone(),
+            said: said.get(index).cloned(),
+            ..CallResult::default()
+        };
+        let result = Box::new(result);
+        journal
+            .add(Fact::CallEnded {
+                turn,
+                index,
+                result,
+            })
+            .unwrap();
+    }
+    small(&journal.state);
+    let changed = |n: usize| Changed {
+        path: format!("{n}{long}"),
+        how: How::Modified,
+        added: 1,
+        removed: 1,
+        link: Some(long.clone()),
+    };
+    let candidate = Candidate {
+        tree: "t1".into(),
+        changes: (0..200).map(changed).collect(),
+        artefacts: vec![long.clone(); 20],
+    };
+    let fixed = Fact::CandidateFixed {
+        candidate,
+        delta: None,
+        denials: vec![],
+        stopped: vec![long.clone(); 20],
+    };
+    journal.add(fixed).unwrap();
+    for id in ids
+        .iter()
+        .map(String::as_str)
+        .chain(["suite", "scope", "oracle"])
+    {
+        let failed = reported(Target::Candidate("t1".into()), &[id, "fail"]);
+        journal.add(shout(failed)).unwrap();
+    }
+    small(&journal.state);
+    let failed = Fact::DeliveryFailed {
+        message: long.clone(),
+    };
+    journal.add(failed).unwrap();
+    fill_inbox(&mut journal, &long);
+    let message = long.clone();
+    journal
+        .add(Fact::HarnessFailed {
+            message,
+            fatal: false,
+        })
+        .unwrap();
+    small(&journal.state);
+}
+
+/// Everything that a person can leave for the model to read, until no more is taken.
+fn fill_inbox(journal: &mut Journal, long: &str) {
+    for edit in 0..3 {
+        let change = |n: usize| Change {
+            key: format!("{edit}{n}"),
+            was: Some(long.to_owned()),
+            is: None,
+        };
+        let edited = Fact::GoalEdited {
+            goal: Box::new(journal.state.goal.clone()),
+            goal_file: BlobId::of(&[edit]),
+            changes: (0..100).map(change).collect(),
+        };
+        journal.add(edited).unwrap();
+    }
+    for number in 0.. {
+        let answer = Command::Answer {
+            text: format!("{number}{}", "\u{1}".repeat(100)),
+        };
+        match decide(&journal.state, &answer) {
+            Ok(facts) => facts
+                .into_iter()
+                .for_each(|fact| journal.add(fact).unwrap()),
+            Err(_) => break,
+        }
+    }
+}
+
+fn small(state: &State) {
+    let bytes = serde_json::to_vec(state).unwrap().len();
+    assert!(
+        bytes < STATE_BYTES_MAX,
+        "{bytes} bytes at {}",
+        state.status()
+    );
 }

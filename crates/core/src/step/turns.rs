@@ -1,14 +1,15 @@
 //! Turns: a model's answer and the tool calls in it.
 
+use crate::bounds::{self, held, json_bytes};
 use crate::event::{Interrupted, Notice};
 use crate::ids::{Scope, UnixMs};
 use crate::state::{
     CallProgress, CallState, Checkpoint, Lane, NOTES_BYTES_MAX, Note, Phase, State, Wait, WaitKind,
     Why,
 };
-use crate::step::ending;
+use crate::step::{ending, worklist};
 use crate::stop::{Blocker, StopReason};
-use crate::turn::{CallHead, CallResult, Help, ModelErrorKind, Said, Usage};
+use crate::turn::{CallHead, CallResult, Help, ModelErrorKind, PlanStep, Said, Usage};
 
 /// Turns without a claim after which the harness looks for itself.
 pub const ROUTINE_TURNS: u32 = 25;
@@ -52,14 +53,19 @@ pub(super) fn answered(state: &mut State, scope: &Scope, calls: &[CallHead], usa
     lane.failures = 0;
     lane.failing_ms = 0;
     lane.malformed = 0;
-    lane.claim = None;
+    lane.claim = false;
     lane.help = None;
+    lane.closing = None;
     lane.since_checkpoint += 1;
     lane.calls = calls
         .iter()
         .take(CALLS_MAX)
         .map(|head| CallState {
-            head: head.clone(),
+            head: CallHead {
+                id: held(&head.id, bounds::NAME_BYTES_MAX),
+                name: held(&head.name, bounds::NAME_BYTES_MAX),
+                line: held(&head.line, bounds::LINE_BYTES_MAX),
+            },
             progress: CallProgress::Pending,
             again: false,
             began_at: 0,
@@ -102,7 +108,7 @@ pub(super) fn failed(
         Some(Wait {
             until: now.saturating_add(ms),
             since: now,
-            why: message.to_owned(),
+            why: held(message, bounds::WAIT_WHY_BYTES_MAX),
             kind,
             seeking: false,
         })
@@ -158,7 +164,7 @@ pub(super) fn failed(
             // Nothing of the past is left to be cut, and it did not help: what remains is the goal.
             let least = lane.window <= 1 && lane.failures > 1;
             lane.window = (lane.window / 2).max(1);
-            lane.inbox.push(Notice::HistoryCut);
+            lane.tell(Notice::HistoryCut);
             if least {
                 let stop = provider_blocks(format!(
                     "The goal alone is too long for the model's context: {message}"
@@ -190,7 +196,7 @@ fn outage(message: &str) -> String {
 }
 
 /// Doubles from [`BACKOFF_FIRST_MS`] to [`BACKOFF_MAX_MS`].
-fn backoff(failures: u32) -> u64 {
+pub(super) fn backoff(failures: u32) -> u64 {
     let doublings = failures.saturating_sub(1).min(20);
     (BACKOFF_FIRST_MS << doublings).min(BACKOFF_MAX_MS)
 }
@@ -241,27 +247,43 @@ pub(super) fn call_ended(state: &mut State, scope: &Scope, index: usize, result:
 fn hear(lane: &mut Lane, said: &Said, now: UnixMs) {
     match said {
         Said::Claim { summary } => {
-            lane.claim = Some(summary.clone());
-            lane.last_claim = Some(summary.clone());
+            let summary = held(summary, bounds::CLAIM_BYTES_MAX);
+            lane.claim = true;
+            lane.last_claim = Some(summary);
         }
-        Said::Close(_) => {}
-        Said::Help(help) => lane.help = Some(help.clone()),
+        Said::Close(closing) => lane.closing = Some(closing.clone()),
+        Said::Help(help) => lane.help = Some(help.held()),
         Said::Notes { text, replace } => {
             if *replace {
                 lane.notes.clear();
             }
             lane.notes.push(Note {
                 turn: lane.turn,
-                text: text.clone(),
+                text: held(text, NOTES_BYTES_MAX),
             });
             while lane.notes.len() > NOTES_MAX
                 || lane.notes.len() > 1
-                    && lane.notes.iter().map(|n| n.text.len()).sum::<usize>() > NOTES_BYTES_MAX
+                    && lane
+                        .notes
+                        .iter()
+                        .map(|n| json_bytes(&n.text))
+                        .sum::<usize>()
+                        > NOTES_BYTES_MAX
             {
                 lane.notes.remove(0);
             }
         }
-        Said::Plan { steps } => lane.plan = steps.clone(),
+        Said::Plan { steps } => {
+            let step = |step: &PlanStep| PlanStep {
+                step: held(&step.step, bounds::PLAN_STEP_BYTES_MAX),
+                status: step.status,
+            };
+            lane.plan = steps
+                .iter()
+                .take(bounds::PLAN_STEPS_MAX)
+                .map(step)
+                .collect();
+        }
         Said::WaitUntil { until } => {
             let until = (*until).min(now.saturating_add(WAIT_MAX_MS));
             if until > now {
@@ -282,9 +304,15 @@ fn turn_ended(state: &mut State, scope: &Scope) {
     let Some(lane) = state.lanes.get_mut(scope) else {
         return;
     };
+    if let (Some(closing), true) = (lane.closing.take(), state.item.is_some()) {
+        return worklist::closing_said(state, closing);
+    }
+    let Some(lane) = state.lanes.get_mut(scope) else {
+        return;
+    };
     if let Some(help) = lane.help.take() {
         ending::stop(state, ending::stop_reason(help, Blocker::Model));
-    } else if lane.claim.take().is_some() {
+    } else if std::mem::take(&mut lane.claim) && state.item.is_none() {
         state.progress.claims += 1;
         look(state, Why::Claim);
     } else if lane.silent >= SILENT_MAX {
@@ -292,7 +320,7 @@ fn turn_ended(state: &mut State, scope: &Scope) {
     } else if lane.since_checkpoint >= ROUTINE_TURNS {
         look(state, Why::Routine);
     } else if lane.silent > 0 {
-        lane.inbox.push(Notice::Silent);
+        lane.tell(Notice::Silent);
     }
 }
 
@@ -306,8 +334,9 @@ fn look(state: &mut State, why: Why) {
 
 pub(super) fn background_stopped(state: &mut State, scope: &Scope, names: &[String]) {
     if let Some(lane) = state.lanes.get_mut(scope).filter(|_| !names.is_empty()) {
-        lane.inbox.push(Notice::BackgroundStopped {
-            names: names.to_vec(),
+        let names = names.iter().take(bounds::NAMES_MAX);
+        lane.tell(Notice::BackgroundStopped {
+            names: names.map(|n| held(n, bounds::NAME_BYTES_MAX)).collect(),
         });
     }
 }
@@ -315,7 +344,12 @@ pub(super) fn background_stopped(state: &mut State, scope: &Scope, names: &[Stri
 pub(super) fn woken(state: &mut State) {
     let now = state.last_at;
     let mut given_up = None;
-    for lane in state.lanes.values_mut() {
+    if let Some(list) = &mut state.worklist
+        && list.wait.as_ref().is_some_and(|wait| wait.until <= now)
+    {
+        list.wait = None;
+    }
+    for lane in state.all_lanes_mut() {
         let Some(wait) = &mut lane.wait else { continue };
         if wait.seeking && lane.failing_ms >= OUTAGE_MS_MAX {
             given_up = Some((lane.failures, outage(&wait.why)));
@@ -344,7 +378,10 @@ pub(super) fn network_back(state: &mut State) {
 /// A person does not want to wait any longer.
 pub(super) fn wait_cancelled(state: &mut State) {
     state.told_waiting = false;
-    for lane in state.lanes.values_mut() {
+    if let Some(list) = &mut state.worklist {
+        list.wait = None;
+    }
+    for lane in state.all_lanes_mut() {
         lane.wait = None;
     }
 }
@@ -359,8 +396,20 @@ fn provider_blocks(failures: u32, question: String) -> StopReason {
 }
 
 pub(super) fn restarted(state: &mut State, interrupted: &[Interrupted]) {
+    if let Some(list) = &mut state.worklist {
+        // Whether the act that was under way was performed is for its source to say.
+        list.probe = list.acting;
+    }
     for call in interrupted {
-        let Some(lane) = state.lanes.get_mut(&call.scope) else {
+        let lane = match &call.scope {
+            Scope::Run => state.lanes.get_mut(&Scope::Run),
+            Scope::Item(id) => state
+                .worklist
+                .as_mut()
+                .and_then(|list| list.open.get_mut(id))
+                .and_then(|child| child.lanes.get_mut(&Scope::Run)),
+        };
+        let Some(lane) = lane else {
             continue;
         };
         if let Some(found) = lane.calls.get_mut(call.index)
@@ -370,10 +419,10 @@ pub(super) fn restarted(state: &mut State, interrupted: &[Interrupted]) {
             found.again = true;
         }
     }
-    for lane in state.lanes.values_mut() {
+    for lane in state.all_lanes_mut() {
         lane.asking = false;
-        if lane.turn > 0 && !lane.inbox.contains(&Notice::Restarted) {
-            lane.inbox.push(Notice::Restarted);
+        if lane.turn > 0 {
+            lane.tell(Notice::Restarted);
         }
     }
 }

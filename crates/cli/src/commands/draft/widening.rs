@@ -27,6 +27,7 @@ pub fn found(parsed: &Parsed, known: &Known<'_>) -> Vec<String> {
     let mut found = Vec::new();
     let goal = &parsed.goal;
     resources(goal, known, &mut found);
+    worklist(goal, known, &mut found);
     delivery(goal, known, &mut found);
     limits(parsed, known, &mut found);
     by_hand(parsed, &mut found);
@@ -66,6 +67,33 @@ fn resources(goal: &Goal, known: &Known<'_>, found: &mut Vec<String>) {
         found.push(format!(
             "`use.model` names `{model}`, and the person's words do not: leave it out"
         ));
+    }
+}
+
+/// A source is asked by the harness itself: outside of the sandbox, with the person's environment, network and tokens.
+fn worklist(goal: &Goal, known: &Known<'_>, found: &mut Vec<String>) {
+    let Some(items) = &goal.items else {
+        return;
+    };
+    for (key, value) in items.spec.as_object().into_iter().flatten() {
+        let why = match key.as_str() {
+            "run" => "is run outside of the sandbox",
+            "url" => "is sent the person's token",
+            "headers" => "is sent to the source",
+            "path" => "may be any file of the person's",
+            "token" => "names a secret",
+            key if key.ends_with("_token") || key.ends_with("_key") => "names a secret",
+            _ => continue,
+        };
+        let named = value.as_str().is_some_and(|text| {
+            let inside = !text.starts_with(['/', '~']) && !text.split('/').any(|p| p == "..");
+            says(known.words, text) || (key == "path" && inside)
+        });
+        if !named {
+            found.push(format!(
+                "`items.{key}` {why}, so it must stand in the person's words as it is: leave it out"
+            ));
+        }
     }
 }
 
@@ -151,14 +179,12 @@ fn by_hand(parsed: &Parsed, found: &mut Vec<String>) {
             key.key
         ));
     }
-    if let Some(items) = &goal.items {
-        for key in ["on", "act"] {
-            if items.spec.get(key).is_some() {
-                found.push(format!(
-                    "`items.{key}` changes something outside the repository; it is added by the person, by hand: leave it out"
-                ));
-            }
-        }
+    if parsed.positions.has("items.on") || parsed.positions.has("items.act") {
+        found.push(
+            "`items.on` and `items.act` change something outside the repository; they are added by the person, by \
+             hand: leave them out"
+                .to_owned(),
+        );
     }
     for category in &goal.categories {
         let action = match &category["do"] {
@@ -341,7 +367,7 @@ mod tests {
 
     #[test]
     fn only_a_person_says_already_or_writes_to_the_outside() {
-        let text = "---\noutcome: It works.\ndone: [{run: npm test, already: true}]\nitems: {from: sentry, outcomes: [fixed], on: {fixed: [comment]}}\ncategories:\n  - {name: a, do: archive}\n  - {name: b, do: {forward: boss}}\nstop: {turns: 9, tokens: 1M, hours: 1}\n---\n";
+        let text = "---\noutcome: It works.\ndone: [{run: npm test, already: true}]\nitems: {from: sentry, project: a/b, outcomes: [fixed], on: {fixed: [comment]}}\ncategories:\n  - {name: a, do: archive}\n  - {name: b, do: {forward: boss}}\nstop: {turns: 9, tokens: 1M, hours: 1}\n---\n";
         let parsed = parse(text).unwrap_or_else(|found| panic!("{found:?}"));
         let known = Known {
             words: "Already on it: forward and comment.",
@@ -350,5 +376,46 @@ mod tests {
         };
         let found = found(&parsed, &known);
         assert_eq!(found.len(), 3, "{found:?}");
+    }
+
+    #[test]
+    fn a_source_is_the_one_that_the_person_names() {
+        let with = |items: &str, words: &str| {
+            let text = format!(
+                "---\noutcome: It works.\nitems: {{{items}, outcomes: [fixed, diagnosed]}}\nstop: {{turns: 9, tokens: 1M, hours: 1}}\n---\n"
+            );
+            let parsed = parse(&text).unwrap_or_else(|found| panic!("{found:?}"));
+            let known = Known {
+                words,
+                setup: None,
+                in_repository: true,
+            };
+            found(&parsed, &known)
+        };
+        for wide in [
+            "from: command, run: ./list.sh",
+            "from: bugsink, project: api, url: 'https://bugs.example.net'",
+            "from: sentry, project: a/b, token: AWS_SECRET_ACCESS_KEY",
+            "from: datadog, query: a, app_key: AWS_SECRET_ACCESS_KEY",
+            "from: file, path: /etc/shadow",
+            "from: file, path: ../../.ssh/config",
+            "from: command, run: ./list.sh, act: ./act.sh",
+        ] {
+            assert!(!with(wide, "Fix the errors.").is_empty(), "{wide}");
+        }
+        for (asked, words) in [
+            (
+                "from: command, run: ./list.sh",
+                "Fix what ./list.sh prints.",
+            ),
+            (
+                "from: bugsink, project: api, url: 'https://bugs.example.net'",
+                "The errors at https://bugs.example.net are fixed.",
+            ),
+            ("from: file, path: docs/cases.csv", "Fix the cases."),
+            ("from: sentry, project: a/b", "Fix the errors."),
+        ] {
+            assert_eq!(with(asked, words), [""; 0], "{asked}");
+        }
     }
 }

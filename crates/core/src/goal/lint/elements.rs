@@ -133,8 +133,8 @@ fn done(parsed: &Parsed, findings: &mut Findings) {
     if goal.done.iter().any(executable) {
         return;
     }
-    if goal.items.is_some() {
-        if goal.done.is_empty() && goal.keep.checks.is_empty() {
+    if let Some(items) = &goal.items {
+        if goal.done.is_empty() && goal.keep.checks.is_empty() && items.each.is_empty() {
             findings.warn(
                 "no-done",
                 at,

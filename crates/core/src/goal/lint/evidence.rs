@@ -52,7 +52,11 @@ pub(super) fn located(parsed: &Parsed) -> impl Iterator<Item = (String, &Check)>
         .iter()
         .enumerate()
         .map(|(n, c)| (format!("keep.checks[{n}]"), c));
-    done.chain(keep)
+    let each = parsed.goal.items.iter().flat_map(|items| &items.each);
+    let each = each
+        .enumerate()
+        .map(|(n, c)| (format!("items.each[{n}]"), c));
+    done.chain(keep).chain(each)
 }
 
 fn commands(parsed: &Parsed, path: &str, check: &Check, findings: &mut Findings) {
@@ -119,7 +123,15 @@ fn named_tests(parsed: &Parsed, path: &str, check: &Check, findings: &mut Findin
 
 /// Checks that observe the same.
 fn repeated(parsed: &Parsed, findings: &mut Findings) {
-    let all: Vec<(String, &Check)> = located(parsed).collect();
+    // The checks of an item are about another tree than those of the run: both may say the same.
+    let (each, all): (Vec<(String, &Check)>, Vec<(String, &Check)>) =
+        located(parsed).partition(|(path, _)| path.starts_with("items."));
+    for all in [&all, &each] {
+        repeated_among(parsed, all, findings);
+    }
+}
+
+fn repeated_among(parsed: &Parsed, all: &[(String, &Check)], findings: &mut Findings) {
     for (n, (path, check)) in all.iter().enumerate() {
         let earlier = all[..n]
             .iter()
@@ -134,7 +146,7 @@ fn repeated(parsed: &Parsed, findings: &mut Findings) {
             );
         }
     }
-    for (path, check) in &all {
+    for (path, check) in all {
         let CheckKind::Run { command } = &check.kind else {
             continue;
         };

@@ -21,16 +21,18 @@ pub fn unsupported(parsed: &Parsed) -> Vec<Diagnostic> {
     };
     if let Some(items) = &goal.items {
         let help = match items.from.as_str() {
-            "mail" => {
-                "a mailbox cannot be worked on yet; the goal is sound and will run in a later version"
-            }
-            _ => "name the items in the brief and verify them in `done`, one check each",
+            "mail" => Some(
+                "a mailbox cannot be worked on yet; the goal is sound and will run in a later version",
+            ),
+            "gitlab" | "linear" => Some(
+                "from: command, and `run` prints one JSON object a line, with `id` and `title`",
+            ),
+            _ => None,
         };
-        cannot(
-            "items",
-            format!("a worklist (from {})", quoted(&items.from)),
-            help,
-        );
+        if let Some(help) = help {
+            let what = format!("a worklist from {}", quoted(&items.from));
+            cannot("items.from", what, help);
+        }
     }
     if !goal.categories.is_empty() {
         cannot(

@@ -6,6 +6,7 @@
 mod elements;
 mod evidence;
 mod hidden;
+mod items;
 mod later;
 mod limits;
 mod outcome;
@@ -40,6 +41,7 @@ pub fn lint(parsed: &Parsed, facts: &Facts) -> Vec<Diagnostic> {
     hidden::judge(parsed, facts, &mut findings);
     scope::judge(parsed, facts, &mut findings);
     limits::judge(parsed, &mut findings);
+    items::judge(parsed, &mut findings);
     let mut all = parsed.warnings.clone();
     all.extend(findings.finish());
     all.sort_by_key(|d| (d.severity, d.at.is_none(), d.at));

@@ -73,6 +73,9 @@ fn done(goal: &Goal) -> Vec<String> {
             shown(&items.from),
             outcomes(&items.outcomes)
         ));
+        if !items.each.is_empty() {
+            says.push(format!("each change passes {}", checks(&items.each)));
+        }
     }
     says
 }

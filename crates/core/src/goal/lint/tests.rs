@@ -368,7 +368,7 @@ fn facts_about_the_repository_find_patterns_that_match_nothing() {
 fn warnings_of_the_parser_are_among_the_findings() {
     let text = with(
         "stop: {tokens: 2M}",
-        "stop: {tokens: 2M}\nitems: {from: file, path: a, colour: red}",
+        "stop: {tokens: 2M}\nitems: {from: file, path: a, colour: red, outcomes: [flagged, unresolved]}",
     );
     assert_eq!(codes(&text), ["unknown-key"]);
 }
@@ -398,8 +398,101 @@ fn what_cannot_run_yet_is_said_plainly() {
     );
     assert_eq!(
         later(&with("next:", "items: {from: file, path: a}\nnext:")),
+        []
+    );
+    assert_eq!(later(&with("next:", "items: {from: mail}\nnext:")), [error]);
+    assert_eq!(
+        later(&with("next:", "items: {from: linear}\nnext:")),
         [error]
     );
+    assert_eq!(
+        later(&with(
+            "next:",
+            "items: {from: file, path: a, each: [{review: x}]}\nnext:"
+        )),
+        [error]
+    );
+}
+
+#[test]
+fn a_worklist_whose_items_cannot_end_or_whose_fixes_rest_on_nothing() {
+    let items = |rest: &str, other: &str| {
+        let items = format!("items: {{from: command, run: ./l.sh, {rest}}}");
+        let text = CLEAN.replace("next: Smallest first.", &format!("{items}\nnext: {other}"));
+        codes(&text)
+    };
+    let each = "each: [npm test]";
+    let sound = format!("{each}, outcomes: [fixed, diagnosed]");
+    assert_eq!(items(&sound, "Oldest first."), [""; 0]);
+    assert_eq!(items(each, "Oldest first."), ["no-outcomes"]);
+    assert_eq!(
+        items("outcomes: [fixed, diagnosed]", "Oldest first."),
+        ["no-each"]
+    );
+    assert_eq!(items("outcomes: [diagnosed]", "Oldest first."), [""; 0]);
+    assert_eq!(
+        items(&format!("{each}, outcomes: [fixed]"), "Oldest first."),
+        ["unsolved-items"]
+    );
+    assert_eq!(
+        items(
+            &format!("{each}, outcomes: [fixed, flagged]"),
+            "Oldest first."
+        ),
+        ["unsolved-items"]
+    );
+    assert_eq!(
+        items(
+            &format!("{each}, outcomes: [fixed, unresolved]"),
+            "Oldest first."
+        ),
+        [""; 0]
+    );
+    let limits = "{prose: Oldest first., attempts: 3, fix_when: {functions: 1}}";
+    assert_eq!(items(&sound, limits), [""; 0]);
+    assert_eq!(
+        items(&format!("{each}, outcomes: [fixed, unresolved]"), limits),
+        ["fix-when-without-diagnosed"]
+    );
+    assert_eq!(items("outcomes: [diagnosed]", limits), ["no-effect"]);
+    assert_eq!(
+        items(
+            "outcomes: [diagnosed], replay: ./replay.sh",
+            "Oldest first."
+        ),
+        ["no-effect"]
+    );
+    let networked = |items: &str| {
+        codes(
+            &CLEAN
+                .replace("use: {", "use: {network: [registry.npmjs.org], ")
+                .replace("next:", &format!("{items}\nnext:")),
+        )
+    };
+    assert_eq!(networked(""), [""; 0]);
+    assert_eq!(
+        networked(&format!("items: {{from: command, run: ./l.sh, {sound}}}")),
+        ["items-without-network"]
+    );
+    // The same command may guard the run and its items, and not twice the items.
+    let twice = "items: {from: command, run: ./l.sh, each: [{tests: npm test}], outcomes: [fixed, diagnosed]}\nnext:";
+    let text = with("next:", twice).replace(
+        "paths: [\"migrations/**\"]",
+        "paths: [\"migrations/**\"], checks: [{tests: npm test}]",
+    );
+    assert_eq!(codes(&text), [""; 0]);
+    assert_eq!(
+        items(
+            "each: [npm test, npm test], outcomes: [fixed, diagnosed]",
+            "Oldest first."
+        ),
+        ["duplicate-check"]
+    );
+    let tracker = "items: {from: sentry, project: a/b, each: [npm test], outcomes: [fixed, diagnosed], on: {fixed: [resolve], diagnosed: [comment, resolve]}}\nnext:";
+    let said = found(&with("next:", tracker));
+    assert_eq!(said.len(), 1, "{said:?}");
+    assert_eq!(said[0].code, "resolves-unsolved");
+    assert!(said[0].message.contains("`diagnosed`"), "{}", said[0]);
 }
 
 #[test]

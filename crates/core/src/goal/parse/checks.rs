@@ -10,10 +10,10 @@ use super::super::{CHECK_TIMEOUT_DEFAULT_S, Check, CheckKind, Feedback, RUNS_DEF
 use super::place;
 use super::reader::{Fields, Reader};
 use crate::ids::CheckId;
-use crate::state::{ORACLE_CHECK, SCOPE_CHECK};
+use crate::state::OWN_CHECKS;
 
-/// Entries of one list of checks.
-const CHECKS_MAX: usize = 500;
+/// Entries of one list of checks: what is known of each is part of the state.
+const CHECKS_MAX: usize = 50;
 /// Most runs on the base that a check may ask for.
 const RUNS_MAX: u64 = 20;
 /// Length of a command line, bytes: the kernel takes no longer single argument than 128 KiB.
@@ -24,6 +24,9 @@ const CHECK_TIMEOUT_MAX_S: u64 = 24 * 60 * 60;
 const ID_CHARS_MAX: usize = 64;
 /// Length of a name that is made here, characters.
 const MADE_ID_CHARS_MAX: usize = 40;
+
+/// The list of checks that an item has to pass.
+const EACH: &str = "each";
 
 /// A check that has no name yet.
 pub(super) struct Draft {
@@ -60,7 +63,7 @@ pub(super) fn name(reader: &mut Reader, lists: &mut [&mut Vec<Draft>]) {
             }
         }
     }
-    for own in [SCOPE_CHECK, ORACLE_CHECK] {
+    for own in OWN_CHECKS {
         if let Some(span) = given.get(own) {
             reader.findings.error(
                 "reserved-id",
@@ -71,8 +74,7 @@ pub(super) fn name(reader: &mut Reader, lists: &mut [&mut Vec<Draft>]) {
         }
     }
     let mut taken: BTreeSet<String> = given.into_keys().collect();
-    taken.insert(SCOPE_CHECK.to_owned());
-    taken.insert(ORACLE_CHECK.to_owned());
+    taken.extend(OWN_CHECKS.map(str::to_owned));
     let mut last: BTreeMap<String, usize> = BTreeMap::new();
     for draft in lists.iter_mut().flat_map(|l| l.iter_mut()) {
         let id = match &draft.given {
@@ -142,7 +144,7 @@ impl Reader<'_> {
             Value::Text(_) => {
                 let text = self.text_of(node, &format!("an entry of `{list}`"))?;
                 let command = self.command_line(&text, node.span)?;
-                let made_from = made("run", &command, "");
+                let made_from = made_in(list, "run", &command, "");
                 let kind = CheckKind::Run { command };
                 return Some(Draft {
                     given: None,
@@ -176,10 +178,13 @@ impl Reader<'_> {
             .get(fields, "already")
             .map(|e| (e.key_span, self.flag(e)));
         if let (Role::Keep, Some((span, Some(true)))) = (role, already) {
+            let list = if list == EACH { "items.each" } else { "keep" };
             self.findings.warn(
                 "no-effect",
                 span,
-                "`already` has no effect in `keep`: these checks hold on the base anyway",
+                format!(
+                    "`already` has no effect in `{list}`: these checks hold on the base anyway"
+                ),
                 "remove it",
             );
         }
@@ -196,7 +201,7 @@ impl Reader<'_> {
             .unwrap_or(RUNS_DEFAULT);
         let (kind, about) = self.kind_of(fields, key, role, dir.as_deref().unwrap_or(""))?;
         let dir = dir?;
-        let made_from = made(kind.key(), &about, &dir);
+        let made_from = made_in(list, kind.key(), &about, &dir);
         let check = Check {
             dir,
             timeout_s: timeout.flatten().unwrap_or(CHECK_TIMEOUT_DEFAULT_S),
@@ -289,6 +294,17 @@ fn plain(kind: CheckKind, role: Role) -> Check {
         hidden: None,
         feedback: Feedback::Full,
         runs: RUNS_DEFAULT,
+    }
+}
+
+/// A name for a check of that list. Those of items have names of their own, so that a check that is added elsewhere
+/// while a run is under way does not rename them.
+fn made_in(list: &str, kind: &str, about: &str, dir: &str) -> String {
+    let made = made(kind, about, dir);
+    if list == EACH {
+        format!("{EACH}-{made}")
+    } else {
+        made
     }
 }
 

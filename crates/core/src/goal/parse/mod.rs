@@ -4,6 +4,7 @@
 //! never ignored.
 
 mod checks;
+mod items;
 mod kinds;
 mod notify;
 mod numbers;
@@ -199,11 +200,14 @@ fn goal(reader: &mut Reader, root: &Node, brief: String) -> Option<Goal> {
         .map(|e| reader.checks(e, Role::Done))
         .unwrap_or_default();
     let (kept, mut keep) = reader.keep(fields);
-    checks::name(reader, &mut [&mut done, &mut keep]);
+    let (items, mut each) = reader.items(fields).unzip();
+    checks::name(
+        reader,
+        &mut [&mut done, &mut keep, each.get_or_insert_default()],
+    );
     let uses = reader.uses(fields);
     let next = reader.next(fields);
     let (stop, questions) = reader.stop(fields);
-    let items = reader.items(fields);
     let categories = reader.categories(fields);
     let deliver = reader.deliver(fields).unwrap_or(Deliver::Branch);
     let notify = reader.notify(fields);
@@ -218,7 +222,10 @@ fn goal(reader: &mut Reader, root: &Node, brief: String) -> Option<Goal> {
         next,
         stop,
         questions,
-        items,
+        items: items.map(|items: super::Items| super::Items {
+            each: each.into_iter().flatten().map(|d| d.check).collect(),
+            ..items
+        }),
         categories,
         deliver,
         notify,

@@ -1,12 +1,13 @@
-//! The keys of the front matter beside the checks: `keep`, `use`, `next`, `stop`, `items`, `categories`, `deliver`.
+//! The keys of the front matter beside the checks and the worklist: `keep`, `use`, `next`, `stop`, `categories`,
+//! `deliver`.
 
 use std::collections::BTreeSet;
 
 use super::super::diagnostic::quoted;
-use super::super::words::{nearest, shown};
+use super::super::words::shown;
 use super::super::yaml::{Entry, Node, Value};
-use super::super::{Deliver, FixWhen, Items, Keep, Next, Role, Stop, Use};
-use super::checks::{self, Draft};
+use super::super::{Deliver, FixWhen, Keep, Next, Role, Stop, Use};
+use super::checks::Draft;
 use super::place;
 use super::reader::{Fields, Reader};
 
@@ -16,25 +17,6 @@ const COUNT_MAX: u64 = 1_000_000_000;
 const TOKENS_MAX: u64 = 1_000_000_000_000;
 /// Longest run that a goal may name, hours: four weeks.
 const HOURS_MAX: f64 = 28.0 * 24.0;
-
-const ITEM_KEYS: &[&str] = &[
-    "from", "run", "query", "project", "mailbox", "folder", "path", "order", "limit", "outcomes",
-    "each", "parallel", "act", "on", "replay",
-];
-
-/// Sources of a worklist that are named already.
-pub(in crate::goal) const SOURCES: &[&str] = &[
-    "command",
-    "file",
-    "sentry",
-    "bugsink",
-    "glitchtip",
-    "datadog",
-    "github",
-    "gitlab",
-    "linear",
-    "mail",
-];
 
 impl Reader<'_> {
     /// `keep`, and its checks before they have names.
@@ -210,7 +192,7 @@ impl Reader<'_> {
     }
 
     /// A count that fits 32 bits.
-    fn small_count(&mut self, entry: &Entry) -> Option<u32> {
+    pub fn small_count(&mut self, entry: &Entry) -> Option<u32> {
         self.count(entry, COUNT_MAX)
             .and_then(|n| u32::try_from(n).ok())
     }
@@ -283,163 +265,6 @@ impl Reader<'_> {
         match entry.node.value {
             Value::Text(_) => self.line(entry).into_iter().collect(),
             _ => self.names(entry).unwrap_or_default(),
-        }
-    }
-
-    pub fn items(&mut self, top: Fields) -> Option<Items> {
-        let entry = self.get(top, "items")?;
-        const EXAMPLE: &str =
-            "items: {from: command, run: ./list-open-cases.sh, outcomes: [fixed, diagnosed]}";
-        let fields = self.fields(&entry.node, "items", EXAMPLE)?;
-        for unknown in fields
-            .iter()
-            .filter(|e| !ITEM_KEYS.contains(&e.key.as_str()))
-        {
-            match nearest(&unknown.key, ITEM_KEYS.iter().copied()) {
-                Some(_) => self.unknown(unknown, "`items`", ITEM_KEYS),
-                // Every source has settings of its own, and sources may be added.
-                None => {
-                    let message = format!(
-                        "{} is not a key of `items` that this version knows: it is passed to the source as it is",
-                        quoted(&unknown.key)
-                    );
-                    self.findings.warn(
-                        "unknown-key",
-                        unknown.key_span,
-                        message,
-                        format!("known: {}", ITEM_KEYS.join(", ")),
-                    );
-                }
-            }
-        }
-        let from = match self.get(fields, "from") {
-            Some(from) => self.source(from),
-            None if fields.iter().any(|e| e.key == "from") => None,
-            None => {
-                self.findings.error(
-                    "missing-key",
-                    entry.key_span,
-                    "`items` does not say where the worklist comes from",
-                    EXAMPLE,
-                );
-                None
-            }
-        };
-        if from.as_deref() == Some("command") && !fields.iter().any(|e| e.key == "run") {
-            self.findings.error(
-                "missing-key",
-                entry.key_span,
-                "`from: command` needs the command",
-                EXAMPLE,
-            );
-        }
-        for key in [
-            "run", "act", "replay", "order", "query", "project", "mailbox", "folder", "path",
-        ] {
-            if let Some(e) = self.get(fields, key) {
-                self.text(e);
-            }
-        }
-        for key in ["limit", "parallel"] {
-            if let Some(e) = self.get(fields, key) {
-                self.small_count(e);
-            }
-        }
-        let outcomes = self
-            .get(fields, "outcomes")
-            .map(|e| self.outcomes(e))
-            .unwrap_or_default();
-        if let Some(on) = self.get(fields, "on") {
-            self.actions(on, &outcomes);
-        }
-        if let Some(each) = self.get(fields, "each") {
-            // Read for what is wrong with them; they are kept as they stand, in `spec`.
-            let mut each = self.checks(each, Role::Done);
-            checks::name(self, &mut [&mut each]);
-        }
-        let rest = fields
-            .iter()
-            .filter(|e| !matches!(e.key.as_str(), "from" | "outcomes"));
-        let spec =
-            serde_json::Value::Object(rest.map(|e| (e.key.clone(), e.node.json())).collect());
-        Some(Items {
-            from: from?,
-            spec,
-            outcomes,
-            order: Default::default(),
-            limit: None,
-            each: Vec::new(),
-            parallel: 1,
-            on: Default::default(),
-            replay: None,
-            work_on_new: false,
-        })
-    }
-
-    fn source(&mut self, entry: &Entry) -> Option<String> {
-        let from = self.line(entry)?;
-        if !SOURCES.contains(&from.as_str()) {
-            let help = match nearest(&from, SOURCES.iter().copied()) {
-                Some(meant) => format!("from: {meant}"),
-                None => format!(
-                    "known sources: {}; anything else can be had with `from: command`",
-                    SOURCES.join(", ")
-                ),
-            };
-            self.findings.error(
-                "bad-choice",
-                entry.node.span,
-                format!("there is no source {}", quoted(&from)),
-                help,
-            );
-            return None;
-        }
-        Some(from)
-    }
-
-    fn outcomes(&mut self, entry: &Entry) -> Vec<String> {
-        let outcomes = self.names(entry).unwrap_or_default();
-        if let Value::List(nodes) = &entry.node.value
-            && nodes.is_empty()
-        {
-            self.findings.error(
-                "empty-value",
-                entry.key_span,
-                "no item could ever end: `outcomes` is empty",
-                "outcomes: [fixed, diagnosed]",
-            );
-        }
-        outcomes
-    }
-
-    /// `on: {fixed: [comment, resolve]}`
-    fn actions(&mut self, entry: &Entry, outcomes: &[String]) {
-        const EXAMPLE: &str = "on: {fixed: [comment, resolve], diagnosed: [comment]}";
-        let Some(fields) = self.fields(&entry.node, "on", EXAMPLE) else {
-            return;
-        };
-        for on in fields {
-            if !outcomes.is_empty() && !outcomes.contains(&on.key) {
-                let message = format!("{} is not among the outcomes of this goal", quoted(&on.key));
-                let help = format!(
-                    "outcomes: [{}]",
-                    outcomes
-                        .iter()
-                        .map(|o| shown(o))
-                        .collect::<Vec<_>>()
-                        .join(", ")
-                );
-                self.findings
-                    .error("bad-choice", on.key_span, message, help);
-            }
-            match on.node.value {
-                Value::Text(_) => {
-                    self.text(on);
-                }
-                _ => {
-                    self.names(on);
-                }
-            }
         }
     }
 

@@ -10,9 +10,10 @@ use super::super::diagnostic::{Diagnostic, Severity};
 use super::super::lint::{Facts, lint, summary, unsupported};
 use super::super::{
     Aim, Better, CHECK_TIMEOUT_DEFAULT_S, CheckKind, Deliver, Feedback, FileIs, FixWhen, Format,
-    HOURS_DEFAULT, McpAt, NO_PROGRESS_DEFAULT, Read, TURNS_DEFAULT,
+    HOURS_DEFAULT, McpAt, NO_PROGRESS_DEFAULT, Order, Read, TURNS_DEFAULT,
 };
 use super::*;
+use crate::item::{Outcome, Verb};
 
 /// Every good goal file of the fixtures.
 pub(in crate::goal) const GOOD: &[&str] = &[
@@ -220,10 +221,15 @@ fn the_example_of_the_design_is_read_exactly() {
         (items.from.as_str(), items.outcomes),
         ("command", vec!["fixed".into(), "diagnosed".into()])
     );
+    assert_eq!(items.spec.to_string(), r#"{"run":"./list-open-cases.sh"}"#);
     assert_eq!(
-        items.spec.to_string(),
-        r#"{"run":"./list-open-cases.sh","order":"oldest","limit":15,"each":[{"tests":"npm test"}],"parallel":2}"#
+        (items.order, items.limit, items.parallel),
+        (Order::Oldest, Some(15), 2)
     );
+    let each: Vec<_> = items.each.iter().map(|c| (c.id.as_str(), c.role)).collect();
+    assert_eq!(each, [("each-tests-npm-test", Role::Keep)]);
+    assert_eq!((items.replay, items.work_on_new), (None, false));
+    assert!(items.on.is_empty());
     assert_eq!(
         goal.brief,
         "The brief: what a colleague would want to know before starting."
@@ -526,13 +532,135 @@ fn every_key_of_use_next_stop_and_items_is_read() {
         );
     }
     let items = good(&front(
-        "items: {from: file, path: cases.csv, act: ./act.sh, replay: ./replay.sh, on: {fixed: [comment]}, outcomes: [fixed], parallel: 4, extra: 1}",
+        "items: {from: file, path: cases.csv, act: ./act.sh, replay: ./replay.sh, on: {fixed: [tick]}, outcomes: [fixed, flagged], parallel: 4, new: work, extra: 1}",
     ));
     assert_eq!(
         items.warnings.iter().map(|d| d.code).collect::<Vec<_>>(),
         ["unknown-key"]
     );
-    assert_eq!(items.goal.items.unwrap().spec["extra"], 1);
+    let items = items.goal.items.unwrap();
+    assert_eq!(
+        items.spec.to_string(),
+        r#"{"path":"cases.csv","act":"./act.sh","extra":1}"#
+    );
+    assert_eq!(items.replay.as_deref(), Some("./replay.sh"));
+    assert!(items.work_on_new);
+    // The command is started for every outcome, beside what `on` says.
+    assert_eq!(
+        items.on,
+        BTreeMap::from([
+            (Outcome::Fixed, vec![Verb::Tick, Verb::Command]),
+            (Outcome::Flagged, vec![Verb::Command]),
+        ])
+    );
+}
+
+#[test]
+fn a_worklist_says_what_is_done_to_its_items() {
+    let items = |rest: &str| {
+        good(&front(&format!("items: {{{rest}}}")))
+            .goal
+            .items
+            .unwrap()
+    };
+    let tracker = items(
+        "from: bugsink, url: 'https://bugs.example.org', project: 7, token: BUGSINK_TOKEN, assign: ann, outcomes: [fixed, diagnosed, skipped-by-rule], on: {fixed: [comment, resolve, assign], diagnosed: comment}",
+    );
+    assert_eq!(
+        tracker.on,
+        BTreeMap::from([
+            (
+                Outcome::Fixed,
+                vec![Verb::Comment, Verb::Resolve, Verb::Assign]
+            ),
+            (Outcome::Diagnosed, vec![Verb::Comment]),
+        ])
+    );
+    // A project's number is text, as its name would be.
+    assert_eq!(tracker.spec["project"], "7");
+    assert_eq!(tracker.spec["token"], "BUGSINK_TOKEN");
+    assert_eq!(
+        tracker.allowed().collect::<Vec<_>>(),
+        [Outcome::Fixed, Outcome::Diagnosed, Outcome::SkippedByRule]
+    );
+    // `on` says for which outcomes the command is started.
+    let some = items(
+        "from: command, run: ./l.sh, act: ./a.sh, outcomes: [fixed, flagged], on: {flagged: act}",
+    );
+    assert_eq!(
+        some.on,
+        BTreeMap::from([(Outcome::Flagged, vec![Verb::Command])])
+    );
+    // Without outcomes there are the usual ones; nothing is done to anybody's items without being asked for.
+    let plain = items("from: command, run: ./l.sh");
+    assert_eq!(plain.outcomes, ["fixed", "diagnosed"]);
+    assert_eq!((plain.on.len(), plain.parallel, plain.limit), (0, 1, None));
+    assert_eq!(plain.order, Order::Source);
+}
+
+#[test]
+fn checks_of_items_have_names_that_no_other_check_takes() {
+    let goal = good(&front(
+        "done: [{tests: npm test}]\nkeep: {checks: [{tests: npm test}]}\nitems: {from: command, run: ./l.sh, each: [{tests: npm test}, npm test, {id: lint, run: npm run lint}]}",
+    ))
+    .goal;
+    let ids: Vec<&str> = goal.checks().map(|c| c.id.as_str()).collect();
+    assert_eq!(
+        ids,
+        [
+            "tests-npm-test",
+            "tests-npm-test-2",
+            "each-tests-npm-test",
+            "each-run-npm-test",
+            "lint"
+        ]
+    );
+    assert_eq!(
+        codes(&front(
+            "done: [{id: lint, run: a}]\nitems: {from: command, run: ./l.sh, each: [{id: lint, run: b}]}"
+        )),
+        ["duplicate-id"]
+    );
+}
+
+#[test]
+fn a_secret_in_a_worklist_is_refused_and_not_repeated() {
+    for secret in [
+        "token: sntryu_0123456789abcdef",
+        "token: 0123456789abcdef0123456789abcdef",
+        "api_key: 0123456789abcdef",
+        "password: hunter2",
+        "headers: {Authorization: Bearer 0123456789abcdef}",
+        "url: 'https://ann:0123456789abcdef@bugs.example.org'",
+        "query: 'is:open ghp_0123456789abcdef'",
+        "run: 'TOKEN=sntrys_0123456789abcdef ./list.sh'",
+    ] {
+        let run = if secret.starts_with("run") {
+            ""
+        } else {
+            "run: ./l.sh, "
+        };
+        let text = front(&format!("items: {{from: command, {run}{secret}}}"));
+        let found = parse(&text).expect_err(secret);
+        assert!(found.iter().any(|d| d.code == "bad-token"), "{secret}");
+        for d in found {
+            let said = d.to_string();
+            assert!(
+                !said.contains("0123456789") && !said.contains("hunter2"),
+                "{said}"
+            );
+        }
+    }
+    for fine in [
+        "token: SENTRY_AUTH_TOKEN",
+        "app_key: DD_APP_KEY",
+        "query: 'assigned:ann@example.org'",
+        "url: 'https://bugs.example.org/@ann:x'",
+    ] {
+        let text = front(&format!("items: {{from: command, run: ./l.sh, {fine}}}"));
+        let refused = parse(&text).is_err_and(|found| found.iter().any(|d| d.code == "bad-token"));
+        assert!(!refused, "{fine}");
+    }
 }
 
 #[test]

@@ -1,0 +1,170 @@
+//! Journals of every version replay for ever: each comes to the end that it had, its report is rendered, and a run that
+//! was not over is gone on with. `bench/make-journals.sh` makes them.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use overnight_core::event::{EVENT_VERSION, Fact};
+use overnight_core::report::{Report, to_markdown};
+use overnight_ports::journal::Journal;
+use overnight_store::{JOURNAL_FILE, RunStore};
+
+/// Where the runs of the fixtures were.
+const MADE_AT: &str = "/tmp/overnight-journals";
+/// The journals that every version has: their names are the statuses that they end with.
+const ENDS: [&str; 7] = [
+    "blocked",
+    "complete",
+    "failed",
+    "out_of_budget",
+    "refused",
+    "stopped",
+    "unverifiable",
+];
+/// Those that are not over, with their status.
+const OPEN: [(&str, &str); 2] = [("killed", "checking"), ("paused", "paused")];
+
+fn fixtures() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/journals");
+    let mut versions: Vec<PathBuf> = std::fs::read_dir(folder)
+        .expect("the fixtures are there")
+        .map(|entry| entry.expect("an entry").path())
+        .collect();
+    versions.sort();
+    versions
+}
+
+/// A copy that may be opened: opening a journal writes beside it.
+fn opened(db: &Path, into: &Path) -> RunStore {
+    std::fs::create_dir_all(into).expect("a folder");
+    std::fs::copy(db, into.join(JOURNAL_FILE)).expect("a copy");
+    RunStore::look(into).expect("the journal opens")
+}
+
+#[test]
+fn there_are_journals_of_every_version() {
+    let versions: BTreeSet<u32> = fixtures()
+        .iter()
+        .map(|folder| {
+            let name = folder.file_name().expect("a name").to_string_lossy();
+            name.trim_start_matches('v').parse().expect("vN")
+        })
+        .collect();
+    assert_eq!(versions, (1..=EVENT_VERSION).collect());
+}
+
+#[test]
+fn every_journal_replays_to_its_end_and_has_a_report() {
+    let temporary = tempfile::tempdir().expect("a folder");
+    for folder in fixtures() {
+        let version = folder
+            .file_name()
+            .expect("a name")
+            .to_string_lossy()
+            .into_owned();
+        let all = ENDS.iter().map(|end| (*end, *end)).chain(OPEN);
+        for (name, status) in all {
+            let what = format!("{version}/{name}");
+            let db = folder.join(format!("{name}.db"));
+            let store = opened(&db, &temporary.path().join(&what));
+            let state = overnight_engine::load(&store).unwrap_or_else(|e| panic!("{what}: {e}"));
+            assert_eq!(state.status(), status, "{what}");
+            let mut events = Vec::new();
+            store
+                .read(1, &mut |stored| events.push(stored.event))
+                .expect("events");
+            let Fact::RunCreated(created) = &events[0].fact else {
+                panic!("{what}: it does not begin with its creation");
+            };
+            assert_eq!(format!("v{}", created.version), version, "{what}");
+            let ended = ENDS.contains(&name);
+            let report = Report::fold(events).unwrap_or_else(|e| panic!("{what}: {e}"));
+            assert_eq!(
+                (report.ended, report.complete),
+                (ended, name == "complete"),
+                "{what}"
+            );
+            let text = to_markdown(&report, &|ms| ms.to_string());
+            assert!(text.contains("The sum is right"), "{what}: {text}");
+            let bytes = serde_json::to_vec(&state).expect("plain data").len();
+            assert!(
+                bytes < overnight_core::bounds::STATE_BYTES_MAX,
+                "{what}: {bytes}"
+            );
+        }
+    }
+}
+
+/// Unpacks a run with its repository and moves it here: what was there names the place where it was made.
+fn moved_here(archive: &Path, root: &Path) -> PathBuf {
+    let unpacked = Command::new("tar")
+        .arg("-xzf")
+        .arg(archive)
+        .arg("-C")
+        .arg(root)
+        .status();
+    assert!(
+        unpacked.expect("tar runs").success(),
+        "{}",
+        archive.display()
+    );
+    let runs: Vec<PathBuf> = std::fs::read_dir(root.join("home/runs"))
+        .expect("runs")
+        .map(|entry| entry.expect("an entry").path())
+        .collect();
+    let [run] = runs.as_slice() else {
+        panic!("{}: one run, not {}", archive.display(), runs.len());
+    };
+    let here = root.display().to_string();
+    for file in ["workspace.json", "harness.git/objects/info/alternates"] {
+        let path = run.join(file);
+        let text =
+            std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+        std::fs::write(&path, text.replace(MADE_AT, &here)).expect("it is written");
+    }
+    let db = rusqlite::Connection::open(run.join(JOURNAL_FILE)).expect("the journal opens");
+    for statement in [
+        "UPDATE events SET body = replace(body, ?1, ?2)",
+        "UPDATE meta SET value = replace(value, ?1, ?2)",
+    ] {
+        db.execute(statement, [MADE_AT, here.as_str()])
+            .expect(statement);
+    }
+    run.clone()
+}
+
+#[test]
+fn a_run_that_was_begun_under_an_older_version_goes_on_under_this_one() {
+    for folder in fixtures() {
+        for (name, _) in OPEN {
+            let archive = folder.join(format!("{name}.tar.gz"));
+            let what = archive.display().to_string();
+            let temporary = tempfile::tempdir().expect("a folder");
+            let run = moved_here(&archive, temporary.path());
+            let shop = temporary.path().join("shop");
+            let output = Command::new(env!("CARGO_BIN_EXE_overnight"))
+                .args(["resume", "last", "--json"])
+                .current_dir(&shop)
+                .env("OVERNIGHT_HOME", temporary.path().join("home"))
+                .env("GIT_CONFIG_GLOBAL", "/dev/null")
+                .output()
+                .expect("the binary runs");
+            let told = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(0), "{what}: {told}");
+            let store = RunStore::look(&run).expect("the journal opens");
+            let state = overnight_engine::load(&store).expect("it replays");
+            assert_eq!(state.status(), "complete", "{what}");
+            let shown = Command::new("git")
+                .args(["show", &format!("{}:sum.sh", state.branch())])
+                .current_dir(&shop)
+                .output()
+                .expect("git runs");
+            assert_eq!(
+                String::from_utf8_lossy(&shown.stdout),
+                "echo $(($1 + $2))\n",
+                "{what}"
+            );
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! What is done to items at their source: after the work is delivered, one act after the other, each at most once.
+
+use crate::state::{Phase, State};
+use crate::stop::StopReason;
+
+/// Where a run goes once its result is delivered: acts that the goal wants come before the report. A run that a person
+/// stopped acts on nothing.
+pub(in crate::step) fn after_delivery(state: &State) -> Phase {
+    let willing = matches!(
+        &state.stop,
+        Some(StopReason::Complete(_) | StopReason::OutOfBudget { .. } | StopReason::Blocked { .. })
+    );
+    let due = state
+        .worklist
+        .as_ref()
+        .is_some_and(|list| list.acted < list.acts);
+    match willing && due && (state.delivered.is_some() || !state.delivers()) {
+        true => Phase::Acting,
+        false => Phase::Reporting,
+    }
+}
+
+/// The intent is durable.
+pub(in crate::step) fn acting(state: &mut State) {
+    if let Some(list) = &mut state.worklist {
+        list.acting = true;
+    }
+}
+
+/// What came of it is known.
+pub(in crate::step) fn acted(state: &mut State) {
+    over(state);
+}
+
+/// One act is over, whatever came of it.
+pub(super) fn over(state: &mut State) {
+    if let Some(list) = &mut state.worklist {
+        list.acting = false;
+        list.probe = false;
+        list.failures = 0;
+        list.wait = None;
+        list.acted = list.acted.saturating_add(1);
+        if list.acted >= list.acts && state.phase == Phase::Acting {
+            state.phase = Phase::Reporting;
+        }
+    }
+}

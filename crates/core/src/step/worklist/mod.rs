@@ -1,0 +1,184 @@
+//! A worklist's part of the state machine: items are opened, each is a small run of its own, their changes come
+//! together one after the other, and none is lost.
+
+mod acts;
+mod close;
+mod integrate;
+mod open;
+mod source;
+#[cfg(test)]
+pub(crate) mod tests;
+
+pub(super) use acts::{acted, acting, after_delivery};
+pub(super) use close::{closing_said, regoal};
+pub(super) use open::{listed, start};
+pub use source::SOURCE_ATTEMPTS_MAX;
+pub(super) use source::{failed as source_failed, relisted};
+
+use crate::event::{Event, Fact};
+use crate::ids::{ItemId, Scope};
+use crate::state::{Checkpoint, Phase, State, Why};
+use crate::step::{StepError, ending, expect};
+use crate::stop::{Blocker, StopReason};
+use crate::turn::Help;
+use crate::worklist::Worklist;
+
+/// An event of one item.
+pub(super) fn apply(state: &mut State, id: &ItemId, event: &Event) -> Result<(), StepError> {
+    if super::mends(&event.fact) {
+        state.trouble = None;
+    }
+    match &event.fact {
+        Fact::ItemOpened(opened) => {
+            let awaited = |list: &Worklist| list.awaits(opened.head.index);
+            let fits = state.worklist.as_ref().is_some_and(|l| awaited(l));
+            expect(state, event, fits && state.phase == Phase::Working)?;
+            open::opened(state, opened);
+        }
+        // What the harness cannot do for one item it cannot do for any.
+        Fact::HarnessFailed { .. } => return super::apply(state, &Scope::Run, event),
+        _ => of_child(state, id, event)?,
+    }
+    proceed(state);
+    Ok(())
+}
+
+fn of_child(state: &mut State, id: &ItemId, event: &Event) -> Result<(), StepError> {
+    let list = state.worklist.as_mut();
+    let Some(mut child) = list.and_then(|list| list.open.remove(id)) else {
+        return expect(state, event, false);
+    };
+    child.last_at = event.at;
+    let before = (child.spent.clone(), child.denials);
+    let phase = child.phase.clone();
+    let done = match &event.fact {
+        Fact::Prepared { base, .. } => {
+            let fits = phase == Phase::Preparing;
+            expect(state, event, fits).map(|()| open::prepared(state, &mut child, base))
+        }
+        Fact::ClosingExamined { faults } => {
+            let fits = phase == Phase::Examining;
+            expect(state, event, fits).map(|()| close::examined(&mut child, faults))
+        }
+        Fact::Rebased {
+            candidate,
+            onto,
+            onto_tree,
+            conflicts,
+        } => {
+            let fits = integrate::is_first(state, id) && phase == Phase::Delivering;
+            expect(state, event, fits).map(|()| {
+                let tip = crate::worklist::Tip {
+                    commit: onto.clone(),
+                    tree: onto_tree.clone(),
+                    ..Default::default()
+                };
+                integrate::rebased(state, &mut child, candidate, tip, conflicts);
+            })
+        }
+        Fact::Integrated { commit, tree } => {
+            let fits = integrate::is_first(state, id) && phase == Phase::Delivering;
+            expect(state, event, fits)
+                .map(|()| integrate::integrated(state, &mut child, commit, tree))
+        }
+        _ => super::apply(&mut child, &Scope::Run, event),
+    };
+    // What the item costs the run pays, whatever becomes of it.
+    let (spent, denials) = before;
+    state.spent.turns += child.spent.turns - spent.turns;
+    state.spent.usage = state
+        .spent
+        .usage
+        .plus(&child.spent.usage.minus(&spent.usage));
+    state.spent.usd += child.spent.usd - spent.usd;
+    state.spent.failed_calls += child.spent.failed_calls - spent.failed_calls;
+    state.denials = state.denials.saturating_add(child.denials - denials);
+    if matches!(event.fact, Fact::ModelAnswered { .. }) {
+        state.told_waiting = false;
+    }
+    match done {
+        Ok(()) => close::settle(state, child, &phase),
+        Err(_) => put_back(state, child),
+    }
+    done
+}
+
+/// The child goes on.
+fn put_back(state: &mut State, child: Box<State>) {
+    let id = child.item.as_ref().map(|item| item.head.id.clone());
+    if let (Some(list), Some(id)) = (&mut state.worklist, id) {
+        list.open.insert(id, child);
+    }
+}
+
+/// The list may be finished: then the harness looks at the whole.
+pub(super) fn proceed(state: &mut State) {
+    let Some(list) = state.worklist.as_deref() else {
+        return;
+    };
+    if state.phase != Phase::Working || !list.finished() || !list.relisted {
+        return;
+    }
+    let unsolved = list.unsolved();
+    let refused = unsolved > 0
+        && !state
+            .goal
+            .items
+            .as_ref()
+            .is_some_and(|items| items.allows(crate::item::Outcome::Unresolved));
+    if refused {
+        let help = Help {
+            question: format!(
+                "{unsolved} of {} items could not be solved, and the goal does not allow `unresolved`. What is to become \
+                 of them?",
+                list.listing.total
+            ),
+            tried: "What was tried is in the ledger: `overnight items`.".into(),
+            unlock: "`overnight answer RUN TEXT` has them tried again with your hint.".into(),
+        };
+        return ending::stop(state, ending::stop_reason(help, Blocker::NoProgress));
+    }
+    state.phase = Phase::Checking(Checkpoint {
+        why: Why::Worklist,
+        fixed: false,
+        same_tree: false,
+    });
+}
+
+/// The whole does not pass although every item is closed: only a person can say what is to be done.
+pub(super) fn whole_fails(state: &State) -> StopReason {
+    let open: Vec<String> = state
+        .open_checks()
+        .filter_map(|(id, check)| check.latest.as_ref().map(|l| format!("{id}: {}", l.reason)))
+        .collect();
+    let help = Help {
+        question: "Every item is closed, and the whole does not pass its checks. What is to be done?".into(),
+        tried: open.join("; "),
+        unlock: "Look at the branch; a corrected check (`overnight edit`) or a new run with a goal of its own.".into(),
+    };
+    ending::stop_reason(help, Blocker::NoProgress)
+}
+
+/// A person's answer to a list with unsolved items: they are tried again.
+pub(super) fn again(state: &mut State, hint: &str) {
+    if let Some(list) = &mut state.worklist {
+        let unsolved = std::mem::take(&mut list.unresolved);
+        if unsolved.is_empty() {
+            return;
+        }
+        let left = list.unsolved().saturating_sub(unsolved.len() as u32);
+        list.ended.insert(crate::item::Outcome::Unresolved, left);
+        list.again.extend(unsolved);
+        list.learn(format!("The person says: {hint}"));
+    }
+}
+
+/// What a person orders holds for every item that is worked on.
+pub(super) fn orders(state: &mut State) {
+    let orders = state.orders.clone();
+    if let Some(list) = &mut state.worklist {
+        for child in list.open.values_mut() {
+            child.orders = orders.clone();
+        }
+    }
+}

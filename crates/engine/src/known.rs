@@ -1,0 +1,116 @@
+//! What the loop keeps in memory because the state holds only its beginning: whole candidates, and what became of the
+//! items. All of it can be had from the journal again.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use overnight_core::event::{Event, Fact};
+use overnight_core::ids::{BlobId, ItemId, Scope, TreeId};
+use overnight_core::item::Closed;
+use overnight_core::repo::Candidate;
+use overnight_core::state::State;
+use overnight_ports::journal::Journal;
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(crate) struct Known {
+    candidates: Mutex<BTreeMap<Scope, Candidate>>,
+    ledger: Mutex<Ledger>,
+}
+
+/// What became of the items so far.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Ledger {
+    /// What was read of them, as blobs.
+    dossiers: BTreeMap<ItemId, BlobId>,
+    /// Those that ended, in the order of their ends.
+    pub closed: Vec<Closed>,
+}
+
+impl Ledger {
+    /// Takes note of an event; `after` is the state that it led to.
+    pub fn see(&mut self, event: &Event, after: &State) {
+        if let Fact::ItemOpened(opened) = &event.fact {
+            self.dossiers
+                .insert(opened.head.id.clone(), opened.dossier.clone());
+        }
+        if let Some(list) = &after.worklist {
+            self.closed.extend(list.just_closed.iter().cloned());
+        }
+    }
+
+    /// All that was read of an item.
+    pub fn dossier(&self, item: &ItemId) -> Option<&BlobId> {
+        self.dossiers.get(item)
+    }
+}
+
+impl Known {
+    pub fn with(ledger: Ledger) -> Self {
+        Known {
+            candidates: Mutex::default(),
+            ledger: Mutex::new(ledger),
+        }
+    }
+
+    /// A candidate was fixed, or moved onto another base.
+    pub fn keep(&self, scope: &Scope, candidate: &Candidate) {
+        self.candidates
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(scope.clone(), candidate.clone());
+    }
+
+    pub fn see(&self, event: &Event, after: &State) {
+        self.ledger
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .see(event, after);
+    }
+
+    /// Looks into the ledger.
+    pub fn ledger<T>(&self, look: impl FnOnce(&Ledger) -> T) -> T {
+        look(&self.ledger.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// An item has ended: its candidate is no longer asked for.
+    pub fn forget(&self, item: &ItemId) {
+        self.candidates
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&Scope::Item(item.clone()));
+    }
+
+    /// The candidate of a scope, whole.
+    pub fn candidate(
+        &self,
+        journal: &dyn Journal,
+        scope: &Scope,
+        tree: &TreeId,
+    ) -> Result<Candidate, String> {
+        let held = self
+            .candidates
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(scope)
+            .cloned();
+        if let Some(candidate) = held.filter(|c| &c.tree == tree) {
+            return Ok(candidate);
+        }
+        // After a restart: the journal has it.
+        let mut found = None;
+        let read = journal.read(1, &mut |stored| {
+            if stored.event.scope != *scope {
+                return;
+            }
+            if let Fact::CandidateFixed { candidate, .. } | Fact::Rebased { candidate, .. } =
+                stored.event.fact
+                && &candidate.tree == tree
+            {
+                found = Some(candidate);
+            }
+        });
+        read.map_err(|e| e.to_string())?;
+        found.ok_or_else(|| format!("the journal does not tell of tree {tree}"))
+    }
+}
