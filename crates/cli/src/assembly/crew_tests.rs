@@ -1,3 +1,5 @@
+//! The crew on real repositories: workspaces, cells, merges, replays.
+
 use std::path::Path;
 use std::process::Command as Process;
 
@@ -187,7 +189,7 @@ async fn shell(member: &Member, child: &State, command: &str) -> String {
     member.executor.call(child, 0, &call, false).await.shown
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn items_are_worked_on_side_by_side_merged_and_removed() {
     let world = World::new(&[
         (
@@ -322,7 +324,7 @@ async fn items_are_worked_on_side_by_side_merged_and_removed() {
     );
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn an_items_cell_has_no_network_whatever_the_goal_says() {
     let world = World::new(&[("a", "1\n")]).await;
     if sandbox().await.level() != Level::Full {
@@ -346,7 +348,7 @@ async fn an_items_cell_has_no_network_whatever_the_goal_says() {
     world.site.close().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn a_restart_takes_an_item_up_where_its_journal_ends() {
     let world = World::new(&[("a", "1\n")]).await;
     let child = world.child(3);
@@ -390,7 +392,7 @@ async fn a_restart_takes_an_item_up_where_its_journal_ends() {
     );
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn a_replay_gets_the_event_and_says_whether_the_error_is_there() {
     let world = World::new(&[
         ("state", "broken\n"),
@@ -447,7 +449,7 @@ async fn a_replay_gets_the_event_and_says_whether_the_error_is_there() {
     assert_eq!(said(Exit::TimedOut), Replayed::CannotTell);
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn several_checkouts_are_made_at_once_and_each_is_of_its_tree() {
     let world = World::new(&[("state", "0\n"), ("other", "x\n")]).await;
     let mut trees = Vec::new();
