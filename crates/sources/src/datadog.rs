@@ -277,8 +277,8 @@ impl Source for Datadog {
         let span = (now.saturating_sub(self.days * DAY_MS), now);
         let mut spans = vec![span];
         let mut notes = Vec::new();
-        // Which of several spans comes first is chance, so it is sorted here; what Datadog ranks by is not told.
-        let mut sorted = matches!(self.items.order, Order::Source | Order::Priority);
+        // What Datadog ranks by is not told, so its own orders stay as they come; times are sorted here.
+        let keep = matches!(self.items.order, Order::Source | Order::Priority);
         let mut held: Vec<Item> = Vec::new();
         let mut searches = 0;
         while let Some((from, to)) = spans.pop() {
@@ -293,8 +293,7 @@ impl Source for Datadog {
                 let middle = from + (to - from) / 2;
                 // The later half is looked at first.
                 spans.extend([(from, middle), (middle, to)]);
-                if sorted {
-                    sorted = false;
+                if keep && notes.is_empty() {
                     notes.push(
                         "Datadog's own order is kept only within spans of time: there are more issues than it gives at once"
                             .to_owned(),
@@ -311,7 +310,6 @@ impl Source for Datadog {
                 held.push(self.item(issue)?);
             }
         }
-        let keep = matches!(self.items.order, Order::Source | Order::Priority);
         let mut hand = Hand::new(&self.items, keep, found);
         for item in held {
             if !hand.take(item)? {

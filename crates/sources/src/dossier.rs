@@ -4,7 +4,7 @@ use overnight_core::item::{Dossier, Item};
 use serde_json::Value;
 
 use crate::clean;
-use crate::stack::Event;
+use crate::stack::{Event, scrubbed};
 
 /// Length of what the model is shown of an item, bytes.
 const TEXT_BYTES_MAX: usize = 32 * 1024;
@@ -24,7 +24,7 @@ pub(crate) fn of_event(item: &Item, event: &Value) -> Dossier {
         item: item.clone(),
         text: clean::block(&text, TEXT_BYTES_MAX),
         fingerprint: read.fingerprint(),
-        event: small.then(|| event.clone()),
+        event: small.then(|| scrubbed(event)),
     }
 }
 

@@ -376,7 +376,14 @@ impl Source for Tracker {
             (Verb::Comment, _) => {
                 let body = (self.flavour.comment)(&act.text);
                 let url = self.at(&act.item, &["comments"]);
-                let answer = self.api.send(Method::POST, url, Some(&body)).await?;
+                let answer = self.api.send(Method::POST, url, Some(&body)).await;
+                let answer = answer.map_err(|failure| match failure.error {
+                    // GlitchTip's way to say so.
+                    SourceError::Refused(message) if message.contains("does not exist") => {
+                        SourceError::Gone(message)
+                    }
+                    error => error,
+                })?;
                 Ok(ActReceipt {
                     what: made("comment", word(&answer.value, "id")),
                     already: false,

@@ -42,6 +42,8 @@ const SECRETIVE: [&str; 9] = [
     "cookie",
     "credential",
 ];
+/// Stands where a secret was.
+const LEFT_OUT: &str = "[left out]";
 
 /// What an event says.
 #[derive(Debug, Clone, Default)]
@@ -404,7 +406,7 @@ fn variables(vars: Option<&Map<String, Value>>) -> Vec<(String, String)> {
         .map(|(name, value)| {
             let lower = name.to_lowercase();
             let value = match value {
-                _ if SECRETIVE.iter().any(|part| lower.contains(part)) => "[left out]".to_owned(),
+                _ if SECRETIVE.iter().any(|part| lower.contains(part)) => LEFT_OUT.to_owned(),
                 Value::String(text) => text.clone(),
                 value => value.to_string(),
             };
@@ -414,6 +416,35 @@ fn variables(vars: Option<&Map<String, Value>>) -> Vec<(String, String)> {
             )
         })
         .collect()
+}
+
+/// The same event without the values of what is named like a secret, at any depth: it is journaled and fed to a replay.
+pub(crate) fn scrubbed(event: &Value) -> Value {
+    let secretive = |name: &str| {
+        let lower = name.to_lowercase().replace('-', "_");
+        SECRETIVE.iter().any(|part| lower.contains(part))
+    };
+    match event {
+        Value::Object(fields) => fields
+            .iter()
+            .map(|(name, value)| {
+                let value = match value {
+                    Value::Null | Value::Bool(_) => value.clone(),
+                    _ if secretive(name) => Value::from(LEFT_OUT),
+                    value => scrubbed(value),
+                };
+                (name.clone(), value)
+            })
+            .collect(),
+        Value::Array(list) => match list.as_slice() {
+            // Headers are pairs.
+            [Value::String(name), Value::String(_)] if secretive(name) => {
+                Value::from(vec![name.as_str(), LEFT_OUT])
+            }
+            list => list.iter().map(scrubbed).collect(),
+        },
+        other => other.clone(),
+    }
 }
 
 /// Tags: a map, a list of pairs, or a list of `{key, value}`.
@@ -459,7 +490,7 @@ fn breadcrumbs(values: &[Value]) -> Vec<String> {
             let data = crumb
                 .get("data")
                 .and_then(Value::as_object)
-                .map(|data| shown_data(data))
+                .map(shown_data)
                 .unwrap_or_default();
             if !data.is_empty() {
                 said.push(&data);
@@ -590,6 +621,29 @@ mod tests {
         assert_eq!(
             of(&json!({"exception": {"values": [{"type": "E", "value": "v"}]}})),
             None
+        );
+    }
+
+    #[test]
+    fn what_is_named_like_a_secret_is_not_kept() {
+        let event = json!({
+            "request": {"headers": [["X-Api-Key", "k1"], ["Accept", "*/*"]], "cookies": {"sid": "c1"}, "data": {"a": [{"Password": "p1"}]}},
+            "vars": {"token": null, "tokens": 7, "order": 7}
+        });
+        let clean = scrubbed(&event);
+        let text = clean.to_string();
+        for secret in ["k1", "c1", "p1"] {
+            assert!(!text.contains(secret), "{text}");
+        }
+        assert_eq!(clean["request"]["headers"][1], json!(["Accept", "*/*"]));
+        assert_eq!(
+            clean["vars"],
+            json!({"token": null, "tokens": "[left out]", "order": 7})
+        );
+        let [event, _] = both();
+        assert_eq!(
+            Event::read(&scrubbed(&event)).fingerprint(),
+            Event::read(&event).fingerprint()
         );
     }
 

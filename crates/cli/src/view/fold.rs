@@ -280,7 +280,6 @@ fn doing(state: &State) -> String {
             Why::Ending => "last look before the end, in a clean checkout",
             Why::Stopping => "checks the diff before it is delivered",
         },
-        Phase::Examining => "looks up what the diagnosis cites",
         Phase::Delivering => "delivers the result",
         Phase::Acting => "tells the source how the items ended",
         Phase::Reporting => "writes the report",
