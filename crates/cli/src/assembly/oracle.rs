@@ -71,7 +71,8 @@ impl Oracle for GitOracle {
             .await
             .map_err(|e| e.to_string())?
             .map_err(|e| e.to_string())?;
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some((compared, examined.clone()));
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some((compared, examined.clone()));
         Ok(examined)
     }
 
