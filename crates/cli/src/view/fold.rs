@@ -271,7 +271,6 @@ fn doing(state: &State) -> String {
                 .map(working)
                 .unwrap_or_default();
         }
-        Phase::Examining => "looks at the evidence",
         Phase::Checking(checkpoint) if !checkpoint.fixed => "fixes what would be delivered",
         Phase::Checking(checkpoint) => match checkpoint.why {
             Why::Claim => "checks the claim in a clean checkout",

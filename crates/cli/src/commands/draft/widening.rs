@@ -79,7 +79,6 @@ fn worklist(goal: &Goal, known: &Known<'_>, found: &mut Vec<String>) {
         let why = match key.as_str() {
             "run" => "is run outside of the sandbox",
             "url" => "is sent the person's token",
-            "headers" => "is sent to the source",
             "path" => "may be any file of the person's",
             "token" => "names a secret",
             key if key.ends_with("_token") || key.ends_with("_key") => "names a secret",
@@ -396,7 +395,7 @@ mod tests {
             "from: command, run: ./list.sh",
             "from: bugsink, project: api, url: 'https://bugs.example.net'",
             "from: sentry, project: a/b, token: AWS_SECRET_ACCESS_KEY",
-            "from: datadog, query: a, app_key: AWS_SECRET_ACCESS_KEY",
+            "from: datadog, query: a, app_token: AWS_SECRET_ACCESS_KEY",
             "from: file, path: /etc/shadow",
             "from: file, path: ../../.ssh/config",
             "from: command, run: ./list.sh, act: ./act.sh",

@@ -368,7 +368,7 @@ fn facts_about_the_repository_find_patterns_that_match_nothing() {
 fn warnings_of_the_parser_are_among_the_findings() {
     let text = with(
         "stop: {tokens: 2M}",
-        "stop: {tokens: 2M}\nitems: {from: file, path: a, colour: red, outcomes: [flagged, unresolved]}",
+        "stop: {tokens: 2M}\nitems: {from: linear, colour: red, outcomes: [flagged, unresolved]}",
     );
     assert_eq!(codes(&text), ["unknown-key"]);
 }

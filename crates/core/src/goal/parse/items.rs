@@ -19,11 +19,65 @@ const OWN_KEYS: &[&str] = &[
     "from", "order", "limit", "outcomes", "each", "parallel", "on", "replay", "new",
 ];
 
-/// Settings of sources.
+/// Settings of sources that this version only reads: whatever they are, nothing of such a goal runs.
+const LATER_KEYS: &[&str] = &["query", "project", "url", "token", "mailbox", "folder"];
+
+/// Everything that some source may be told.
 const SOURCE_KEYS: &[&str] = &[
-    "run", "act", "query", "project", "url", "token", "path", "mailbox", "folder", "assign",
-    "headers",
+    "run",
+    "act",
+    "path",
+    "project",
+    "query",
+    "url",
+    "token",
+    "app_token",
+    "assign",
+    "period",
+    "track",
+    "states",
+    "mailbox",
+    "folder",
 ];
+
+/// What a source may be told, and what can be done to its items there. Of a source that this version only reads:
+/// anything.
+fn known_of(from: &str) -> (&'static [&'static str], &'static [Verb]) {
+    use Verb::{Assign, Command, Comment, Resolve, Tick};
+    match from {
+        "command" => (&["run", "act"], &[Command]),
+        "file" => (&["path", "act"], &[Tick, Command]),
+        "sentry" => (
+            &["project", "query", "url", "token", "period", "assign"],
+            &[Comment, Resolve, Assign],
+        ),
+        "glitchtip" | "bugsink" => (&["project", "query", "url", "token"], &[Comment, Resolve]),
+        "datadog" => (
+            &[
+                "project",
+                "query",
+                "url",
+                "token",
+                "app_token",
+                "states",
+                "track",
+                "period",
+                "assign",
+            ],
+            &[Resolve, Assign],
+        ),
+        "github" => (
+            &["project", "query", "url", "token", "assign"],
+            &[Comment, Resolve, Assign],
+        ),
+        _ => (LATER_KEYS, &[Comment, Resolve, Assign, Tick, Command]),
+    }
+}
+
+/// Whether this version does more than to read a goal over such a source.
+fn runs(from: &str) -> bool {
+    !matches!(from, "gitlab" | "linear" | "mail")
+}
 
 /// Keys that would hold a secret, had anybody the idea.
 const SECRET_KEYS: &[&str] = &["password", "secret"];
@@ -65,7 +119,6 @@ impl Reader<'_> {
     pub fn items(&mut self, top: Fields) -> Option<(Items, Vec<Draft>)> {
         let entry = self.get(top, "items")?;
         let fields = self.fields(&entry.node, "items", EXAMPLE)?;
-        self.item_keys(fields);
         let from = match self.get(fields, "from") {
             Some(from) => self.source(from),
             None if fields.iter().any(|e| e.key == "from") => None,
@@ -79,6 +132,7 @@ impl Reader<'_> {
                 None
             }
         };
+        self.item_keys(fields, from.as_deref());
         if let Some(from) = &from {
             self.needs(entry, fields, from);
         }
@@ -142,19 +196,20 @@ impl Reader<'_> {
     }
 
     /// Says which keys are not known, and reads the source's own.
-    fn item_keys(&mut self, fields: Fields) {
-        let known: Vec<&str> = OWN_KEYS.iter().chain(SOURCE_KEYS).copied().collect();
-        let secret = |e: &&Entry| SECRET_KEYS.contains(&e.key.as_str());
-        for unknown in fields
-            .iter()
-            .filter(|e| !known.contains(&e.key.as_str()) && !secret(e))
-        {
-            match nearest(&unknown.key, known.iter().copied()) {
-                Some(_) => self.unknown(unknown, "`items`", &known),
-                // Every source has settings of its own, and sources may be added.
-                None => {
+    fn item_keys(&mut self, fields: Fields, from: Option<&str>) {
+        let all: Vec<&str> = OWN_KEYS.iter().chain(SOURCE_KEYS).copied().collect();
+        let own = from.map_or(SOURCE_KEYS, |from| known_of(from).0);
+        let known: Vec<&str> = OWN_KEYS.iter().chain(own).copied().collect();
+        // Secrets have a finding of their own.
+        let odd =
+            |e: &&Entry| !known.contains(&e.key.as_str()) && !SECRET_KEYS.contains(&e.key.as_str());
+        for unknown in fields.iter().filter(odd) {
+            match from {
+                Some(from)
+                    if !runs(from) && nearest(&unknown.key, known.iter().copied()).is_none() =>
+                {
                     let message = format!(
-                        "{} is not a key of `items` that this version knows: it is passed to the source as it is",
+                        "{} is not a key of `items` that this version knows",
                         quoted(&unknown.key)
                     );
                     self.findings.warn(
@@ -164,6 +219,18 @@ impl Reader<'_> {
                         format!("known: {}", known.join(", ")),
                     );
                 }
+                Some(from) if all.contains(&unknown.key.as_str()) => {
+                    self.findings.error(
+                        "no-effect",
+                        unknown.key_span,
+                        format!(
+                            "`{}` says nothing to the source `{from}`",
+                            shown(&unknown.key)
+                        ),
+                        format!("known here: {}", known.join(", ")),
+                    );
+                }
+                _ => self.unknown(unknown, "`items`", &known),
             }
         }
         for key in ["run", "act"] {
@@ -171,7 +238,9 @@ impl Reader<'_> {
                 self.command(e);
             }
         }
-        for key in ["query", "url", "path", "mailbox", "folder", "assign"] {
+        for key in [
+            "query", "url", "path", "mailbox", "folder", "assign", "period", "track",
+        ] {
             if let Some(e) = self.get(fields, key) {
                 self.text(e);
             }
@@ -193,11 +262,23 @@ impl Reader<'_> {
                 "the file",
                 "items: {from: file, path: cases.csv, outcomes: [fixed, diagnosed]}",
             )],
-            "sentry" | "glitchtip" => &[(
+            "sentry" => &[(
                 "project",
                 "the project, as ORGANISATION/PROJECT",
                 "project: shop/api",
             )],
+            "glitchtip" => &[
+                (
+                    "project",
+                    "the project, as ORGANISATION/PROJECT",
+                    "project: shop/api",
+                ),
+                (
+                    "url",
+                    "the server's address",
+                    "url: https://glitchtip.example.org",
+                ),
+            ],
             "bugsink" => &[
                 ("project", "the project's name or number", "project: api"),
                 (
@@ -222,16 +303,6 @@ impl Reader<'_> {
                     *example,
                 );
             }
-        }
-        if let Some(act) = fields.iter().find(|e| e.key == "act")
-            && !matches!(from, "command" | "file")
-        {
-            self.findings.error(
-                "no-effect",
-                act.key_span,
-                format!("`act` goes with `from: command` and `from: file`, and nothing would start it for {from}"),
-                ON_EXAMPLE,
-            );
         }
     }
 
@@ -430,23 +501,28 @@ impl Reader<'_> {
             return;
         };
         let has = |key: &str| items.iter().any(|e| e.key == key);
-        let own = matches!(from, "command" | "file");
+        let possible = known_of(from).1;
         let wrong = match verb {
-            Verb::Command if !has("act") => {
-                Some("act: ./act.sh, which gets the item and its outcome")
+            Verb::Command if possible.contains(&verb) && !has("act") => {
+                Some("act: ./act.sh, which gets the item and its outcome".to_owned())
             }
-            Verb::Tick if from != "file" => Some("`tick` goes with `from: file`"),
-            Verb::Comment | Verb::Resolve | Verb::Assign if own => {
-                Some("act: ./act.sh, a command that gets the item and its outcome")
+            Verb::Assign if possible.contains(&verb) && !has("assign") => {
+                Some("assign: ann, beside `on`: to whom".to_owned())
             }
-            Verb::Assign if !has("assign") => Some("assign: ann, beside `on`: to whom"),
-            Verb::Comment | Verb::Resolve | Verb::Assign | Verb::Tick | Verb::Command => None,
+            _ if possible.contains(&verb) => None,
+            _ if possible.contains(&Verb::Command) => {
+                Some("act: ./act.sh, a command that gets the item and its outcome".to_owned())
+            }
+            _ => {
+                let words: Vec<&str> = possible.iter().map(|verb| verb.word()).collect();
+                Some(format!("from: {from} can {}", words.join(", ")))
+            }
         };
         if let Some(help) = wrong {
             self.findings.error(
                 "bad-choice",
                 span,
-                format!("nothing can `{}` an item here", verb.word()),
+                format!("nothing can `{}` an item of {from}", verb.word()),
                 help,
             );
         }
