@@ -280,6 +280,7 @@ fn doing(state: &State) -> String {
             Why::Ending => "last look before the end, in a clean checkout",
             Why::Stopping => "checks the diff before it is delivered",
         },
+        Phase::Examining => "looks at the evidence",
         Phase::Delivering => "delivers the result",
         Phase::Acting => "tells the source how the items ended",
         Phase::Reporting => "writes the report",
