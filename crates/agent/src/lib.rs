@@ -5,6 +5,8 @@ mod context;
 pub mod drafting;
 mod executor;
 mod item;
+#[cfg(test)]
+mod item_tests;
 mod policy;
 mod prompt;
 mod servers;

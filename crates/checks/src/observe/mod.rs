@@ -84,6 +84,32 @@ impl CheckoutVerifier {
         self
     }
 
+    /// Runs one command in a clean checkout of a tree, in a cell like a check's, for those who ask something else of it
+    /// than a check does. The error is why it could not be run at all.
+    pub async fn run(&self, tree: &TreeId, command: Command) -> Result<Finished, Obstacle> {
+        let probe = Probe {
+            checks: Vec::new(),
+            ask: Ask::Exit {
+                command: command.script.clone(),
+            },
+            dir: command.dir.clone(),
+            timeout_s: command.timeout.as_secs(),
+            hidden: None,
+            runs: 1,
+        };
+        let lent = Lent::make(&self.checkouts, tree, &probe).await?;
+        let cell = match self.open(lent.checkout()).await {
+            Ok(cell) => cell,
+            Err(obstacle) => {
+                lent.give_back().await;
+                return Err(obstacle);
+            }
+        };
+        let done = cell.run(command).await;
+        self.tidy(lent, Some(cell)).await;
+        done.map_err(|e| harness(&e))
+    }
+
     async fn try_observe(&self, tree: &TreeId, probe: &Probe) -> Result<Observation, Obstacle> {
         let began = Instant::now();
         let reach = match &probe.ask {

@@ -129,22 +129,31 @@ impl RunCheckouts {
     /// A checkout of this content that nobody writes to: one that is there already, else one that is not in use and is
     /// brought up to date, else a new one.
     fn pristine(&self, content: &Content, number: u64) -> Result<Arc<Pristine>, String> {
-        let mut slots = lock(&self.pristine);
-        let ready = slots.iter().position(|slot| slot.checkout.holds(content));
-        if let Some(at) = ready {
-            if slots[at].checkout.intact() {
-                slots[at].used = number;
-                return Ok(slots[at].checkout.clone());
+        // Several checks may ask at once. What takes time is done without the list being held: a checkout that somebody
+        // uses is not taken, and one that is taken is not in the list.
+        let ready = {
+            let mut slots = lock(&self.pristine);
+            let found = slots.iter_mut().find(|slot| slot.checkout.holds(content));
+            found.map(|slot| {
+                slot.used = number;
+                slot.checkout.clone()
+            })
+        };
+        if let Some(ready) = ready {
+            if ready.intact() {
+                return Ok(ready);
             }
             // Nobody but the harness writes there, so the disk or another program of the person's did: begin again.
-            slots.remove(at);
+            lock(&self.pristine).retain(|slot| !Arc::ptr_eq(&slot.checkout, &ready));
         }
-        let free = (0..slots.len())
-            .filter(|at| Arc::strong_count(&slots[*at].checkout) == 1)
-            .min_by_key(|at| slots[*at].used);
-        let mut reused = free
-            .map(|at| slots.remove(at).checkout)
-            .and_then(Arc::into_inner);
+        let mut reused = {
+            let mut slots = lock(&self.pristine);
+            let free = (0..slots.len())
+                .filter(|at| Arc::strong_count(&slots[*at].checkout) == 1)
+                .min_by_key(|at| slots[*at].used);
+            free.map(|at| slots.remove(at).checkout)
+                .and_then(Arc::into_inner)
+        };
         if let Some(free) = &mut reused
             && (!free.intact() || free.turn(content).is_err())
         {
@@ -159,7 +168,7 @@ impl RunCheckouts {
             }
         };
         let checkout = Arc::new(checkout);
-        slots.push(Slot {
+        lock(&self.pristine).push(Slot {
             checkout: checkout.clone(),
             used: number,
         });

@@ -1,6 +1,8 @@
 //! Putting the parts together: a goal, a repository, a model and a sandbox become the ports of a run.
 
 mod checkouts;
+mod citations;
+mod crew;
 mod forge;
 mod ground;
 pub mod hidden_files;
@@ -9,6 +11,8 @@ mod oracle;
 mod remover;
 mod servers;
 mod setup;
+mod source;
+mod trees;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -20,18 +24,21 @@ use overnight_core::goal::{Deliver, Goal};
 use overnight_engine::{Ports, Shelf};
 use overnight_models::scripted::{Script, ScriptedModel};
 use overnight_mutants::Planter;
+use overnight_ports::crew::{Replayer, WorklistPorts};
 use overnight_ports::model::Model;
 use overnight_ports::sandbox::Sandbox;
 use overnight_sandbox::{LinuxSandbox, OpenSandbox};
 use overnight_store::RunStore;
 
 pub use checkouts::{CheckoutOptions, RunCheckouts};
+use crew::{CellReplayer, CrewParts, GitCrew};
 use forge::LocalForge;
 use ground::GitGround;
 pub use hidden_files::HiddenFiles;
 pub use oracle::GitOracle;
 pub use servers::{connector, tried as try_servers};
 pub use setup::Setup;
+use trees::GitTrees;
 
 use crate::clock::{SystemClock, local_time};
 use crate::notify::Messenger;
@@ -157,8 +164,9 @@ pub fn ports(parts: Parts) -> anyhow::Result<Ports> {
         unreadable.clone(),
         setup.clone(),
     );
-    let site = Worksite::new(Arc::new(ground), sandbox.clone(), store.clone())
-        .with_servers(connector(&goal)?);
+    let connector = connector(&goal)?;
+    let site = Worksite::new(Arc::new(ground.clone()), sandbox.clone(), store.clone())
+        .with_servers(connector.clone());
     let site = Arc::new(site);
     let checkouts = Arc::new(RunCheckouts::new(
         &run_dir,
@@ -170,19 +178,36 @@ pub fn ports(parts: Parts) -> anyhow::Result<Ports> {
             hidden: hidden_files,
         },
     ));
+    let executor = Arc::new(BuiltIn::new(model, site.clone(), clock.clone(), goal_file));
+    let verifier = CheckoutVerifier::new(sandbox.clone(), checkouts).with_faults(Arc::new(Planter));
+    let verifier = Arc::new(verifier);
+    let replay = goal.items.as_ref().and_then(|items| items.replay.clone());
+    let worklist = source::source(&goal, &run_dir, &repo)?.map(|source| WorklistPorts {
+        source,
+        crew: Arc::new(GitCrew::new(CrewParts {
+            run_dir: run_dir.clone(),
+            ground,
+            sandbox,
+            blobs: store.clone(),
+            connector,
+            executor: executor.clone(),
+        })),
+        trees: Arc::new(GitTrees::new(&run_dir)),
+        replayer: replay.map(|command| -> Arc<dyn Replayer> {
+            Arc::new(CellReplayer::new(command, verifier.clone()))
+        }),
+    });
     Ok(Ports {
-        clock: clock.clone(),
+        clock,
         journal: store.clone(),
-        executor: Arc::new(BuiltIn::new(model, site.clone(), clock, goal_file)),
+        executor,
         site,
-        verifier: Arc::new(
-            CheckoutVerifier::new(sandbox, checkouts).with_faults(Arc::new(Planter)),
-        ),
+        verifier,
         oracle: Arc::new(GitOracle::new(&run_dir)),
         forge: Arc::new(LocalForge::new(repo, &run_dir, goal.deliver)),
         notifier: Arc::new(Messenger),
         shelf,
-        worklist: None,
+        worklist,
         time: local_time,
     })
 }

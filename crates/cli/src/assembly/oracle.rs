@@ -2,13 +2,14 @@
 //! `oracle` crate, and the trees that come of it.
 
 use std::cell::OnceCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
-use overnight_core::goal::Goal;
-use overnight_core::ids::TreeId;
+use overnight_core::goal::{Goal, PARALLEL_MAX};
+use overnight_core::ids::{BlobId, TreeId};
+use overnight_core::item::Extent;
 use overnight_core::repo::Candidate;
 use overnight_oracle::{Comparison, Content, PARSED_BYTES_MAX, Patch, Tree};
 use overnight_ports::oracle::{Examined, Oracle};
@@ -17,8 +18,9 @@ use overnight_workspace::{Checkouts, Listing, Replacement};
 /// Compares in the store of one run's folder.
 pub struct GitOracle {
     run_dir: PathBuf,
-    /// The last answer: a claim that is made again on the same tree is not compared again.
-    last: Mutex<Option<(Compared, Examined)>>,
+    /// The last answers, oldest first: a claim that is made again on the same tree is not compared again. Several items
+    /// are verified at a time.
+    last: Mutex<VecDeque<(Compared, Examined)>>,
 }
 
 /// What an answer is about: an item's change is held against another base than the whole is.
@@ -26,7 +28,12 @@ pub struct GitOracle {
 struct Compared {
     base: TreeId,
     candidate: TreeId,
+    /// Of the contract: an item's has other checks than the run's, and what they name is licensed.
+    goal: BlobId,
 }
+
+/// How many answers are kept: one for each item that can be worked on at a time, and the run's own.
+const ANSWERS_MAX: usize = PARALLEL_MAX as usize + 1;
 
 impl GitOracle {
     /// Compares trees of the store in `run_dir`, which must be prepared by then.
@@ -46,18 +53,17 @@ impl Oracle for GitOracle {
         base: &TreeId,
         candidate: &Candidate,
     ) -> Result<Examined, String> {
-        let known = self
-            .last
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
         let compared = Compared {
             base: base.clone(),
             candidate: candidate.tree.clone(),
+            goal: BlobId::of(&serde_json::to_vec(goal).map_err(|e| e.to_string())?),
         };
-        if let Some((before, examined)) = known
-            && before == compared
-        {
+        let last = || self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = last()
+            .iter()
+            .find(|(before, _)| *before == compared)
+            .cloned();
+        if let Some((_, examined)) = known {
             return Ok(examined);
         }
         let (run_dir, goal) = (self.run_dir.clone(), goal.clone());
@@ -71,8 +77,11 @@ impl Oracle for GitOracle {
             .await
             .map_err(|e| e.to_string())?
             .map_err(|e| e.to_string())?;
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) =
-            Some((compared, examined.clone()));
+        let mut last = last();
+        last.push_back((compared, examined.clone()));
+        if last.len() > ANSWERS_MAX {
+            last.pop_front();
+        }
         Ok(examined)
     }
 
@@ -82,6 +91,22 @@ impl Oracle for GitOracle {
             .map(str::to_owned)
             .collect()
     }
+}
+
+/// The size of a change; see [`overnight_oracle::extent`].
+pub(super) fn extent(
+    store: &Checkouts,
+    base: &TreeId,
+    candidate: &Candidate,
+) -> Result<Extent, Failure> {
+    let changed: Vec<&str> = candidate.changes.iter().map(|c| c.path.as_str()).collect();
+    let before = StoredTree::open(store, base, &changed)?;
+    let after = StoredTree::open(store, &candidate.tree, &changed)?;
+    Ok(overnight_oracle::extent(
+        &candidate.changes,
+        &before,
+        &after,
+    ))
 }
 
 type Failure = overnight_ports::workspace::WorkspaceError;

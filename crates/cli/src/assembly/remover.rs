@@ -1,12 +1,15 @@
 //! Removes what checks left behind, in the background: nobody waits for it, and in the end everything is gone.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
 
 /// A thread that removes folders below one.
 pub struct Remover {
     all: PathBuf,
+    /// Whether the folder around them stays, with what nobody had removed.
+    keeps: bool,
     orders: Option<Sender<PathBuf>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -14,6 +17,37 @@ pub struct Remover {
 impl Remover {
     /// For folders below `all`, which is removed itself in the end.
     pub fn new(all: PathBuf) -> Self {
+        Remover::with(all, false)
+    }
+
+    /// For folders below `all`, of which others stay. What an earlier process did not get done is removed first.
+    pub fn below(all: PathBuf) -> Self {
+        let remover = Remover::with(all, true);
+        let left = std::fs::read_dir(&remover.all)
+            .into_iter()
+            .flatten()
+            .flatten();
+        for entry in left.filter(|entry| entry.file_name().as_encoded_bytes().starts_with(b".")) {
+            remover.remove(&entry.path());
+        }
+        remover
+    }
+
+    /// Moves a folder below `all` out of the way at once, and has it removed.
+    pub fn leave(&self, folder: &Path) {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let name = format!(
+            ".gone-{}-{}",
+            std::process::id(),
+            NEXT.fetch_add(1, Ordering::Relaxed)
+        );
+        let gone = self.all.join(name);
+        if std::fs::rename(folder, &gone).is_ok() {
+            self.remove(&gone);
+        }
+    }
+
+    fn with(all: PathBuf, keeps: bool) -> Self {
         let (orders, work) = channel::<PathBuf>();
         let below = all.clone();
         let thread = std::thread::Builder::new()
@@ -21,6 +55,7 @@ impl Remover {
             .spawn(move || work.iter().for_each(|folder| remove(&folder, &below)));
         Remover {
             all,
+            keeps,
             orders: Some(orders),
             // Without a thread everything goes in the end.
             thread: thread.ok(),
@@ -42,6 +77,9 @@ impl Drop for Remover {
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
+        if self.keeps {
+            return;
+        }
         remove(&self.all, &self.all);
         // What was in it was moved up into it while it was emptied.
         let _ = std::fs::remove_dir(&self.all);
@@ -52,7 +90,8 @@ impl Drop for Remover {
 /// than any stack: every folder is unlocked, and one that is not empty is moved up first and emptied there. What stays all
 /// the same costs disk only.
 fn remove(folder: &Path, all: &Path) {
-    let mut moved = 0_u64;
+    // Names that no earlier removal can have left behind.
+    static MOVED: AtomicU64 = AtomicU64::new(0);
     let mut left = vec![folder.to_owned()];
     while let Some(dir) = left.pop() {
         unlock(&dir);
@@ -72,8 +111,8 @@ fn remove(folder: &Path, all: &Path) {
                 continue;
             }
             unlock(&path);
-            moved += 1;
-            let up = all.join(format!(".leaving-{moved}"));
+            let moved = MOVED.fetch_add(1, Ordering::Relaxed);
+            let up = all.join(format!(".leaving-{}-{moved}", std::process::id()));
             if std::fs::rename(&path, &up).is_ok() {
                 left.push(up);
             }
@@ -112,6 +151,32 @@ mod tests {
         remover.remove(&all.join("one"));
         drop(remover);
         assert!(!all.exists() && temp.path().exists());
+    }
+
+    #[test]
+    fn what_nobody_had_removed_stays_and_what_was_begun_is_ended() {
+        let temp = tempfile::tempdir().unwrap();
+        let all = temp.path().join("items");
+        for name in [
+            "0-0/workspace/sub",
+            "1-0/workspace",
+            ".gone-1-0/x",
+            ".leaving-7-0/y",
+        ] {
+            std::fs::create_dir_all(all.join(name)).unwrap();
+        }
+        let locked = all.join("0-0/workspace/sub");
+        std::fs::set_permissions(&locked, std::fs::Permissions::from_mode(0o000)).unwrap();
+        let remover = Remover::below(all.clone());
+        remover.leave(&all.join("0-0"));
+        assert!(!all.join("0-0").exists(), "at once");
+        remover.leave(&all.join("absent"));
+        drop(remover);
+        let left: Vec<_> = std::fs::read_dir(&all)
+            .unwrap()
+            .map(|e| e.unwrap().file_name())
+            .collect();
+        assert_eq!(left, ["1-0"]);
     }
 
     #[test]

@@ -17,5 +17,6 @@ mod provider;
 mod repos;
 mod steer;
 mod terminal;
+mod tracker;
 mod view;
 mod world;

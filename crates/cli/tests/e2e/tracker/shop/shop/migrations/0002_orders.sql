@@ -1,0 +1,2 @@
+CREATE TABLE orders (id INTEGER PRIMARY KEY, customer TEXT NOT NULL, cents INTEGER NOT NULL);
+INSERT INTO orders VALUES (1, 'ann', 450), (2, 'bob', 1590);

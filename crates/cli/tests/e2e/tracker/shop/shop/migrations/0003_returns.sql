@@ -1,0 +1,4 @@
+CREATE TABLE returns (
+    order_id INTEGER NOT NULL REFERENCES orders (id),
+    resaon TEXT NOT NULL
+);
