@@ -54,9 +54,11 @@ pub(super) fn stop(state: &mut State, reason: StopReason) {
         })
     };
     state.phase = match &reason {
+        // A worklist may be complete without a turn: no item is left, and their source is told.
+        StopReason::Complete(_) => Phase::Delivering,
         _ if nothing_to_show => Phase::Reporting,
         StopReason::Refused { .. } => Phase::Reporting,
-        StopReason::Complete(_) | StopReason::Unverifiable { .. } => Phase::Delivering,
+        StopReason::Unverifiable { .. } => Phase::Delivering,
         StopReason::Stopped => check(Why::Stopping),
         StopReason::Failed { .. }
             if matches!(
