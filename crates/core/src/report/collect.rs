@@ -83,8 +83,9 @@ fn wait(state: &State) -> Option<&Wait> {
         .or_else(|| list.and_then(|list| list.wait.as_ref()))
         .or_else(|| {
             let open = &list?.open;
-            let of = |child: &'_ Box<State>| child.lanes.values().any(|lane| lane.wait.is_some());
-            let first = open.values().next().filter(|_| open.values().all(of))?;
+            let waits = |child: &State| child.lanes.values().any(|lane| lane.wait.is_some());
+            let all = open.values().all(|child| waits(child));
+            let first = open.values().next().filter(|_| all)?;
             first.lanes.values().find_map(|lane| lane.wait.as_ref())
         })
 }

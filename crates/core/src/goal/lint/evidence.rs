@@ -124,11 +124,11 @@ fn named_tests(parsed: &Parsed, path: &str, check: &Check, findings: &mut Findin
 /// Checks that observe the same.
 fn repeated(parsed: &Parsed, findings: &mut Findings) {
     // The checks of an item are about another tree than those of the run: both may say the same.
-    let (each, all): (Vec<(String, &Check)>, Vec<(String, &Check)>) =
-        located(parsed).partition(|(path, _)| path.starts_with("items."));
-    for all in [&all, &each] {
-        repeated_among(parsed, all, findings);
-    }
+    let of_items = |located: &(String, &Check)| located.0.starts_with("items.");
+    let all: Vec<(String, &Check)> = located(parsed).filter(|l| !of_items(l)).collect();
+    repeated_among(parsed, &all, findings);
+    let each: Vec<(String, &Check)> = located(parsed).filter(of_items).collect();
+    repeated_among(parsed, &each, findings);
 }
 
 fn repeated_among(parsed: &Parsed, all: &[(String, &Check)], findings: &mut Findings) {
