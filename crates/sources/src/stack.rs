@@ -354,15 +354,29 @@ fn frame(value: &Value) -> Frame {
     }
 }
 
-/// Whether a path is that of an installed dependency, where an event does not say.
+/// Whether a path is that of an installed dependency or of a language's own library, where an event does not say.
 fn is_vendored(path: &str) -> bool {
+    let parts: Vec<&str> = path.split(['/', '\\']).collect();
     path.is_empty()
         || path.starts_with('<')
-        || path.split(['/', '\\']).any(|part| {
+        || path.starts_with("node:")
+        || parts.iter().any(|part| {
             matches!(
-                part,
-                "site-packages" | "dist-packages" | "node_modules" | "vendor" | ".cargo" | "rustc"
+                *part,
+                "site-packages"
+                    | "dist-packages"
+                    | "node_modules"
+                    | "vendor"
+                    | ".cargo"
+                    | ".rustup"
+                    | ".pyenv"
+                    | "rustc"
             )
+        })
+        || parts.windows(2).any(|pair| {
+            let version = |tail: &str| tail.starts_with(|c: char| c.is_ascii_digit());
+            let of_python = pair[1].strip_prefix("python").is_some_and(version);
+            (matches!(pair[0], "lib" | "lib64") && of_python) || pair == ["go", "src"]
         })
 }
 
@@ -645,6 +659,28 @@ mod tests {
             Event::read(&scrubbed(&event)).fingerprint(),
             Event::read(&event).fingerprint()
         );
+    }
+
+    #[test]
+    fn frames_of_a_languages_own_library_are_not_the_projects() {
+        for path in [
+            "/usr/lib/python3.11/fractions.py",
+            "/home/ann/.pyenv/versions/3.11.7/lib/python3.11/fractions.py",
+            "C:\\Python\\lib\\python3\\json.py",
+            "/usr/local/go/src/net/http/server.go",
+            "node:internal/process/task_queues",
+        ] {
+            assert!(is_vendored(path), "{path}");
+        }
+        for path in [
+            "/srv/shop/pricing.py",
+            "lib/python_tools.py",
+            "lib/pythonic/a.py",
+            "src/lib/orders.js",
+            "go/orders.go",
+        ] {
+            assert!(!is_vendored(path), "{path}");
+        }
     }
 
     #[test]
