@@ -92,6 +92,14 @@ impl Bugsink {
         self.ask("POST", path, Some(body))
     }
 
+    /// Deletes what is at a path of its interface.
+    #[track_caller]
+    pub fn delete(&self, path: &str) {
+        let path = format!("{API}{path}");
+        let (status, text) = self.server.ask("DELETE", &path, Some(&self.token), None);
+        assert_eq!(status, 204, "{path}: {text}");
+    }
+
     #[track_caller]
     fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> Value {
         let path = format!("{API}{path}");

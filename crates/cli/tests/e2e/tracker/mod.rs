@@ -2,12 +2,14 @@
 //! and a run of the goal works it off through the real interface. Only the model is a script. What is wrong with the
 //! service is planted, so that the ledger, the report, the branch and the tracker can be held against the truth.
 
+mod backlog;
 mod bugsink;
 mod killed;
-mod night;
+
 mod planted;
 mod replay;
 mod served;
+mod vanished;
 
 use std::collections::BTreeMap;
 use std::fs;
