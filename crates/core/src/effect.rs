@@ -168,7 +168,12 @@ fn items_due(state: &State) -> Vec<Effect> {
         return Vec::new();
     };
     let mut due = Vec::new();
+    // Nothing is asked any more where a budget is used up; what is under way was paid for, and goes on.
+    let spent = crate::step::exhausted(state).is_some();
     for (item, child) in &list.open {
+        if child.resting() {
+            continue;
+        }
         if child.phase == Phase::Delivering {
             if list.queue.first() == Some(item) {
                 due.push(Effect::Integrate {
@@ -178,21 +183,44 @@ fn items_due(state: &State) -> Vec<Effect> {
             }
             continue;
         }
-        due.extend(work_due(child).into_iter().map(|effect| Effect::Item {
-            item: item.clone(),
-            effect: Box::new(effect),
-        }));
+        let under_way = child.lanes.values().any(|lane| lane.asking);
+        let asks = |effect: &Effect| matches!(effect, Effect::AskModel { .. }) && !under_way;
+        let effects = work_due(child).into_iter();
+        due.extend(
+            effects
+                .filter(|effect| !(spent && asks(effect)))
+                .map(|effect| Effect::Item {
+                    item: item.clone(),
+                    effect: Box::new(effect),
+                }),
+        );
     }
     if list.wait.is_none() {
         if list.finished() {
             due.push(Effect::Relist);
         } else if list.open.len() < state.parallel()
+            && !spent
             && let Some(index) = list.upcoming()
         {
             due.push(Effect::Open { index });
         }
     }
     due
+}
+
+/// Whether nothing is left for a worklist but to ask its models, or to open further items.
+pub(crate) fn only_asking_is_left(state: &State) -> bool {
+    let Some(list) = state.worklist.as_deref() else {
+        return true;
+    };
+    let asks = |effect: &Effect| match effect {
+        Effect::Open { .. } => true,
+        Effect::Item { effect, .. } => matches!(**effect, Effect::Reach { .. }),
+        _ => false,
+    };
+    !list.finished()
+        && !list.open.values().any(|child| child.resting())
+        && items_due(state).iter().all(asks)
 }
 
 fn work(scope: &Scope, lane: &Lane) -> Option<Effect> {

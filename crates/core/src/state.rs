@@ -783,6 +783,22 @@ impl State {
             .chain(open.flat_map(|child| child.lanes.values_mut()))
     }
 
+    /// What the harness could not do, for the run and for the items that are worked on.
+    pub(crate) fn all_troubles(&self) -> impl Iterator<Item = &Trouble> {
+        let open = self.worklist.iter().flat_map(|list| list.open.values());
+        let of_items = open.filter_map(|child| child.trouble.as_ref());
+        self.trouble.iter().chain(of_items)
+    }
+
+    /// The same, to be changed.
+    pub(crate) fn all_troubles_mut(&mut self) -> impl Iterator<Item = &mut Option<Trouble>> {
+        let open = self
+            .worklist
+            .iter_mut()
+            .flat_map(|list| list.open.values_mut());
+        std::iter::once(&mut self.trouble).chain(open.map(|child| &mut child.trouble))
+    }
+
     /// Whether the harness waits before it tries again what it could not do.
     pub fn resting(&self) -> bool {
         self.trouble.as_ref().is_some_and(|t| t.wait.is_some())
@@ -792,7 +808,7 @@ impl State {
     pub fn waits(&self) -> impl Iterator<Item = &Wait> {
         let working = self.phase == Phase::Working;
         let lanes = self.all_lanes().filter(move |_| working);
-        let trouble = self.trouble.iter().filter_map(|t| t.wait.as_ref());
+        let trouble = self.all_troubles().filter_map(|t| t.wait.as_ref());
         let source = self.worklist.iter().filter_map(|list| list.wait.as_ref());
         trouble
             .chain(source)
@@ -805,7 +821,7 @@ impl State {
             return None;
         }
         let working = self.stop.is_none() && self.phase == Phase::Working;
-        let trouble = self.trouble.iter().filter_map(|t| t.wait.as_ref());
+        let trouble = self.all_troubles().filter_map(|t| t.wait.as_ref());
         let source = self.worklist.iter().filter_map(|list| list.wait.as_ref());
         let lanes = self.all_lanes().filter(|_| working);
         let waits = lanes.filter_map(|lane| {

@@ -135,6 +135,9 @@ pub struct ItemWork {
     pub start: Tip,
     /// What lies in the workspace at first, if that is not the start's own tree: a change that was sent back.
     pub laid: Option<TreeId>,
+    /// Its change was taken onto another tree than the one that its workspace was made from. What its workspace holds
+    /// counts no longer: either the change is integrated, or the workspace is made anew.
+    pub moved: bool,
     /// How often it was sent back: every time its workspace is made anew.
     pub round: u32,
     /// The outcomes that it may end in.

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use overnight_core::event::{Event, Fact};
-use overnight_core::ids::{BlobId, ItemId, Scope, TreeId};
-use overnight_core::item::Closed;
+use overnight_core::ids::{BlobId, CommitId, ItemId, Scope, TreeId};
+use overnight_core::item::{Closed, Outcome};
 use overnight_core::repo::Candidate;
 use overnight_core::state::State;
 use overnight_ports::journal::Journal;
@@ -37,6 +37,24 @@ impl Ledger {
         if let Some(list) = &after.worklist {
             self.closed.extend(list.just_closed.iter().cloned());
         }
+    }
+
+    /// Those that were fixed by what this commit holds: by it, or by one before it on the run's branch. Nothing where it
+    /// is the base.
+    pub fn fixed_in(&self, commit: &CommitId) -> Vec<&Closed> {
+        let made: Vec<&CommitId> = self
+            .closed
+            .iter()
+            .filter(|closed| closed.same_as.is_none())
+            .filter_map(|closed| closed.commit.as_ref())
+            .collect();
+        let held = made.iter().position(|made| *made == commit);
+        let held = held.map_or(&[][..], |at| &made[..=at]);
+        self.closed
+            .iter()
+            .filter(|closed| closed.outcome == Outcome::Fixed)
+            .filter(|closed| closed.commit.as_ref().is_some_and(|c| held.contains(&c)))
+            .collect()
     }
 
     /// All that was read of an item.
@@ -112,5 +130,51 @@ impl Known {
         });
         read.map_err(|e| e.to_string())?;
         found.ok_or_else(|| format!("the journal does not tell of tree {tree}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use overnight_core::item::ItemHead;
+
+    fn closed(id: &str, outcome: Outcome, commit: Option<&str>, same_as: Option<&str>) -> Closed {
+        Closed {
+            head: ItemHead {
+                id: ItemId(id.into()),
+                ..ItemHead::default()
+            },
+            outcome,
+            evidence: String::new(),
+            commit: commit.map(|commit| CommitId(commit.into())),
+            same_as: same_as.map(|id| ItemId(id.into())),
+            attempts: 0,
+            turns: 0,
+            usage: Default::default(),
+            paths: Vec::new(),
+            at: 0,
+        }
+    }
+
+    #[test]
+    fn what_a_commit_holds_is_what_was_fixed_up_to_it() {
+        let ledger = Ledger {
+            closed: vec![
+                closed("a", Outcome::Fixed, Some("c1"), None),
+                closed("b", Outcome::Diagnosed, None, None),
+                closed("c", Outcome::Fixed, Some("c2"), None),
+                closed("d", Outcome::Fixed, Some("c1"), Some("a")),
+                closed("e", Outcome::Done, Some("c3"), None),
+            ],
+            ..Ledger::default()
+        };
+        let held = |commit: &str| -> Vec<&str> {
+            let fixed = ledger.fixed_in(&CommitId(commit.into()));
+            fixed.iter().map(|closed| closed.head.id.as_str()).collect()
+        };
+        assert!(held("base").is_empty());
+        assert_eq!(held("c1"), ["a", "d"]);
+        assert_eq!(held("c2"), ["a", "c", "d"]);
+        assert_eq!(held("c3"), ["a", "c", "d"]);
     }
 }

@@ -496,12 +496,13 @@ impl Engine {
             self.holding = false;
             return false;
         }
-        let again = |effect: &Effect| {
-            matches!(
-                effect,
-                Effect::Baseline | Effect::Verify { .. } | Effect::Reach { .. }
-            )
-        };
+        fn again(effect: &Effect) -> bool {
+            match effect {
+                Effect::Baseline | Effect::Verify { .. } | Effect::Reach { .. } => true,
+                Effect::Item { effect, .. } => again(effect),
+                _ => false,
+            }
+        }
         self.holding = true;
         if self.under_way.keys().any(|effect| !again(effect)) {
             return false;
@@ -796,7 +797,9 @@ impl Past {
             for event in self.items.get(item).into_iter().flatten() {
                 member.executor.learn(event);
             }
-            if child.base.is_some() && child.phase != Phase::Preparing {
+            // A workspace that is made anew, or that counts no longer, is not taken up.
+            let moved = child.item.as_ref().is_some_and(|work| work.moved);
+            if child.base.is_some() && child.phase != Phase::Preparing && !moved {
                 let deltas = self.deltas(&Scope::Item(item.clone()));
                 let reopened = member.site.reopen(child, deltas).await;
                 reopened.map_err(|why| EngineError::Site(format!("{item}: {why}")))?;

@@ -46,7 +46,10 @@ pub fn item_dir(run_dir: &Path, index: u32, round: u32) -> Result<PathBuf, Works
     Ok(Layout::new(run_dir)?.item(index, round).folder().to_owned())
 }
 
-/// One path that was laid, as it is stored.
+/// One path that was laid, and what it held; `None` where the change deletes it.
+pub(crate) type LaidPath = (Vec<u8>, Option<Held>);
+
+/// The same as it is stored.
 type StoredPath = (String, Option<Held>);
 
 impl GitWorkspace {
@@ -255,7 +258,7 @@ fn copy(from: &Root, to: &Root, path: &[u8]) -> Result<(), WorkspaceError> {
 }
 
 /// What was laid in a workspace when it was made, by path; nothing in the run's own.
-pub(crate) fn laid(layout: &Layout) -> Result<Vec<(Vec<u8>, Option<Held>)>, WorkspaceError> {
+pub(crate) fn laid(layout: &Layout) -> Result<Vec<LaidPath>, WorkspaceError> {
     if !layout.laid_file().exists() {
         return Ok(Vec::new());
     }

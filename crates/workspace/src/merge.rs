@@ -7,7 +7,7 @@
 //! Renames are not looked for: a file that one side renamed and the other changed is a conflict, and said to be one.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -214,7 +214,7 @@ impl Checkouts {
     /// One file's merged content, and whether it is without conflicts. `None` if its lines cannot be merged.
     fn merge_file(
         &self,
-        folder: &PathBuf,
+        folder: &Path,
         file: &Both,
     ) -> Result<Option<(Vec<u8>, bool)>, WorkspaceError> {
         let sides = [Some(&file.ours), file.base.as_ref(), Some(&file.theirs)];

@@ -189,7 +189,11 @@ fn cited(files: &Files, text: &str) -> Vec<Cited> {
     // Between backticks a path may hold anything, blanks too.
     for (number, part) in text.split('`').enumerate() {
         let quoted = number % 2 == 1;
-        match citation(files, part.trim()).filter(|_| quoted) {
+        let whole = citation(files, part.trim()).filter(|one| {
+            let there = || normal(&one.path).is_ok_and(|path| files.holds(&path));
+            quoted && (!one.path.contains(char::is_whitespace) || there())
+        });
+        match whole {
             Some(one) => take(one),
             None => part
                 .split_whitespace()

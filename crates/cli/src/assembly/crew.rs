@@ -2,23 +2,29 @@
 //! clean checkouts.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use overnight_agent::{BuiltIn, Worksite};
 use overnight_checks::observe::CheckoutVerifier;
-use overnight_core::ids::{ItemId, TreeId};
+use overnight_core::goal::{Check, CheckKind, Feedback, RUNS_DEFAULT, Role};
+use overnight_core::ids::{CheckId, ItemId, TreeId};
 use overnight_core::item::{Dossier, ItemHead, Replayed};
 use overnight_core::state::State;
-use overnight_ports::crew::{Crew, Member, Replayer};
+use overnight_ports::crew::{Crew, Member, Replayer, Trees};
 use overnight_ports::journal::BlobSink;
 use overnight_ports::mcp::Connector;
+use overnight_ports::oracle::Oracle;
 use overnight_ports::sandbox::{Command, Exit, Sandbox, Streams};
+use overnight_ports::workspace::WorkspaceError;
+use overnight_workspace::{Checkouts, Replacement};
 
 use super::ground::{GitGround, leave_rounds};
+use super::oracle::GitOracle;
 use super::remover::Remover;
+use super::trees::GitTrees;
 
 /// What a crew is put together from.
 pub(super) struct CrewParts {
@@ -95,17 +101,76 @@ const NOT_RUN: [i32; 2] = [126, 127];
 pub(super) struct CellReplayer {
     command: String,
     verifier: Arc<CheckoutVerifier>,
+    run_dir: PathBuf,
+    oracle: GitOracle,
+    trees: GitTrees,
 }
 
 impl CellReplayer {
-    pub fn new(command: String, verifier: Arc<CheckoutVerifier>) -> Self {
-        CellReplayer { command, verifier }
+    pub fn new(command: String, verifier: Arc<CheckoutVerifier>, run_dir: &Path) -> Self {
+        CellReplayer {
+            command,
+            verifier,
+            run_dir: run_dir.to_owned(),
+            oracle: GitOracle::new(run_dir),
+            trees: GitTrees::new(run_dir),
+        }
     }
+
+    /// The tree with the base's replay command and all that it rests on: whoever changes what judges an error has mended
+    /// nothing. The command is taken for a check of the goal, and what it names literally is the base's in any case.
+    async fn judged(&self, state: &State, tree: &TreeId) -> Result<TreeId, String> {
+        let Some(base) = state.base.as_ref().filter(|base| base.tree != *tree) else {
+            return Ok(tree.clone());
+        };
+        let mut goal = state.goal.clone();
+        goal.keep.checks.push(Check {
+            id: CheckId::from("replay"),
+            role: Role::Keep,
+            kind: CheckKind::Run {
+                command: self.command.clone(),
+            },
+            timeout_s: REPLAY_TIMEOUT.as_secs(),
+            dir: String::new(),
+            already: false,
+            hidden: None,
+            feedback: Feedback::default(),
+            runs: RUNS_DEFAULT,
+        });
+        let candidate = self.trees.compare(&base.tree, tree).await?;
+        let examined = self.oracle.examine(&goal, &base.tree, &candidate).await?;
+        let (run_dir, base) = (self.run_dir.clone(), base.tree.clone());
+        let command = self.command.clone();
+        let laid = tokio::task::spawn_blocking(move || {
+            let store = Checkouts::open(&run_dir)?;
+            let (before, after) = (store.listing(&base)?, store.listing(&examined.laid)?);
+            let changed: BTreeMap<String, Replacement> = words(&command)
+                .filter_map(|word| before.get_key_value(word))
+                .filter(|(path, entry)| after.get(*path) != Some(*entry))
+                .map(|(path, entry)| (path.clone(), Replacement::Entry(entry.clone())))
+                .collect();
+            match changed.is_empty() {
+                true => Ok(examined.laid),
+                false => store.patched(&examined.laid, &after, &changed),
+            }
+        });
+        let laid: Result<TreeId, WorkspaceError> = laid.await.map_err(|e| e.to_string())?;
+        laid.map_err(|e| e.to_string())
+    }
+}
+
+/// The words of a command line that can be paths.
+fn words(command: &str) -> impl Iterator<Item = &str> {
+    const BETWEEN: &[char] = &['"', '\'', '(', ')', ';', '|', '&', '<', '>', '=', '`', '$'];
+    command
+        .split(|c: char| c.is_whitespace() || BETWEEN.contains(&c))
+        .map(|word| word.trim_start_matches("./"))
+        .filter(|word| !word.is_empty())
 }
 
 #[async_trait]
 impl Replayer for CellReplayer {
-    async fn replay(&self, _: &State, tree: &TreeId, dossier: &Dossier) -> Replayed {
+    async fn replay(&self, state: &State, tree: &TreeId, dossier: &Dossier) -> Replayed {
         let Some(event) = &dossier.event else {
             return Replayed::CannotTell;
         };
@@ -113,6 +178,9 @@ impl Replayer for CellReplayer {
             return Replayed::CannotTell;
         };
         stdin.push(b'\n');
+        let Ok(tree) = self.judged(state, tree).await else {
+            return Replayed::CannotTell;
+        };
         let command = Command {
             script: self.command.clone(),
             dir: String::new(),
@@ -121,7 +189,7 @@ impl Replayer for CellReplayer {
             stdin: Some(stdin),
             streams: Streams::Merged,
         };
-        match self.verifier.run(tree, command).await {
+        match self.verifier.run(&tree, command).await {
             Ok(finished) => said(finished.exit),
             Err(_) => Replayed::CannotTell,
         }

@@ -1,6 +1,5 @@
 //! The crew on real repositories: workspaces, cells, merges, replays.
 
-use std::path::Path;
 use std::process::Command as Process;
 
 use overnight_core::event::{Created, Event, Fact};
@@ -11,7 +10,7 @@ use overnight_core::repo::Base;
 use overnight_core::step::begin;
 use overnight_core::worklist::{ItemWork, Tip};
 use overnight_models::scripted::{Script, ScriptedModel};
-use overnight_ports::crew::{Commit, Trees};
+use overnight_ports::crew::Commit;
 use overnight_ports::sandbox::Level;
 use overnight_ports::site::Site;
 use overnight_sandbox::{LinuxSandbox, OpenSandbox};
@@ -103,7 +102,12 @@ impl World {
         for (path, content) in files {
             let path = repo.join(path);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, content).unwrap();
+            std::fs::write(&path, content).unwrap();
+            if content.starts_with("#!") {
+                use std::os::unix::fs::PermissionsExt;
+                let mode = std::fs::Permissions::from_mode(0o755);
+                std::fs::set_permissions(&path, mode).unwrap();
+            }
         }
         git(&repo, &["init", "-q", "-b", "main"]);
         git(&repo, &["add", "-A"]);
@@ -140,7 +144,7 @@ impl World {
         run.base = Some(site.prepare(&run).await.unwrap());
         World {
             trees: GitTrees::new(&run_dir),
-            replayer: CellReplayer::new("./replay.sh".into(), verifier),
+            replayer: CellReplayer::new("./replay.sh".into(), verifier, &run_dir),
             temp,
             run,
             site,
@@ -160,6 +164,8 @@ impl World {
     fn child(&self, index: u32) -> State {
         let mut child = state(&self.run.goal);
         child.goal.items = None;
+        // As the preflight finds out.
+        child.artefacts = vec!["made/".to_owned()];
         let mut work = ItemWork {
             start: Tip {
                 commit: self.base().commit.clone(),
@@ -406,10 +412,18 @@ async fn a_replay_gets_the_event_and_says_whether_the_error_is_there() {
     let child = world.child(0);
     let member = world.crew.member(&head(&child));
     member.site.prepare(&child).await.unwrap();
-    shell(&member, &child, "chmod +x replay.sh").await;
     let broken = member.site.fix(&child).await.unwrap().candidate.tree;
     shell(&member, &child, "echo mended > state").await;
     let mended = member.site.fix(&child).await.unwrap().candidate.tree;
+    // Whoever changes what judges the error has mended nothing.
+    shell(
+        &member,
+        &child,
+        "echo broken > state; printf '#!/bin/sh\\nexit 0\\n' > replay.sh",
+    )
+    .await;
+    let cheated = member.site.fix(&child).await.unwrap().candidate.tree;
+    assert_ne!(cheated, broken);
     let dossier = Dossier {
         event: Some(serde_json::json!({"type": "KeyError"})),
         ..Dossier::default()
@@ -426,6 +440,7 @@ async fn a_replay_gets_the_event_and_says_whether_the_error_is_there() {
         replay(mended.clone(), dossier.clone()).await,
         Replayed::Passes
     );
+    assert_eq!(replay(cheated, dossier.clone()).await, Replayed::Fails);
     // No event, another event than the command knows, and a command that cannot be run say nothing.
     assert_eq!(
         replay(mended.clone(), Dossier::default()).await,
@@ -438,8 +453,7 @@ async fn a_replay_gets_the_event_and_says_whether_the_error_is_there() {
     assert_eq!(replay(mended, other).await, Replayed::CannotTell);
     assert_eq!(
         replay(world.base().tree.clone(), dossier.clone()).await,
-        Replayed::CannotTell,
-        "not executable there"
+        Replayed::Fails
     );
     assert_eq!(
         replay(TreeId::from("0000"), dossier).await,

@@ -194,7 +194,7 @@ pub fn ports(parts: Parts) -> anyhow::Result<Ports> {
         })),
         trees: Arc::new(GitTrees::new(&run_dir)),
         replayer: replay.map(|command| -> Arc<dyn Replayer> {
-            Arc::new(CellReplayer::new(command, verifier.clone()))
+            Arc::new(CellReplayer::new(command, verifier.clone(), &run_dir))
         }),
     });
     Ok(Ports {

@@ -4,7 +4,7 @@ use crate::check::{CheckReport, Obstacle, Verdict};
 use crate::goal::{Aim, CheckKind, Role};
 use crate::ids::CheckId;
 use crate::state::{Found, State, is_own};
-use crate::step::{edit, ending};
+use crate::step::{edit, ending, worklist};
 use crate::stop::StopReason;
 
 pub(super) fn reported(state: &mut State, report: &CheckReport) {
@@ -33,6 +33,7 @@ pub(super) fn ended(state: &mut State, generated: &[String]) {
             own.base = Some(Found::unchanged(&base.tree));
         }
     }
+    worklist::rebaselined(state);
     state.phase = edit::onward(state);
     let hopeless = hopeless(state);
     if !hopeless.is_empty() {

@@ -170,7 +170,9 @@ pub fn decide(state: &State, command: &Command) -> Result<Vec<Fact>, Refusal> {
         },
         Command::Resume if state.paused => Ok(vec![Fact::Resumed]),
         // What the harness could not do is tried at once.
-        Command::Resume if state.resting() => Ok(vec![Fact::Resumed]),
+        Command::Resume if state.all_troubles().any(|t| t.wait.is_some()) => {
+            Ok(vec![Fact::Resumed])
+        }
         Command::Resume => Ok(vec![]),
         Command::Wake if state.ended() => refuse(format!("the run has ended ({})", state.status())),
         Command::Wake => {

@@ -162,7 +162,7 @@ pub(super) fn edited(state: &mut State, goal: &Goal, goal_file: &BlobId, changes
         Some(StopReason::Refused { .. }) => true,
         _ => state.phase == Phase::Baselining,
     };
-    worklist::regoal(state);
+    worklist::regoal(state, stands);
     let all_known = state.checks.values().all(|c| c.base.is_some());
     state.baselined = state.baselined && all_known && !judged;
     match &state.phase {

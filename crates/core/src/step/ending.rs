@@ -37,7 +37,7 @@ pub(super) fn stop(state: &mut State, reason: StopReason) {
         (StopReason::OutOfBudget { .. }, Some(proof)) => StopReason::Complete(proof),
         _ => reason,
     };
-    state.trouble = None;
+    state.all_troubles_mut().for_each(|trouble| *trouble = None);
     for lane in state.all_lanes_mut() {
         lane.wait = None;
         lane.asking = false;
@@ -54,9 +54,11 @@ pub(super) fn stop(state: &mut State, reason: StopReason) {
         })
     };
     state.phase = match &reason {
+        // A worklist may be complete without a turn: no item is left, and their source is told.
+        StopReason::Complete(_) => Phase::Delivering,
         _ if nothing_to_show => Phase::Reporting,
         StopReason::Refused { .. } => Phase::Reporting,
-        StopReason::Complete(_) | StopReason::Unverifiable { .. } => Phase::Delivering,
+        StopReason::Unverifiable { .. } => Phase::Delivering,
         StopReason::Stopped => check(Why::Stopping),
         StopReason::Failed { .. }
             if matches!(
@@ -143,7 +145,10 @@ pub(super) fn resumed(state: &mut State) {
 
 pub(super) fn answered(state: &mut State, text: &str) {
     worklist::again(state, text);
-    if let Some(lane) = state.lanes.get_mut(&Scope::Run) {
+    // A run with a worklist has no conversation of its own: what the answer is for is tried again. Of one that comes
+    // while the run is ending, this notice tells at its end.
+    let heard = state.worklist.is_none() || state.stop.is_some();
+    if let Some(lane) = state.lanes.get_mut(&Scope::Run).filter(|_| heard) {
         lane.tell(Notice::Answer {
             text: held(text, ANSWERS_BYTES_MAX),
         });
@@ -209,6 +214,9 @@ pub(super) fn reopen(state: &mut State) {
     if let Some(list) = &mut state.worklist {
         list.wait = None;
         list.failures = 0;
+        for lane in state.lanes.values_mut() {
+            lane.inbox.retain(|n| !matches!(n, Notice::Answer { .. }));
+        }
     }
     for lane in state.all_lanes_mut() {
         lane.failures = 0;
@@ -237,19 +245,16 @@ pub(super) fn enforce_budgets(state: &mut State) {
         return stop(state, out(budget));
     }
     let ready = |l: &Lane| !l.asking && l.calls.iter().all(|c| c.progress == CallProgress::Ended);
-    let about_to_ask = match crate::effect::works_on_items(state) {
-        true => state
-            .worklist
-            .iter()
-            .flat_map(|list| list.open.values())
-            .any(|child| child.phase == Phase::Working && child.lanes.values().any(ready)),
-        false => state.lanes.values().any(ready),
-    };
-    if !about_to_ask {
+    let of_items = crate::effect::works_on_items(state);
+    if !of_items && !state.lanes.values().any(ready) {
         return;
     }
     if let Some(budget) = exhausted(state) {
-        return stop(state, out(budget));
+        // Of several items those that can end without another answer do.
+        if !of_items || crate::effect::only_asking_is_left(state) {
+            stop(state, out(budget));
+        }
+        return;
     }
     for (budget, percent) in used {
         if percent >= BUDGET_WARNING_PERCENT {
@@ -259,7 +264,7 @@ pub(super) fn enforce_budgets(state: &mut State) {
 }
 
 /// The first budget that is used up.
-pub(super) fn exhausted(state: &State) -> Option<&'static str> {
+pub(crate) fn exhausted(state: &State) -> Option<&'static str> {
     let used = shares(state);
     used.iter()
         .find(|(_, percent)| *percent >= 100)

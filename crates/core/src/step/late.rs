@@ -18,7 +18,7 @@ fn late_for_item(state: &State, id: &ItemId, fact: &Fact) -> bool {
         return true;
     };
     match fact {
-        Fact::HarnessFailed { .. } => false,
+        Fact::HarnessFailed { fatal: true, .. } => false,
         _ if state.phase != Phase::Working || state.resting() => true,
         Fact::ItemOpened(opened) => !list.awaits(opened.head.index),
         fact => list.open.get(id).is_none_or(|child| match fact {

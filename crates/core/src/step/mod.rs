@@ -32,6 +32,7 @@ use crate::ids::Scope;
 use crate::repo::Delivered;
 use crate::state::{Lane, Order, Phase, State, Wait, WaitKind};
 use crate::stop::{Blocker, StopReason};
+pub(crate) use ending::exhausted;
 use turns::backoff;
 
 /// Why an event cannot be applied: the journal is damaged, or written by a newer version.
@@ -77,6 +78,7 @@ pub fn step(mut state: State, event: &Event) -> Result<(State, Vec<Effect>), Ste
         Scope::Run => apply(&mut state, &Scope::Run, event)?,
         Scope::Item(id) => worklist::apply(&mut state, id, event)?,
     }
+    worklist::proceed(&mut state);
     ending::enforce_budgets(&mut state);
     crate::notification::long_waits(&mut state);
     let effects = due(&state);
@@ -87,6 +89,13 @@ pub fn step(mut state: State, event: &Event) -> Result<(State, Vec<Effect>), Ste
 fn apply(state: &mut State, scope: &Scope, event: &Event) -> Result<(), StepError> {
     if mends(&event.fact) {
         state.trouble = None;
+    }
+    // A person's word has everything tried at once.
+    if matches!(
+        event.fact,
+        Fact::Resumed | Fact::WaitCancelled | Fact::GoalEdited { .. }
+    ) {
+        state.all_troubles_mut().for_each(|trouble| *trouble = None);
     }
     match &event.fact {
         Fact::RunCreated(_) => return Err(StepError::NotCreated),

@@ -41,10 +41,10 @@ pub(super) fn harness_failed(state: &mut State, message: &str, fatal: bool) {
 /// Its wait is over if its time has come.
 pub(super) fn woken(state: &mut State) {
     let now = state.last_at;
-    if let Some(trouble) = &mut state.trouble
-        && trouble.wait.as_ref().is_some_and(|w| w.until <= now)
-    {
-        trouble.wait = None;
+    for trouble in state.all_troubles_mut().flatten() {
+        if trouble.wait.as_ref().is_some_and(|w| w.until <= now) {
+            trouble.wait = None;
+        }
     }
 }
 
@@ -84,7 +84,11 @@ pub(super) fn clock_jumped(state: &mut State, ms: i64) {
         .all_lanes_mut()
         .filter_map(|l| l.wait.as_mut())
         .for_each(&mut put_back);
-    let trouble = state.trouble.as_mut().and_then(|t| t.wait.as_mut());
+    state
+        .all_troubles_mut()
+        .flatten()
+        .filter_map(|t| t.wait.as_mut())
+        .for_each(&mut put_back);
     let source = state.worklist.as_mut().and_then(|list| list.wait.as_mut());
-    trouble.into_iter().chain(source).for_each(put_back);
+    source.into_iter().for_each(put_back);
 }

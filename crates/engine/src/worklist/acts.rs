@@ -39,13 +39,13 @@ pub(super) async fn act(
         already,
         error: error.map(|text| clip(&plain(&text), RECEIPT_BYTES_MAX)),
     };
-    let Some((closed, verb)) = nth(state, known, number) else {
+    let Some((closed, verb, time)) = nth(state, known, number) else {
         return say(Fact::HarnessFailed {
             message: format!("the journal does not tell of act {number}"),
             fatal: true,
         });
     };
-    let key = key(state, &closed, verb);
+    let key = key(state, &closed, verb, time);
     if !begun {
         return say(Fact::Acting {
             number,
@@ -91,25 +91,31 @@ pub(super) async fn act(
     });
 }
 
-/// Acts are numbered in the order of the closings, from 1; those of one item in the goal's order.
-fn nth(state: &State, known: &Known, number: u32) -> Option<(Closed, Verb)> {
+/// Acts are numbered in the order of the closings, from 1; those of one item in the goal's order. An item that a person
+/// had tried once more ends more than once: which of its ends this is, from 1, comes with it.
+fn nth(state: &State, known: &Known, number: u32) -> Option<(Closed, Verb, usize)> {
     let on = &state.goal.items.as_ref()?.on;
     let at = number.checked_sub(1)? as usize;
     known.ledger(|ledger| {
-        let acts = ledger.closed.iter().flat_map(|closed| {
+        let acts = ledger.closed.iter().enumerate().flat_map(|(end, closed)| {
             let verbs = on.get(&closed.outcome).into_iter().flatten();
-            verbs.map(move |verb| (closed, *verb))
+            verbs.map(move |verb| (end, closed, *verb))
         });
-        acts.skip(at)
-            .next()
-            .map(|(closed, verb)| (closed.clone(), verb))
+        let (end, closed, verb) = acts.skip(at).next()?;
+        let ends = ledger.closed[..=end].iter();
+        let time = ends.filter(|other| other.head.id == closed.head.id).count();
+        Some((closed.clone(), verb, time))
     })
 }
 
-/// The same at every attempt.
-fn key(state: &State, closed: &Closed, verb: Verb) -> String {
+/// The same at every attempt, and another one for every end of an item.
+fn key(state: &State, closed: &Closed, verb: Verb, time: usize) -> String {
+    let again = match time {
+        0 | 1 => String::new(),
+        time => format!("-{time}"),
+    };
     format!(
-        "overnight-{}-{}-{}",
+        "overnight-{}-{}-{}{again}",
         state.run.short(),
         closed.head.index,
         verb.word()

@@ -305,9 +305,10 @@ pub(super) async fn open(
             let scope = Scope::Item(head.id);
             send(message(ports, &scope, Fact::ItemOpened(Box::new(opened))));
         }
-        Err(why) => run(Fact::HarnessFailed {
-            message: format!("an item cannot be kept: {why}"),
-            fatal: false,
-        }),
+        // Only the next item waits for it: the others' work goes on.
+        Err(why) => run(source_failed(
+            SourceDoing::Read,
+            &SourceError::Unavailable(format!("an item cannot be kept: {why}")),
+        )),
     }
 }

@@ -5,7 +5,7 @@ use overnight_core::effect::to_verify;
 use overnight_core::event::Fact;
 use overnight_core::goal::FixWhen;
 use overnight_core::ids::{BlobId, CheckId, ItemId, TreeId};
-use overnight_core::item::{Dossier, Extent, Outcome, Replayed};
+use overnight_core::item::{Dossier, Extent, Replayed};
 use overnight_core::judge::Judgement;
 use overnight_core::measure::Measure;
 use overnight_core::repo::Candidate;
@@ -129,11 +129,9 @@ async fn replay(
     let (Some(replayer), Some(item)) = (&list.replayer, child.item.as_deref()) else {
         return judgement(Verdict::CannotTell, "the goal names no replay".into());
     };
+    // Those that its workspace did not start from are asked when it is taken onto them.
     let earlier: Vec<(ItemId, BlobId)> = known.ledger(|ledger| {
-        let fixed = ledger
-            .closed
-            .iter()
-            .filter(|closed| closed.outcome == Outcome::Fixed);
+        let fixed = ledger.fixed_in(&item.start.commit).into_iter();
         fixed
             .filter_map(|closed| {
                 let id = &closed.head.id;

@@ -13,9 +13,9 @@ use overnight_ports::notifier::{Message, Notifier};
 use overnight_ports::oracle::{Examined, Oracle};
 use overnight_ports::verifier::{Ask, Probe, Verifier};
 
-use crate::night::plan::{DONE, KEPT, KEPT_FILE, MINUTE, SECOND, Sabotage};
+use crate::night::plan::{MINUTE, SECOND, Sabotage};
 use crate::night::ports::Seen;
-use crate::night::world::{Inner, base_files, tree_of};
+use crate::night::world::{Inner, base_files, looked, tree_of};
 
 #[async_trait]
 impl Verifier for Seen {
@@ -40,7 +40,7 @@ impl Verifier for Seen {
             )
         };
         self.0.takes(long).await;
-        let files = self.0.lock().work.trees.get(tree).cloned();
+        let files = self.0.lock().trees.get(tree).cloned();
         self.0.deed().await;
         let command = match &probe.ask {
             Ask::Exit { command }
@@ -56,9 +56,8 @@ impl Verifier for Seen {
                 ..Observation::default()
             };
         };
-        let value = files.get(&command).copied().unwrap_or(0);
-        let wanted = if command == KEPT_FILE { KEPT } else { DONE };
-        let candidate = *tree != tree_of(&base_files(self.0.lock().plan.cells));
+        let (value, wanted) = looked(&command, &files);
+        let candidate = *tree != tree_of(&base_files(&self.0.lock().plan));
         let value = match self.0.lock().plan.sabotage {
             Some(Sabotage::LyingChecks) if candidate => wanted,
             _ => value,
@@ -175,6 +174,15 @@ impl Notifier for Seen {
 fn commit(delivery: &Delivery, world: &mut Inner) -> CommitId {
     if world.plan.sabotage == Some(Sabotage::ForgetfulForge) {
         return CommitId(world.random.draw().to_string());
+    }
+    // What is integrated has its commits already.
+    if let Some(tip) = &delivery.tip {
+        let tree = world.commits.get(tip).map(|(_, tree)| tree.clone());
+        if tree.as_ref() != Some(&delivery.tree) {
+            let what = format!("{tip} holds {tree:?}, and {} is delivered", delivery.tree);
+            world.breaks("what is delivered is what was integrated", what);
+        }
+        return tip.clone();
     }
     let text = serde_json::to_vec(&Delivery {
         // What it replaces is no part of a commit.

@@ -14,10 +14,12 @@ use overnight_engine::{Ended, Engine, EngineError, Ports, Watcher, load};
 use overnight_ports::journal::JournalError;
 use tokio::sync::mpsc;
 
+use crate::night::ledger;
 use crate::night::model::Hand;
 use crate::night::plan::{AtAppend, Character, HOUR, MINUTE, Plan, SECOND};
 use crate::night::ports::{NoShelf, Seen};
 use crate::night::random::Random;
+use crate::night::trees::worklist;
 use crate::night::world::{Figures, Violation, World, is_done};
 
 /// How many processes may work on one run.
@@ -120,11 +122,8 @@ fn lives(world: &Arc<World>, plan: &Plan) {
                 None => return,
             },
             Death::Killed => {}
-            // Nobody edits here.
-            Death::Ended(Ended::Edited) => {
-                let mut world = world.lock();
-                return world.breaks("nothing changes the contract but a person", "");
-            }
+            // The same process goes on; see `live`.
+            Death::Ended(Ended::Edited) => {}
         }
     }
     let mut world = world.lock();
@@ -197,9 +196,17 @@ fn live(world: &Arc<World>, plan: &Plan, word: Option<Command>) -> Death {
             if let Some(word) = word.filter(|_| !fresh) {
                 engine.command(&word, &mut watcher)?;
             }
-            let ended = engine.run(&mut watcher, &mut interrupt).await;
-            same_state(world, engine.state(), &ended);
-            ended
+            loop {
+                let ended = engine.run(&mut watcher, &mut interrupt).await;
+                same_state(world, engine.state(), &ended);
+                if !matches!(ended, Ok(Ended::Edited)) {
+                    return ended;
+                }
+                // With a new contract the same process goes on, with ports that are made anew.
+                drop(engine);
+                engine = Engine::go_on(ports(world)).await?;
+                engine.look_for_commands_every(Duration::from_millis(plan.look_every_ms));
+            }
         };
         let death = tokio::select! {
             biased;
@@ -222,17 +229,18 @@ fn live(world: &Arc<World>, plan: &Plan, word: Option<Command>) -> Death {
 
 fn ports(world: &Arc<World>) -> Ports {
     let seen = || Seen(world.clone());
+    let hand = Arc::new(Hand::new(seen(), None));
     Ports {
         clock: Arc::new(seen()),
         journal: Arc::new(seen()),
-        site: Arc::new(seen()),
-        executor: Arc::new(Hand::new(seen())),
+        site: hand.clone(),
+        executor: hand,
         verifier: Arc::new(seen()),
         oracle: Arc::new(seen()),
         forge: Arc::new(seen()),
         notifier: Arc::new(seen()),
         shelf: Arc::new(NoShelf),
-        worklist: None,
+        worklist: worklist(world),
         time: |ms| ms.to_string(),
     }
 }
@@ -283,14 +291,17 @@ impl Watcher for Law {
         // An event that waited for room on the disk tells of what is long past.
         world.disturbed |= disturbs || world.now().saturating_sub(event.at) > LATE_MS_MAX;
         if let Some(StopReason::Complete(proof)) = &state.stop {
-            let cells = world.plan.cells;
-            let tree = world.work.trees.get(proof.tree());
-            if !tree.is_some_and(|files| is_done(files, cells)) {
+            let tree = world.trees.get(proof.tree());
+            if !tree.is_some_and(|files| is_done(files, &state.goal)) {
                 let what = format!("tree {} is not done", proof.tree());
                 world.breaks("complete means done", what);
             }
             let current = state.candidate.as_ref().map(|c| &c.tree) == Some(proof.tree());
-            if !current || !is_done(&world.work.files, cells) {
+            let there = match &state.worklist {
+                None => is_done(&world.work.files, &state.goal),
+                Some(_) => overnight_core::step::tip(state).tree == *proof.tree(),
+            };
+            if !current || !there {
                 world.breaks("complete means done", "what is there now is another tree");
             }
         }
@@ -317,7 +328,8 @@ fn look_back(world: &Arc<World>) {
         world.breaks("replay equals the live state", "they differ");
     }
     world.figures.state_bytes = world.figures.state_bytes.max(replayed.len());
-    if replayed.len() >= STATE_BYTES_MAX {
+    let machines = world.plan.backlog.as_ref().map_or(0, |list| list.parallel);
+    if replayed.len() >= STATE_BYTES_MAX * (1 + machines) {
         world.breaks("the state stays small", format!("{} bytes", replayed.len()));
     }
 }
@@ -355,6 +367,7 @@ fn judge_the_end(world: &Arc<World>, plan: &Plan) {
         }
     }
     delivered(&mut world, &state);
+    ledger::judge(&mut world, plan, &state, &events);
     in_exactly_its_turns(&mut world, plan, &state, &events);
     duplicates(&mut world, plan, &events);
 }
@@ -364,7 +377,8 @@ fn delivered(world: &mut crate::night::world::Inner, state: &State) {
     let Some(StopReason::Complete(proof)) = &state.stop else {
         return;
     };
-    if state.delivers() {
+    let unchanged = state.base.as_ref().map(|base| &base.tree) == Some(proof.tree());
+    if state.delivers() && !unchanged {
         let there = world
             .branch
             .as_ref()
@@ -393,7 +407,7 @@ fn in_exactly_its_turns(
     if !plan.benign || plan.character != Character::Eager || gave_up > 8 {
         return;
     }
-    let needed = plan.cells as u64 + 1;
+    let needed = ledger::in_exactly_its_turns(plan).unwrap_or(plan.cells as u64 + 1);
     let complete = matches!(state.stop, Some(StopReason::Complete(_)));
     if !complete || state.spent.turns != needed {
         let what = format!(
@@ -433,7 +447,7 @@ fn duplicates(world: &mut crate::night::world::Inner, plan: &Plan, events: &[Eve
             let again = &events[which as usize];
             // A person's command is taken off the queue with its fact, and what the engine itself writes is written
             // once. A report of an equal effect that is under way again is told from its report by the engine's numbers.
-            if !reports(&again.fact) || redone(&state, &again.fact) {
+            if !reports(&again.fact) || redone(&state, again) {
                 continue;
             }
             world.figures.duplicates += 1;
@@ -450,6 +464,11 @@ fn duplicates(world: &mut crate::night::world::Inner, plan: &Plan, events: &[Eve
                     s.stop.clone(),
                     s.spent.usage,
                     s.lanes[&Scope::Run].turn,
+                    s.worklist.as_ref().map(|list| {
+                        let open = list.open.iter();
+                        let open = open.map(|(id, child)| (id.clone(), child.phase.clone()));
+                        (list.ended.clone(), open.collect::<Vec<_>>(), list.acted)
+                    }),
                 )
             };
             match step(state.clone(), &again) {
@@ -470,27 +489,46 @@ fn duplicates(world: &mut crate::night::world::Inner, plan: &Plan, events: &[Eve
 }
 
 /// Whether what this fact reports is due at this moment, so that it reads as the report of it.
-fn redone(state: &State, fact: &Fact) -> bool {
-    let due = due(state);
-    due.iter().any(|effect| {
-        matches!(
-            (effect, fact),
-            (Effect::Prepare, Fact::Prepared { .. })
-                | (
-                    Effect::Baseline,
-                    Fact::BaselineEnded { .. } | Fact::CheckReported { .. }
-                )
-                | (Effect::FixCandidate, Fact::CandidateFixed { .. })
-                | (Effect::Verify { .. }, Fact::CheckReported { .. })
-                | (
-                    Effect::Deliver,
-                    Fact::Delivered { .. } | Fact::DeliveryFailed { .. }
-                )
-                | (Effect::WriteReport, Fact::ReportWritten { .. })
-                | (Effect::Reach { .. }, Fact::NetworkBack)
-                | (Effect::AskModel { .. }, Fact::ModelFailed { .. })
-        )
+fn redone(state: &State, event: &Event) -> bool {
+    due(state).iter().any(|effect| match (effect, &event.scope) {
+        (Effect::Item { item, effect }, Scope::Item(of)) => item == of && told(effect, &event.fact),
+        (Effect::Integrate { item, .. }, Scope::Item(of)) => {
+            let integrates = matches!(event.fact, Fact::Rebased { .. } | Fact::Integrated { .. });
+            item == of && integrates
+        }
+        (Effect::Open { .. }, Scope::Item(_)) => matches!(event.fact, Fact::ItemOpened(_)),
+        (effect, Scope::Run) => told(effect, &event.fact),
+        _ => false,
     })
+}
+
+/// Whether this fact tells what came of this effect.
+fn told(effect: &Effect, fact: &Fact) -> bool {
+    matches!(
+        (effect, fact),
+        (Effect::Prepare, Fact::Prepared { .. })
+            | (
+                Effect::Baseline,
+                Fact::BaselineEnded { .. } | Fact::CheckReported { .. }
+            )
+            | (Effect::FixCandidate, Fact::CandidateFixed { .. })
+            | (Effect::Verify { .. }, Fact::CheckReported { .. })
+            | (
+                Effect::Deliver,
+                Fact::Delivered { .. } | Fact::DeliveryFailed { .. }
+            )
+            | (Effect::WriteReport, Fact::ReportWritten { .. })
+            | (Effect::Reach { .. }, Fact::NetworkBack)
+            | (Effect::AskModel { .. }, Fact::ModelFailed { .. })
+            | (Effect::Examine, Fact::ClosingExamined { .. })
+            | (Effect::List, Fact::Listed { .. })
+            | (Effect::Relist, Fact::Relisted { .. })
+            | (Effect::Act { .. }, Fact::Acting { .. } | Fact::Acted { .. })
+            | (
+                Effect::List | Effect::Relist | Effect::Open { .. } | Effect::Act { .. },
+                Fact::SourceFailed { .. }
+            )
+    )
 }
 
 /// Whether a plan has crashes, for tests of the plans themselves.

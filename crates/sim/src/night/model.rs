@@ -4,7 +4,8 @@ use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
 use overnight_core::event::{Event, Fact};
-use overnight_core::ids::{BlobId, Scope};
+use overnight_core::ids::{BlobId, ItemId, Scope};
+use overnight_core::item::{Closing, Outcome};
 use overnight_core::state::{CallProgress, Phase, State};
 use overnight_core::turn::{
     Call, CallResult, Denial, Help, ModelErrorKind, PlanStatus, PlanStep, Said, Usage,
@@ -17,22 +18,25 @@ use crate::night::plan::{Bad, Character, DONE, HOUR, KEPT_FILE, MINUTE, SECOND, 
 use crate::night::ports::Seen;
 use crate::night::random::Random;
 use crate::night::site::look;
+use crate::night::things::at_an_item;
 use crate::night::world::{Inner, START};
 
 /// Most tokens of one answer.
 pub const ANSWER_TOKENS_MAX: u64 = 6_000;
 
-/// What works: the world, and what it has heard.
+/// What works on the run, or on one item: the world, and what it has heard.
 pub struct Hand {
-    seen: Seen,
+    pub(super) seen: Seen,
+    pub(super) item: Option<ItemId>,
     last: Mutex<Option<(u64, BlobId)>>,
 }
 
 impl Hand {
     /// One that has heard nothing yet.
-    pub fn new(seen: Seen) -> Hand {
+    pub fn new(seen: Seen, item: Option<ItemId>) -> Hand {
         Hand {
             seen,
+            item,
             last: Mutex::default(),
         }
     }
@@ -52,9 +56,9 @@ impl Executor for Hand {
         let (outcome, takes) = {
             let mut world = world.lock();
             world.figures.requests += 1;
-            may_ask(&mut world, state);
-            let outcome = attempt(&mut world, state);
-            let long = match world.plan.character {
+            may_ask(&mut world, self.item.as_ref(), state);
+            let outcome = attempt(&mut world, self.item.as_ref(), state);
+            let long = match character(&world, self.item.as_ref()) {
                 Character::Slow => world.random.between(SECOND, 20 * MINUTE),
                 _ => world.random.between(500, 30 * SECOND),
             };
@@ -84,15 +88,16 @@ impl Executor for Hand {
         let turn = state.lanes.get(&Scope::Run).map_or(0, |l| l.turn);
         {
             let mut world = self.seen.0.lock();
-            may_call(&mut world, turn, index);
+            may_call(&mut world, self.item.as_ref(), turn, index);
             if again {
-                world.work.files = world.work.scanned.clone();
+                let work = world.desk(self.item.as_ref());
+                work.files = work.scanned.clone();
             }
         }
         self.seen.0.deed().await;
-        let said = self.perform(call, (turn, index)).await;
+        let said = self.perform(call, turn, index).await;
         self.seen.0.deed().await;
-        let (delta, denied) = look(&self.seen);
+        let (delta, denied) = look(self);
         CallResult {
             ok: true,
             shown: "ok".into(),
@@ -110,20 +115,38 @@ impl Executor for Hand {
     }
 }
 
+/// The small machine of an item, or the run's state itself.
+fn machine<'s>(state: &'s State, item: Option<&ItemId>) -> Option<&'s State> {
+    match item {
+        None => Some(state),
+        Some(item) => Some(state.worklist.as_ref()?.open.get(item)?),
+    }
+}
+
 /// A request costs money: whether it may be made now is judged by the durable state, not by the engine's.
-fn may_ask(world: &mut Inner, state: &State) {
+fn may_ask(world: &mut Inner, item: Option<&ItemId>, state: &State) {
     let Some(now) = world.disk.state.clone() else {
         return world.breaks("nothing is asked before the run is durable", "");
     };
-    let lane = &now.lanes[&Scope::Run];
+    let Some(mine) = machine(&now, item) else {
+        return world.breaks("no model call for an item that has ended", "");
+    };
+    let lane = &mine.lanes[&Scope::Run];
     let turn = lane.turn + 1;
     if now.paused {
         world.breaks("no model call while paused", format!("turn {turn}"));
     }
-    if now.waits().next().is_some() {
+    if item.is_none() && now.goal.items.is_some() {
+        world.breaks("a worklist's run has no conversation of its own", "");
+    }
+    let waits = match item {
+        None => now.waits().next().is_some(),
+        Some(_) => lane.wait.is_some() || mine.resting() || now.resting(),
+    };
+    if waits {
         world.breaks("no model call during a wait", format!("turn {turn}"));
     }
-    if now.phase != Phase::Working || now.stop.is_some() {
+    if now.phase != Phase::Working || mine.phase != Phase::Working || now.stop.is_some() {
         world.breaks("no model call but at work", now.status());
     }
     if !lane.asking {
@@ -132,30 +155,21 @@ fn may_ask(world: &mut Inner, state: &State) {
             format!("turn {turn}"),
         );
     }
-    if state.lanes[&Scope::Run].turn + 1 != turn || world.disk.answered.contains(&turn) {
+    let whose = world.whose(item);
+    let answered = world.disk.answered.contains(&(whose, turn));
+    if state.lanes[&Scope::Run].turn + 1 != turn || answered {
         world.breaks("no kept answer is paid twice", format!("turn {turn}"));
-    }
-    let limits = now.goal.stop;
-    let over = |used: u64, limit: Option<u64>| limit.is_some_and(|limit| used >= limit);
-    let used_ms = now.spent.active_ms + now.spent.waiting_ms;
-    if over(now.spent.turns, Some(limits.turns))
-        || over(now.spent.usage.total(), limits.tokens)
-        || limits.usd.is_some_and(|usd| now.spent.usd >= usd)
-        || over(used_ms, Some(limits.limit_ms()))
-        || over(now.spent.active_ms, limits.active_limit_ms())
-    {
-        world.breaks(
-            "no model call beyond a budget",
-            format!("turn {turn}: {:?} of {limits:?}", now.spent),
-        );
     }
 }
 
-fn may_call(world: &mut Inner, turn: u64, index: usize) {
+fn may_call(world: &mut Inner, item: Option<&ItemId>, turn: u64, index: usize) {
     let Some(now) = world.disk.state.clone() else {
         return world.breaks("nothing is called before the run is durable", "");
     };
-    let lane = &now.lanes[&Scope::Run];
+    let Some(mine) = machine(&now, item) else {
+        return world.breaks("no tool call for an item that has ended", "");
+    };
+    let lane = &mine.lanes[&Scope::Run];
     let running = lane.turn == turn
         && lane
             .calls
@@ -164,14 +178,20 @@ fn may_call(world: &mut Inner, turn: u64, index: usize) {
     if now.paused {
         world.breaks("no tool call while paused", format!("call {turn}.{index}"));
     }
-    if !running || now.phase != Phase::Working {
+    if !running || now.phase != Phase::Working || mine.phase != Phase::Working {
         let what = format!("call {turn}.{index} while {}", now.status());
         world.breaks("a call is durable before it is made", what);
     }
 }
 
+/// What kind of model works on the run, or on an item.
+fn character(world: &Inner, item: Option<&ItemId>) -> Character {
+    let thing = item.and_then(|item| world.plan.backlog.as_ref()?.thing(item));
+    thing.map_or(world.plan.character, |thing| thing.character)
+}
+
 /// One attempt at an answer.
-fn attempt(world: &mut Inner, state: &State) -> Result<Answer, ModelError> {
+fn attempt(world: &mut Inner, item: Option<&ItemId>, state: &State) -> Result<Answer, ModelError> {
     let since = world.now().saturating_sub(START);
     let storm = world.weather();
     let fail = |kind, retry_after_ms, output| {
@@ -212,10 +232,10 @@ fn attempt(world: &mut Inner, state: &State) -> Result<Answer, ModelError> {
             _ => fail(ModelErrorKind::Malformed, None, 50),
         };
     }
-    answer(world, state)
+    answer(world, item, state)
 }
 
-fn tool(name: &str, arguments: Value) -> Call {
+pub(super) fn tool(name: &str, arguments: Value) -> Call {
     Call {
         id: "call".into(),
         name: name.into(),
@@ -223,7 +243,7 @@ fn tool(name: &str, arguments: Value) -> Call {
     }
 }
 
-fn write(file: &str, value: u8) -> Call {
+pub(super) fn write(file: &str, value: u8) -> Call {
     tool("write", json!({"file": file, "value": value}))
 }
 
@@ -231,25 +251,28 @@ fn claim() -> Call {
     tool("claim_done", json!({"summary": "Every cell is done."}))
 }
 
-fn shell(ms: u64) -> Call {
+pub(super) fn shell(ms: u64) -> Call {
     tool("shell", json!({"ms": ms}))
 }
 
 /// What a model of this character says now. It knows the files, as one that looked would.
-fn answer(world: &mut Inner, state: &State) -> Result<Answer, ModelError> {
+fn answer(world: &mut Inner, item: Option<&ItemId>, state: &State) -> Result<Answer, ModelError> {
     let (cells, network) = (world.plan.cells, !state.goal.uses.network.is_empty());
     let open: Vec<String> = (0..cells)
         .map(cell)
         .filter(|c| world.work.files.get(c) != Some(&DONE))
         .collect();
     let (turn, claims) = (state.spent.turns + 1, state.progress.claims);
-    let character = world.plan.character;
+    let character = character(world, item);
+    let of_item = item.map(|item| at_an_item(world, item, state));
     let random = &mut world.random;
     let eager = match open.first() {
         Some(file) => vec![write(file, DONE)],
         None => vec![claim()],
     };
+    let ends = character == Character::Ending && turn > 2;
     let mut calls = match character {
+        _ if of_item.is_some() && !ends => of_item.unwrap_or_default(),
         Character::Eager => eager,
         Character::Slow => match (random.between(0, 6), open.first()) {
             (0, Some(file)) => vec![write(file, random.between(0, u64::from(DONE) + 1) as u8)],
@@ -352,7 +375,7 @@ fn wild(random: &mut Random, cells: usize) -> Vec<Call> {
 }
 
 /// What no sensible model sends, and some do.
-fn garbage(random: &mut Random) -> Vec<Call> {
+pub(super) fn garbage(random: &mut Random) -> Vec<Call> {
     let long = |n: usize| "\u{1}\"\\\n→".repeat(n);
     match random.between(0, 6) {
         0 => (0..200)
@@ -374,7 +397,7 @@ fn garbage(random: &mut Random) -> Vec<Call> {
 }
 
 impl Hand {
-    async fn perform(&self, call: &Call, place: (u64, usize)) -> Option<Said> {
+    async fn perform(&self, call: &Call, turn: u64, index: usize) -> Option<Said> {
         let arguments: Value = serde_json::from_str(&call.arguments).ok()?;
         let number = |key: &str| arguments[key].as_u64().unwrap_or(0);
         let text = |key: &str| arguments[key].as_str().unwrap_or_default().to_owned();
@@ -382,28 +405,27 @@ impl Hand {
         match call.name.as_str() {
             "write" => {
                 world.takes(10).await;
-                world
-                    .lock()
-                    .work
-                    .files
-                    .insert(text("file"), number("value") as u8);
+                let mut world = world.lock();
+                let work = world.desk(self.item.as_ref());
+                work.wrote.insert(text("file"));
+                work.files.insert(text("file"), number("value") as u8);
                 None
             }
             "late" => {
                 let mut world = world.lock();
                 let at = world.lived() + std::time::Duration::from_millis(number("ms"));
                 let change = (at, text("file"), number("value") as u8);
-                world.work.background.push(change);
+                world.desk(self.item.as_ref()).background.push(change);
                 None
             }
             "net" => {
                 {
                     let mut world = world.lock();
-                    let times = world.reached.entry(place).or_default();
+                    let whose = world.whose(self.item.as_ref());
+                    let times = world.reached.entry((whose, turn, index)).or_default();
                     *times += 1;
                     if *times > 1 {
-                        let what =
-                            format!("call {}.{} reached the network twice", place.0, place.1);
+                        let what = format!("call {turn}.{index} reached the network twice");
                         world.breaks("nothing outside happens twice", what);
                     }
                 }
@@ -434,6 +456,10 @@ impl Hand {
                 question: text("question"),
                 tried: text("question"),
                 unlock: text("question"),
+            })),
+            "close_item" => Some(Said::Close(Closing {
+                outcome: Outcome::of(&text("outcome"))?,
+                evidence: text("evidence"),
             })),
             "claim_done" => Some(Said::Claim {
                 summary: text("summary"),

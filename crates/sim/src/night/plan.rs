@@ -8,7 +8,9 @@ use overnight_core::ids::{BlobId, RunId};
 use overnight_core::notification::Channel;
 use overnight_core::step::{Command, Raise};
 
+use crate::night::goals;
 use crate::night::random::Random;
+use crate::night::things::{Backlog, backlog};
 
 /// One second, milliseconds.
 pub const SECOND: u64 = 1_000;
@@ -122,6 +124,10 @@ pub enum Sabotage {
     LostFiles,
     /// What is sent for a person is sent twice.
     Echo,
+    /// A source does not know what was done to its items when it is asked.
+    ForgetfulSource,
+    /// A merge takes the change as if nothing had happened meanwhile.
+    BlindMerge,
 }
 
 /// Everything that is decided before the run begins.
@@ -155,9 +161,16 @@ pub struct Plan {
     pub look_every_ms: u64,
     /// Whether nothing is planned that can keep an eager model from completing in exactly the turns it needs.
     pub benign: bool,
+    /// The worklist, if the goal has one.
+    pub backlog: Option<Backlog>,
     /// What is wrong with the world itself; nothing, but in tests of the laws.
     pub sabotage: Option<Sabotage>,
 }
+
+/// Of a hundred seeds so many play a goal with a worklist.
+const BACKLOGS_PERCENT: u64 = 35;
+/// Of a hundred seeds whose run may be disturbed, so many have a person who edits the goal.
+const EDITS_PERCENT: u64 = 30;
 
 impl Plan {
     /// The plan of a seed.
@@ -185,13 +198,54 @@ impl Plan {
             patience: r.between(0, 4),
             look_every_ms: r.pick(&[5 * SECOND, 20 * SECOND, MINUTE, MINUTE]),
             benign,
+            backlog: None,
             sabotage: None,
         };
         plan.crashes(r);
         plan.troubles(r);
         plan.people(r);
+        // Of numbers of their own, so that the seeds without mean what they always meant.
+        let r = &mut Random::new(seed, 5);
+        if r.percent(BACKLOGS_PERCENT) {
+            plan.lists(r);
+        }
+        if !plan.benign && r.percent(EDITS_PERCENT) {
+            plan.edits(r);
+        }
+        plan.created.goal.brief.clear();
         plan.at_append.sort_by_key(|(at, _)| *at);
         plan
+    }
+
+    /// The goal is one over a worklist.
+    fn lists(&mut self, r: &mut Random) {
+        self.cells = 0;
+        let backlog = backlog(r, self.benign);
+        goals::over(&backlog, &mut self.created.goal);
+        let turns = &mut self.created.goal.stop.turns;
+        // Most have turns enough, since there are several items.
+        if !self.benign && r.percent(70) {
+            *turns = turns.saturating_mul(6);
+        }
+        if !self.benign {
+            for _ in 0..r.pick(&[0, 1, 3]) {
+                self.die_in_deed.push(r.between(20, 300));
+                let how = r.pick(&[AtAppend::DieBefore, AtAppend::DieAfter]);
+                self.at_append.push((r.between(20, 200), how));
+            }
+        }
+        self.backlog = Some(backlog);
+    }
+
+    /// A person changes the contract while the run is under way.
+    fn edits(&mut self, r: &mut Random) {
+        let latest = if self.backlog.is_some() { 150 } else { 60 };
+        for _ in 0..r.pick(&[1, 1, 2, 3]) {
+            let text = goals::edited(&self.created.goal, self.cells, r);
+            let edit = Command::Edit { text };
+            self.at_append
+                .push((r.between(1, latest), AtAppend::Person(edit)));
+        }
     }
 
     fn crashes(&mut self, r: &mut Random) {

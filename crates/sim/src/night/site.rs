@@ -10,22 +10,23 @@ use overnight_core::turn::Denial;
 use overnight_ports::journal::BlobSink;
 use overnight_ports::site::{Fixed, Site};
 
+use crate::night::model::Hand;
 use crate::night::plan::{KEPT, KEPT_FILE, SECOND, Sabotage};
-use crate::night::ports::Seen;
-use crate::night::world::{Files, base_files, tree_of};
+use crate::night::world::{Files, Inner, base_files, tree_of};
 
 /// What changed between two looks.
 type Delta = BTreeMap<String, u8>;
 
 /// Looks at the workspace as the real one does after every call: puts back what is kept, and keeps what changed as a
 /// blob. A change that cannot be kept now is found again at the next look.
-pub(super) fn look(seen: &Seen) -> (Option<BlobId>, Vec<String>) {
+pub(super) fn look(hand: &Hand) -> (Option<BlobId>, Vec<String>) {
+    let item = hand.item.as_ref();
     let (delta, files, denied) = {
-        let mut world = seen.0.lock();
+        let mut world = hand.seen.0.lock();
         world.background_runs();
-        let kept = world.work.files.insert(KEPT_FILE.into(), KEPT);
+        let work = world.desk(item);
+        let kept = work.files.insert(KEPT_FILE.into(), KEPT);
         let denied = (kept != Some(KEPT)).then(|| KEPT_FILE.to_owned());
-        let work = &world.work;
         let changed = work
             .files
             .iter()
@@ -37,87 +38,120 @@ pub(super) fn look(seen: &Seen) -> (Option<BlobId>, Vec<String>) {
         true => None,
         false => serde_json::to_vec(&delta)
             .ok()
-            .and_then(|bytes| seen.put(&bytes).ok()),
+            .and_then(|bytes| hand.seen.put(&bytes).ok()),
     };
     if blob.is_some() {
-        seen.0.lock().work.scanned = files;
+        hand.seen.0.lock().desk(item).scanned = files;
     }
     (blob, denied.into_iter().collect())
 }
 
+/// How files differ from a base's.
+pub(super) fn changes(base: &Files, files: &Files) -> Vec<Changed> {
+    let changed = files.iter().filter(|(f, v)| base.get(*f) != Some(v));
+    changed
+        .map(|(path, _)| Changed {
+            path: path.clone(),
+            how: How::Modified,
+            added: 1,
+            removed: 1,
+            link: None,
+        })
+        .collect()
+}
+
+/// What a workspace holds when it is made: the base, what is integrated, or a change that was sent back. With it comes
+/// the tree that changes are counted from.
+fn beginning(world: &mut Inner, state: &State) -> (Files, Files) {
+    let base = base_files(&world.plan);
+    let Some(item) = &state.item else {
+        return (base.clone(), base);
+    };
+    let start = world.trees.get(&item.start.tree).cloned();
+    let laid = item.laid.as_ref().unwrap_or(&item.start.tree);
+    let laid = world.trees.get(laid).cloned();
+    match (start, laid) {
+        (Some(start), Some(laid)) => (start, laid),
+        (start, laid) => {
+            let what = format!("start {}, laid {}", start.is_some(), laid.is_some());
+            world.breaks("a workspace is made of what there is", what);
+            (base.clone(), base)
+        }
+    }
+}
+
 #[async_trait]
-impl Site for Seen {
-    async fn prepare(&self, _: &State) -> Result<Base, String> {
-        self.0.deed().await;
-        self.0.takes(SECOND).await;
-        let files = {
-            let mut world = self.0.lock();
-            let files = base_files(world.plan.cells);
-            world.work.files = files.clone();
-            world.work.scanned = files.clone();
-            files
+impl Site for Hand {
+    async fn prepare(&self, state: &State) -> Result<Base, String> {
+        let world = &self.seen.0;
+        world.deed().await;
+        world.takes(SECOND).await;
+        let start = {
+            let mut world = world.lock();
+            let (start, laid) = beginning(&mut world, state);
+            let work = world.desk(self.item.as_ref());
+            work.files = laid.clone();
+            work.scanned = laid;
+            work.background.clear();
+            start
         };
-        self.0.deed().await;
+        world.deed().await;
+        let commit = state.item.as_ref().map(|item| item.start.commit.clone());
         Ok(Base {
-            commit: "base".into(),
-            tree: tree_of(&files),
-            files: files.len() as u64,
+            commit: commit.unwrap_or_else(|| "base".into()),
+            tree: tree_of(&start),
+            files: start.len() as u64,
             identity: "Ann <ann@example.org>".into(),
             ..Base::default()
         })
     }
 
-    async fn reopen(&self, _: &State, deltas: &[BlobId]) -> Result<(), String> {
-        let mut scanned: Files = base_files(self.0.lock().plan.cells);
+    async fn reopen(&self, state: &State, deltas: &[BlobId]) -> Result<(), String> {
+        let (_, mut scanned) = beginning(&mut self.seen.0.lock(), state);
         for id in deltas {
-            let bytes = self.get(id).map_err(|e| e.to_string())?;
+            let bytes = self.seen.get(id).map_err(|e| e.to_string())?;
             let delta: Delta = serde_json::from_slice(&bytes).map_err(|e| e.to_string())?;
             scanned.extend(delta);
         }
-        let mut world = self.0.lock();
-        if world.plan.sabotage == Some(Sabotage::LostFiles) {
-            world.work.files = base_files(world.plan.cells);
+        let mut world = self.seen.0.lock();
+        let lost = world.plan.sabotage == Some(Sabotage::LostFiles);
+        let base = base_files(&world.plan);
+        let work = world.desk(self.item.as_ref());
+        if lost {
+            work.files = base;
         }
-        world.work.scanned = scanned;
+        work.scanned = scanned;
         Ok(())
     }
 
-    async fn fix(&self, _: &State) -> Result<Fixed, String> {
-        self.0.deed().await;
-        self.0.takes(50).await;
+    async fn fix(&self, state: &State) -> Result<Fixed, String> {
+        let world = &self.seen.0;
+        world.deed().await;
+        world.takes(50).await;
         let stopped: Vec<String> = {
-            let mut world = self.0.lock();
+            let mut world = world.lock();
             let percent = world.plan.site_fails_percent;
             if world.random.percent(percent) {
                 return Err("index.lock exists".into());
             }
             world.background_runs();
-            let late = std::mem::take(&mut world.work.background);
+            let late = std::mem::take(&mut world.desk(self.item.as_ref()).background);
             late.into_iter().map(|(_, file, _)| file).collect()
         };
         let (delta, denied) = look(self);
         let candidate = {
-            let mut world = self.0.lock();
-            let base = base_files(world.plan.cells);
-            let files = world.work.files.clone();
+            let mut world = world.lock();
+            let (base, _) = beginning(&mut world, state);
+            let files = world.desk(self.item.as_ref()).files.clone();
             let tree = tree_of(&files);
-            world.work.trees.insert(tree.clone(), files.clone());
-            let changes = files.iter().filter(|(f, v)| base.get(*f) != Some(v));
+            world.trees.insert(tree.clone(), files.clone());
             Candidate {
                 tree,
-                changes: changes
-                    .map(|(path, _)| Changed {
-                        path: path.clone(),
-                        how: How::Modified,
-                        added: 1,
-                        removed: 1,
-                        link: None,
-                    })
-                    .collect(),
+                changes: changes(&base, &files),
                 artefacts: vec![],
             }
         };
-        self.0.deed().await;
+        world.deed().await;
         Ok(Fixed {
             candidate,
             delta,

@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use overnight_core::event::{Event, Fact};
-use overnight_core::ids::{BlobId, CommitId, TreeId, UnixMs};
+use overnight_core::goal::{CheckKind, Goal};
+use overnight_core::ids::{BlobId, CommitId, ItemId, Scope, TreeId, UnixMs};
 use overnight_core::state::State;
 use overnight_core::step::{Command, begin, name, step};
 use overnight_ports::forge::Delivery;
@@ -15,6 +16,7 @@ use tokio::time::Instant;
 
 use crate::night::plan::{AtAppend, DONE, KEPT, KEPT_FILE, Plan, Weather, cell};
 use crate::night::random::Random;
+use crate::night::things::{BROKEN, LEFT, MARKER, RIGHT, SOUND, Tracker};
 
 /// When every run begins: 2026-01-02 03:04:05 UTC.
 pub const START: UnixMs = 1_767_323_045_000;
@@ -83,10 +85,18 @@ pub struct Inner {
     pub disk: Disk,
     /// Where the model works.
     pub work: Work,
+    /// Where the models of the items work.
+    pub desks: BTreeMap<ItemId, Work>,
+    /// Every tree that was ever fixed.
+    pub trees: BTreeMap<TreeId, Files>,
+    /// Every commit that was made: its parent and its tree.
+    pub commits: BTreeMap<CommitId, (CommitId, TreeId)>,
+    /// The source of the items.
+    pub tracker: Tracker,
     /// The person's repository: the branch's commit, and what was delivered as it.
     pub branch: Option<(CommitId, Delivery)>,
-    /// What reached the network, by turn and call: how often.
-    pub reached: BTreeMap<(u64, usize), u32>,
+    /// What reached the network, by whose, turn and call: how often.
+    pub reached: BTreeMap<(Whose, u64, usize), u32>,
     /// Notifications that were sent, by key.
     pub sent: BTreeSet<String>,
     /// Ctrl-C.
@@ -120,7 +130,9 @@ pub struct Disk {
     /// Until when it is full, on the clock that only counts.
     pub full_until: Option<Duration>,
     /// Turns whose answer is durable.
-    pub answered: BTreeSet<u64>,
+    pub answered: BTreeSet<(Whose, u64)>,
+    /// How often each item was opened.
+    pub opened: BTreeMap<ItemId, u32>,
     appends: u64,
     commands: i64,
     lived: Duration,
@@ -133,11 +145,14 @@ pub struct Work {
     pub files: Files,
     /// What they said at the last look; in memory only.
     pub scanned: Files,
+    /// Every file that anybody ever wrote here.
+    pub wrote: BTreeSet<String>,
     /// Background commands: when they change what, on the clock that only counts.
     pub background: Vec<(Duration, String, u8)>,
-    /// Every tree that was ever fixed.
-    pub trees: BTreeMap<TreeId, Files>,
 }
+
+/// Whose turn or call: the run's (`None`), or an item's, and the how many-th time that the item is open.
+pub type Whose = (Option<ItemId>, u32);
 
 /// What an append comes to.
 pub enum Appending {
@@ -150,9 +165,12 @@ pub enum Appending {
 }
 
 /// The files of the base: nothing is done.
-pub fn base_files(cells: usize) -> Files {
-    let mut files: Files = (0..cells).map(|n| (cell(n), 0)).collect();
+pub fn base_files(plan: &Plan) -> Files {
+    let mut files: Files = (0..plan.cells).map(|n| (cell(n), 0)).collect();
     files.insert(KEPT_FILE.into(), KEPT);
+    if let Some(backlog) = &plan.backlog {
+        files.extend(backlog.files());
+    }
     files
 }
 
@@ -162,15 +180,39 @@ pub fn tree_of(files: &Files) -> TreeId {
     TreeId(BlobId::of(text.as_bytes()).0.chars().take(40).collect())
 }
 
-/// Whether everything is done and nothing is broken, as anybody could see.
-pub fn is_done(files: &Files, cells: usize) -> bool {
-    (0..cells).all(|n| files.get(&cell(n)) == Some(&DONE)) && files.get(KEPT_FILE) == Some(&KEPT)
+/// What a check's command finds in these files, and what it has to find.
+pub fn looked(command: &str, files: &Files) -> (u8, u8) {
+    let value = |file: &str| files.get(file).copied().unwrap_or(0);
+    match command {
+        KEPT_FILE => (value(KEPT_FILE), KEPT),
+        SOUND => {
+            let broken = files.values().any(|v| matches!(*v, BROKEN | MARKER));
+            let clash = value(LEFT) > 0 && value(RIGHT) > 0;
+            (u8::from(!broken && !clash), 1)
+        }
+        file => (value(file), DONE),
+    }
+}
+
+/// Whether these files are what a goal asks for, as anybody could see.
+pub fn is_done(files: &Files, goal: &Goal) -> bool {
+    let holds = |command: &str| {
+        let (is, wanted) = looked(command, files);
+        is == wanted
+    };
+    holds(KEPT_FILE)
+        && goal.checks().all(|check| match &check.kind {
+            CheckKind::Run { command }
+            | CheckKind::Tests { command, .. }
+            | CheckKind::Metric { command, .. } => holds(command),
+            _ => true,
+        })
 }
 
 impl World {
     /// The world of a plan.
     pub fn new(plan: Plan) -> Arc<World> {
-        let files = base_files(plan.cells);
+        let files = base_files(&plan);
         let mut trees = BTreeMap::new();
         trees.insert(tree_of(&files), files.clone());
         Arc::new(World {
@@ -192,9 +234,13 @@ impl World {
                 work: Work {
                     scanned: files.clone(),
                     files,
+                    wrote: BTreeSet::new(),
                     background: Vec::new(),
-                    trees,
                 },
+                desks: BTreeMap::new(),
+                trees,
+                commits: BTreeMap::new(),
+                tracker: Tracker::default(),
                 branch: None,
                 reached: BTreeMap::new(),
                 sent: BTreeSet::new(),
@@ -241,6 +287,9 @@ impl World {
         inner.disk.lived = lived;
         inner.disk.pending.clear();
         inner.work.background.clear();
+        for desk in inner.desks.values_mut() {
+            desk.background.clear();
+        }
         inner.interrupt = None;
         inner.disturbed = true;
     }
@@ -382,8 +431,21 @@ impl Inner {
             self.tell(event);
             let before = self.disk.state.as_ref().map_or("new", State::status);
             self.figures.pairs.insert((before, name(&event.fact)));
-            if let Fact::ModelAnswered { turn, .. } = &event.fact {
-                self.disk.answered.insert(*turn);
+            let item = match &event.scope {
+                Scope::Run => None,
+                Scope::Item(item) => Some(item.clone()),
+            };
+            match &event.fact {
+                Fact::ModelAnswered { turn, .. } => {
+                    let whose = self.whose(item.as_ref());
+                    self.disk.answered.insert((whose, *turn));
+                }
+                Fact::ItemOpened(opened) => {
+                    let times = self.disk.opened.entry(opened.head.id.clone()).or_default();
+                    *times += 1;
+                }
+                Fact::TurnRequested { turn, .. } => self.affords(*turn),
+                _ => {}
             }
             match serde_json::to_string(event) {
                 Ok(text) => self.disk.events.push(text),
@@ -397,6 +459,39 @@ impl Inner {
                 Ok(state) => self.disk.state = Some(state),
                 Err(e) => self.breaks("what is appended can be replayed", e.to_string()),
             }
+        }
+    }
+
+    /// Whose turns those of an item are now.
+    pub fn whose(&self, item: Option<&ItemId>) -> Whose {
+        let opened = item.and_then(|item| self.disk.opened.get(item));
+        (item.cloned(), opened.copied().unwrap_or(0))
+    }
+
+    /// Where the model of the run works, or that of an item.
+    pub fn desk(&mut self, item: Option<&ItemId>) -> &mut Work {
+        match item {
+            None => &mut self.work,
+            Some(item) => self.desks.entry(item.clone()).or_default(),
+        }
+    }
+
+    /// A request may only be begun while no budget is used up.
+    fn affords(&mut self, turn: u64) {
+        let Some(now) = &self.disk.state else {
+            return;
+        };
+        let limits = now.goal.stop;
+        let over = |used: u64, limit: Option<u64>| limit.is_some_and(|limit| used >= limit);
+        let used_ms = now.spent.active_ms + now.spent.waiting_ms;
+        let beyond = over(now.spent.turns, Some(limits.turns))
+            || over(now.spent.usage.total(), limits.tokens)
+            || limits.usd.is_some_and(|usd| now.spent.usd >= usd)
+            || over(used_ms, Some(limits.limit_ms()))
+            || over(now.spent.active_ms, limits.active_limit_ms());
+        if beyond {
+            let what = format!("turn {turn}: {:?} of {limits:?}", now.spent);
+            self.breaks("no model call beyond a budget", what);
         }
     }
 
@@ -421,8 +516,12 @@ impl Inner {
         if self.last_told.len() >= TOLD_EVENTS {
             self.last_told.pop_front();
         }
+        let whose = match &event.scope {
+            Scope::Run => String::new(),
+            Scope::Item(item) => format!("{item}: "),
+        };
         let line = format!(
-            "{:>9}.{:03} s {}{detail}",
+            "{:>9}.{:03} s {whose}{}{detail}",
             at / 1_000,
             at.rem_euclid(1_000),
             name(&event.fact)
@@ -440,15 +539,13 @@ impl Inner {
     /// What background commands have done by now.
     pub fn background_runs(&mut self) {
         let now = self.lived();
-        self.work.background.sort();
-        while self
-            .work
-            .background
-            .first()
-            .is_some_and(|(at, ..)| *at <= now)
-        {
-            let (_, file, value) = self.work.background.remove(0);
-            self.work.files.insert(file, value);
+        for work in std::iter::once(&mut self.work).chain(self.desks.values_mut()) {
+            work.background.sort();
+            while work.background.first().is_some_and(|(at, ..)| *at <= now) {
+                let (_, file, value) = work.background.remove(0);
+                work.wrote.insert(file.clone());
+                work.files.insert(file, value);
+            }
         }
     }
 }

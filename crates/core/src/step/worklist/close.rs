@@ -7,7 +7,7 @@ use crate::item::{Closed, Closing, Outcome};
 use crate::judge::clip;
 use crate::state::{Checkpoint, Phase, State, Why};
 use crate::step::ending;
-use crate::step::worklist::{integrate, open, put_back};
+use crate::step::worklist::{integrate, put_back};
 use crate::stop::{Blocker, StopReason};
 use crate::worklist::{TRIED_BYTES_MAX, TRIED_MAX};
 
@@ -118,6 +118,11 @@ fn spent_up(child: &State) -> bool {
     })
 }
 
+/// Whether its change lies on another tree than the one that its workspace was made from.
+fn is_moved(child: &State) -> bool {
+    child.item.as_ref().is_some_and(|item| item.moved)
+}
+
 /// What the child's last event means for the run. `before` is the phase that it was in.
 pub(super) fn settle(state: &mut State, mut child: Box<State>, before: &Phase) {
     let checked = matches!(before, Phase::Checking(_)) && child.phase == Phase::Working;
@@ -127,11 +132,7 @@ pub(super) fn settle(state: &mut State, mut child: Box<State>, before: &Phase) {
                 .base
                 .as_ref()
                 .is_some_and(|base| base.tree == *proof.tree());
-            let first = child
-                .item
-                .as_ref()
-                .is_some_and(|item| integrate::is_first(state, &item.head.id));
-            if unchanged && first {
+            if unchanged && is_moved(&child) {
                 // What the others have integrated meanwhile contains it.
                 return integrate::contained(state, child);
             }
@@ -159,16 +160,14 @@ pub(super) fn settle(state: &mut State, mut child: Box<State>, before: &Phase) {
         }
         // Nobody can go on: the item is where it was when the run is resumed.
         Some(reason) => {
-            child.phase = match before {
-                Phase::Preparing => Phase::Preparing,
-                _ => Phase::Working,
-            };
+            child.phase = before.clone();
             put_back(state, child);
             ending::stop(state, reason);
         }
         None if checked => {
             let open: Vec<_> = child.open_checks().map(|(id, _)| id.clone()).collect();
-            if integrate::leave(state, &mut child) {
+            integrate::leave(state, &child);
+            if is_moved(&child) {
                 integrate::send_back(&mut child, Vec::new(), open);
                 return on(state, child);
             }
@@ -316,14 +315,4 @@ fn ended(state: &mut State, closed: Closed, fingerprint: Option<&str>) {
     list.just_closed.push(closed);
     state.progress.without = 0;
     state.progress.last_at = Some(now);
-}
-
-/// The contract was edited: that of every item that is worked on follows.
-pub(in crate::step) fn regoal(state: &mut State) {
-    let goal = state.goal.clone();
-    if let Some(list) = &mut state.worklist {
-        for child in list.open.values_mut() {
-            child.goal = open::goal_of(&goal, &child.goal.outcome);
-        }
-    }
 }

@@ -26,14 +26,11 @@ pub(super) fn enqueue(state: &mut State, child: Box<State>) {
     put_back(state, child);
 }
 
-/// Takes an item out of the queue; whether it was in it.
-pub(super) fn leave(state: &mut State, child: &mut State) -> bool {
-    let (Some(list), Some(item)) = (&mut state.worklist, &child.item) else {
-        return false;
-    };
-    let before = list.queue.len();
-    list.queue.retain(|queued| *queued != item.head.id);
-    list.queue.len() < before
+/// Takes an item out of the queue.
+pub(super) fn leave(state: &mut State, child: &State) {
+    if let (Some(list), Some(item)) = (&mut state.worklist, &child.item) {
+        list.queue.retain(|queued| *queued != item.head.id);
+    }
 }
 
 /// Its change was taken onto what the others have integrated: it has to hold there as well.
@@ -53,6 +50,7 @@ pub(super) fn rebased(
     if let Some(item) = &mut child.item {
         item.start = tip;
         item.laid = Some(candidate.tree.clone());
+        item.moved = true;
     }
     if !conflicts.is_empty() {
         leave(state, child);
@@ -142,18 +140,14 @@ pub(super) fn ended(state: &mut State, mut child: Box<State>) {
 pub(super) fn contained(state: &mut State, mut child: Box<State>) {
     let tip = state.worklist.as_ref().and_then(|list| list.tip.clone());
     let closing = child.item.as_mut().and_then(|item| item.closing.take());
-    if let (Some(closing), Some(tip)) = (closing, tip) {
-        let evidence = format!(
-            "{}\nThe same change was made for {}.",
-            closing.evidence, tip.item
-        );
-        close::close(
-            state,
-            child,
-            closing.outcome,
-            evidence,
-            Some(tip.commit),
-            Some(tip.item),
-        );
-    }
+    let (Some(closing), Some(tip)) = (closing, tip) else {
+        // Neither can be missing here: it was closed, and taken onto what is integrated.
+        return put_back(state, child);
+    };
+    let evidence = format!(
+        "{}\nThe same change was made for {}.",
+        closing.evidence, tip.item
+    );
+    let (commit, same_as) = (Some(tip.commit), Some(tip.item));
+    close::close(state, child, closing.outcome, evidence, commit, same_as);
 }

@@ -10,8 +10,8 @@ mod source;
 pub(crate) mod tests;
 
 pub(super) use acts::{acted, acting, after_delivery};
-pub(super) use close::{closing_said, regoal};
-pub(super) use open::{listed, start};
+pub(super) use close::closing_said;
+pub(super) use open::{listed, rebaselined, regoal, start};
 pub use source::SOURCE_ATTEMPTS_MAX;
 pub(super) use source::{failed as source_failed, relisted};
 
@@ -35,11 +35,13 @@ pub(super) fn apply(state: &mut State, id: &ItemId, event: &Event) -> Result<(),
             expect(state, event, fits && state.phase == Phase::Working)?;
             open::opened(state, opened);
         }
-        // What the harness cannot do for one item it cannot do for any.
-        Fact::HarnessFailed { .. } => return super::apply(state, &Scope::Run, event),
+        // What can never be done for one item can be done for none. What fails for a moment is that item's trouble
+        // alone: what the others have under way was paid for, and may have effects.
+        Fact::HarnessFailed { fatal: true, .. } => {
+            return super::apply(state, &Scope::Run, event);
+        }
         _ => of_child(state, id, event)?,
     }
-    proceed(state);
     Ok(())
 }
 
@@ -51,6 +53,9 @@ fn of_child(state: &mut State, id: &ItemId, event: &Event) -> Result<(), StepErr
     child.last_at = event.at;
     let before = (child.spent.clone(), child.denials);
     let phase = child.phase.clone();
+    if super::mends(&event.fact) {
+        child.trouble = None;
+    }
     let done = match &event.fact {
         Fact::Prepared { base, .. } => {
             let fits = phase == Phase::Preparing;
@@ -162,6 +167,7 @@ pub(super) fn whole_fails(state: &State) -> StopReason {
 /// A person's answer to a list with unsolved items: they are tried again.
 pub(super) fn again(state: &mut State, hint: &str) {
     if let Some(list) = &mut state.worklist {
+        let hint = hint.trim();
         let unsolved = std::mem::take(&mut list.unresolved);
         if unsolved.is_empty() {
             return;

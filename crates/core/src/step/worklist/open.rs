@@ -11,10 +11,10 @@ use crate::judge::clip;
 use crate::measure::Measure;
 use crate::repo::Base;
 use crate::state::{
-    CheckState, FIX_WHEN_CHECK, Found, Lane, ORACLE_CHECK, Phase, Progress, REPLAY_CHECK,
-    SCOPE_CHECK, Spent, State, WINDOW_TURNS_MAX, is_own,
+    CheckState, Checkpoint, FIX_WHEN_CHECK, Found, Lane, ORACLE_CHECK, Phase, Progress,
+    REPLAY_CHECK, SCOPE_CHECK, Spent, State, WINDOW_TURNS_MAX, Why, is_own,
 };
-use crate::step::worklist::{close, proceed};
+use crate::step::worklist::close;
 use crate::worklist::{Cause, ItemWork, Tip, Worklist};
 
 /// The list is frozen.
@@ -27,7 +27,6 @@ pub(in crate::step) fn listed(state: &mut State, listing: &Listing) {
         ..Worklist::default()
     }));
     state.phase = Phase::Working;
-    proceed(state);
 }
 
 /// An item was read: it is worked on, closed together with another, or waits for it.
@@ -189,6 +188,7 @@ fn child(state: &State, opened: &Opened) -> State {
         fingerprint: opened.fingerprint.clone(),
         start: start(state),
         laid: None,
+        moved: false,
         round: 1,
         outcomes: state
             .goal
@@ -240,6 +240,78 @@ fn child(state: &State, opened: &Opened) -> State {
     }
 }
 
+/// The contract was edited: that of every item that is worked on follows. Unless verdicts on a candidate `stand`, what
+/// was found of an item's change is found out again, also if it waited to be integrated.
+pub(in crate::step) fn regoal(state: &mut State, stands: bool) {
+    let goal = state.goal.clone();
+    let Some(list) = &mut state.worklist else {
+        return;
+    };
+    for (id, child) in &mut list.open {
+        let limits = child.goal.next.fix_when;
+        child.goal = goal_of(&goal, &child.goal.outcome);
+        let same = limits == child.goal.next.fix_when;
+        limit_extent(child);
+        if let Some(item) = &mut child.item {
+            item.attempts_max = goal.next.attempts.unwrap_or(ATTEMPTS_DEFAULT).max(1);
+        }
+        if stands && same {
+            continue;
+        }
+        for check in child.checks.values_mut() {
+            check.latest = None;
+        }
+        if child.phase == Phase::Delivering {
+            // What was moved keeps its turn; any other waits for one again once its change holds.
+            if !child.item.as_ref().is_some_and(|item| item.moved) {
+                list.queue.retain(|queued| queued != id);
+            }
+            child.phase = Phase::Checking(Checkpoint {
+                why: Why::Claim,
+                fixed: true,
+                same_tree: false,
+            });
+        }
+    }
+}
+
+/// An item has the check of its change's size as long as the goal limits that.
+fn limit_extent(child: &mut State) {
+    let id = CheckId::from(FIX_WHEN_CHECK);
+    child.order.retain(|other| *other != id);
+    if child.goal.next.fix_when.is_none() {
+        child.checks.remove(&id);
+        return;
+    }
+    child.order.push(id.clone());
+    let tree = child.base.as_ref().map(|base| base.tree.clone());
+    child.checks.entry(id).or_insert_with(|| CheckState {
+        role: Role::Keep,
+        base: tree.as_ref().map(Found::unchanged),
+        latest: None,
+        best: None,
+    });
+}
+
+/// The checks were run on the base anew: that is what the items' changes are held against.
+pub(in crate::step) fn rebaselined(state: &mut State) {
+    let mut open = match &mut state.worklist {
+        Some(list) => std::mem::take(&mut list.open),
+        None => return,
+    };
+    for child in open.values_mut() {
+        let Some(tree) = child.base.as_ref().map(|base| base.tree.clone()) else {
+            continue;
+        };
+        for (id, check) in child.checks.iter_mut().filter(|(id, _)| !is_own(id)) {
+            check.base = known(state, id, &tree);
+        }
+    }
+    if let Some(list) = &mut state.worklist {
+        list.open = open;
+    }
+}
+
 /// What an item's machine takes over from the run's.
 fn without_children(state: &State) -> State {
     State {
@@ -266,6 +338,9 @@ pub(in crate::step) fn start(state: &State) -> Tip {
 pub(super) fn prepared(state: &State, child: &mut State, base: &Base) {
     child.base = Some(base.clone());
     child.candidate = None;
+    if let Some(item) = &mut child.item {
+        item.moved = false;
+    }
     stand_on(state, child, &base.tree);
     child.phase = Phase::Working;
 }

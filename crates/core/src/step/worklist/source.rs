@@ -3,7 +3,7 @@
 use crate::event::SourceDoing;
 use crate::item::{ItemHead, Listing};
 use crate::state::{State, Wait, WaitKind};
-use crate::step::worklist::{acts, proceed};
+use crate::step::worklist::acts;
 use crate::step::{backoff, ending};
 use crate::stop::Blocker;
 use crate::turn::Help;
@@ -51,7 +51,6 @@ pub(in crate::step) fn failed(
     match doing {
         SourceDoing::Relist => {
             list.relisted = true;
-            proceed(state);
         }
         SourceDoing::Act => acts::over(state),
         SourceDoing::List | SourceDoing::Read => {
@@ -87,7 +86,6 @@ pub(in crate::step) fn relisted(
         }
         _ => list.relisted = true,
     }
-    proceed(state);
 }
 
 fn grows(list: &Worklist, grown: &Listing) -> bool {
