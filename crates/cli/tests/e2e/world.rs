@@ -358,6 +358,22 @@ impl Running {
         }
     }
 
+    /// Waits until its output contains a text, or that many lines without it, or nothing more: whether it does.
+    pub fn until_or(&mut self, text: &str, lines_max: usize) -> bool {
+        let since = Instant::now();
+        loop {
+            let ended = self.child.try_wait().expect("it can be asked").is_some();
+            let out = read(&self.out);
+            if out.contains(text) {
+                return true;
+            }
+            if ended || out.lines().count() > lines_max || since.elapsed() > TIMEOUT {
+                return false;
+            }
+            std::thread::sleep(LOOK_EVERY);
+        }
+    }
+
     /// Waits until a call of a tool has begun.
     #[track_caller]
     pub fn until_call(&mut self, turn: u64) {

@@ -1,6 +1,7 @@
 //! The whole backlog, undisturbed.
 
 use std::process::Command;
+use std::time::Instant;
 
 use serde_json::json;
 
@@ -14,7 +15,9 @@ fn the_fifteen_oldest_errors_of_a_real_tracker_end_as_planted() {
     };
     let before = shop.world.snapshot();
     let server = shop.model(&[]);
+    let since = Instant::now();
     let done = shop.world.run(&server, &shop.goal("")).exits(0);
+    println!("{LIMIT} errors in {:.0} s", since.elapsed().as_secs_f64());
     assert_eq!(done.summary()["stop_reason"], "complete");
     shop.holds(&done, "undisturbed");
     assert_eq!(shop.world.snapshot(), before);

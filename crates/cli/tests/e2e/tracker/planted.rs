@@ -247,7 +247,7 @@ pub fn steps(name: &str) -> &'static [Step] {
                 ),
             ]),
             // Slow enough for the one before to be integrated meanwhile.
-            CloseAfter(4.0),
+            CloseAfter(6.0),
             MERGE,
             Close,
         ],
