@@ -7,6 +7,7 @@ mod executor;
 mod item;
 mod policy;
 mod prompt;
+mod repeats;
 mod servers;
 mod shown;
 mod told;

@@ -300,6 +300,7 @@ fn told_line(notice: &Notice, state: &State) -> Option<String> {
         ),
         Notice::Replan { .. } => Some("nothing progresses: the model is to try another way".into()),
         Notice::HistoryCut => Some("the history was too long for the model and is cut".into()),
+        Notice::HistoryGrown { .. } => None,
         Notice::ClosingRefused { .. } | Notice::SentBack { .. } | Notice::OnlyWords { .. } => None,
         Notice::Restarted
         | Notice::BackgroundStopped { .. }

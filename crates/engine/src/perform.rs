@@ -12,6 +12,7 @@ use overnight_core::judge::clip;
 use overnight_core::repo::Delivered;
 use overnight_core::report::{Report, to_markdown};
 use overnight_core::state::{ORACLE_CHECK, SCOPE_CHECK, State};
+use overnight_core::step::StepError;
 use overnight_core::stop::StopReason;
 use overnight_core::turn::{Call, CallHead};
 use overnight_ports::clock::Clock;
@@ -543,6 +544,12 @@ enum Unwritten {
     Failed(String),
 }
 
+impl From<StepError> for Unwritten {
+    fn from(error: StepError) -> Self {
+        Unwritten::Failed(error.to_string())
+    }
+}
+
 impl From<JournalError> for Unwritten {
     fn from(error: JournalError) -> Self {
         match error {
@@ -553,12 +560,11 @@ impl From<JournalError> for Unwritten {
 }
 
 fn write_report(ports: &Ports) -> Result<String, Unwritten> {
-    let mut events = Vec::new();
-    ports
-        .journal
-        .read(1, &mut |stored| events.push(stored.event))?;
     let failed = |e: &dyn std::fmt::Display| Unwritten::Failed(e.to_string());
-    let report = Report::fold(events).map_err(|e| failed(&e))?;
+    let report = Report::read(|each| -> Result<(), Unwritten> {
+        let read = ports.journal.read(1, &mut |stored| each(stored.event));
+        read.map_err(Unwritten::from)
+    })?;
     let json = serde_json::to_vec_pretty(&report).map_err(|e| failed(&e))?;
     ports.journal.publish("report.json", &json)?;
     let text = to_markdown(&report, &ports.time);

@@ -9,6 +9,7 @@ mod oracle;
 mod remover;
 mod servers;
 mod setup;
+mod unasked;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -32,6 +33,7 @@ pub use hidden_files::HiddenFiles;
 pub use oracle::GitOracle;
 pub use servers::{connector, tried as try_servers};
 pub use setup::Setup;
+pub use unasked::Unasked;
 
 use crate::clock::{SystemClock, local_time};
 use crate::notify::Messenger;

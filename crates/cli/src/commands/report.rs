@@ -9,9 +9,9 @@ use crate::clock::local_time;
 /// Prints it.
 pub fn report(args: &OneRun) -> anyhow::Result<u8> {
     let (_, store) = super::look(&args.run)?;
-    let mut events = Vec::new();
-    store.read(1, &mut |stored| events.push(stored.event))?;
-    let report = Report::fold(events)?;
+    let report = Report::read(|each| -> anyhow::Result<()> {
+        Ok(store.read(1, &mut |stored| each(stored.event))?)
+    })?;
     if args.json {
         say!("{}", serde_json::to_string_pretty(&report)?);
     } else {

@@ -34,6 +34,21 @@ impl Report {
         }
         folding.report()
     }
+
+    /// Folds a journal that `read` hands over event by event, so that it is never in memory as a whole.
+    pub fn read<E: From<StepError>>(
+        read: impl FnOnce(&mut dyn FnMut(Event)) -> Result<(), E>,
+    ) -> Result<Report, E> {
+        let mut folding: Option<Result<Folding, StepError>> = None;
+        read(&mut |event| {
+            folding = match folding.take() {
+                None => Some(Folding::begin(event)),
+                Some(Ok(mut so_far)) => Some(so_far.add(&event).map(|()| so_far)),
+                Some(Err(error)) => Some(Err(error)),
+            };
+        })?;
+        Ok(folding.ok_or(StepError::NotCreated)??.report()?)
+    }
 }
 
 /// A journal that is read event by event, so that it need not be held in memory as a whole.
