@@ -93,7 +93,13 @@ mod tests {
 
     #[test]
     fn the_same_call_with_the_same_result_is_told_from_the_fifth_time_on() {
-        let again = |n: u32| (call("shell", "make"), ended("no", 2, &format!("{n} s")), false);
+        let again = |n: u32| {
+            (
+                call("shell", "make"),
+                ended("no", 2, &format!("{n} s")),
+                false,
+            )
+        };
         assert_eq!(told_at((0..10).map(again)), Some(5));
         let mut repeats = Repeats::default();
         let told: Vec<bool> = (0..8)
@@ -108,10 +114,28 @@ mod tests {
     fn what_differs_in_anything_is_not_the_same() {
         let make = || call("shell", "make");
         let each = [
-            |n: usize| (call("shell", &format!("make {n}")), ended("no", 2, ""), false),
-            |n: usize| (call("shell", "make"), ended(&format!("{n} left"), 2, ""), false),
+            |n: usize| {
+                (
+                    call("shell", &format!("make {n}")),
+                    ended("no", 2, ""),
+                    false,
+                )
+            },
+            |n: usize| {
+                (
+                    call("shell", "make"),
+                    ended(&format!("{n} left"), 2, ""),
+                    false,
+                )
+            },
             |n: usize| (call("shell", "make"), ended("no", n as i32, ""), false),
-            |n: usize| (call(["read", "search"][n % 2], "make"), ended("no", 2, ""), false),
+            |n: usize| {
+                (
+                    call(["read", "search"][n % 2], "make"),
+                    ended("no", 2, ""),
+                    false,
+                )
+            },
             // It edits a file each time, whatever it prints.
             |_| (call("shell", "make"), ended("no", 2, ""), true),
             |_| (call(WAIT_TOOL, "{}"), ended("it still runs", 0, ""), false),

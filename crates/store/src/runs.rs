@@ -43,14 +43,11 @@ pub fn list(home: &Path) -> Result<Vec<Summary>, JournalError> {
 /// run has it, or `last`.
 pub fn find(home: &Path, name: &str) -> Result<PathBuf, JournalError> {
     let dir = runs_dir(home);
-    if name == "last" {
-        let newest = list(home)?
-            .into_iter()
-            .next()
-            .ok_or_else(|| JournalError::NoRun(name.to_owned()))?;
-        return Ok(dir.join(newest.id));
-    }
     let mut hits = names(&dir)?;
+    if name == "last" {
+        let newest = newest(&dir, &hits).ok_or_else(|| JournalError::NoRun(name.to_owned()))?;
+        return Ok(dir.join(newest));
+    }
     if hits.iter().any(|id| id == name) {
         return Ok(dir.join(name));
     }
@@ -63,6 +60,16 @@ pub fn find(home: &Path, name: &str) -> Result<PathBuf, JournalError> {
             runs: some_of(many),
         }),
     }
+}
+
+/// The newest of these runs that can be read, or else the newest. A run's id begins with its time, so few journals are
+/// opened however many there are.
+fn newest<'a>(dir: &Path, ids: &'a [String]) -> Option<&'a String> {
+    let readable = |id: &&String| {
+        let summary = RunStore::look(&dir.join(id)).and_then(|store| store.summary());
+        summary.is_ok_and(|summary| !summary.id.is_empty())
+    };
+    ids.iter().rev().find(readable).or(ids.last())
 }
 
 /// The newest of these runs, by name, and how many more there are. A run's id begins with its time.
@@ -98,7 +105,35 @@ fn names(dir: &Path) -> Result<Vec<String>, JournalError> {
 
 #[cfg(test)]
 mod tests {
+    use overnight_core::event::{Event, Fact};
+    use overnight_ports::journal::Journal;
+
     use super::*;
+
+    #[test]
+    fn the_last_run_is_the_newest_that_can_be_read() {
+        let home = tempfile::tempdir().unwrap();
+        let dir = runs_dir(home.path());
+        let none = find(home.path(), "last").map_err(|e| e.to_string());
+        assert!(none.is_err_and(|e| e.contains("last")));
+        for id in ["01a", "02b", "03c", "04d"] {
+            let store = RunStore::create(&dir.join(id)).unwrap();
+            let summary = Summary {
+                id: id.into(),
+                ..Summary::default()
+            };
+            // A process may have died before its run's first event.
+            if id != "03c" {
+                let begun = Event::run(1, Fact::Woken);
+                store.append(&[begun], &[], &summary).unwrap();
+            }
+        }
+        std::fs::write(dir.join("04d").join(crate::JOURNAL_FILE), "nonsense").unwrap();
+        assert_eq!(find(home.path(), "last").unwrap(), dir.join("02b"));
+        std::fs::remove_dir_all(dir.join("02b")).unwrap();
+        std::fs::remove_dir_all(dir.join("01a")).unwrap();
+        assert_eq!(find(home.path(), "last").unwrap(), dir.join("04d"));
+    }
 
     #[test]
     fn a_name_that_means_several_runs_is_ambiguous_and_lists_them() {

@@ -170,7 +170,7 @@ async fn call(model: &dyn Model) -> Finding {
         }],
         cache_key: "overnight-doctor".to_owned(),
         turn: 1,
- item: None,
+        item: None,
     };
     let since = Instant::now();
     match tokio::time::timeout(ONLINE_TIMEOUT, model.answer(&request)).await {

@@ -711,7 +711,13 @@ fn a_person_who_sets_a_run_going_again_gives_it_its_history_back() {
     let told = transcript(
         run(),
         &[
-            "ready", "ask", "failed context_overflow", "ask", "failed refused", "written", "resumed",
+            "ready",
+            "ask",
+            "failed context_overflow",
+            "ask",
+            "failed refused",
+            "written",
+            "resumed",
         ],
     );
     assert!(told.ends_with("tells: history grows to 32\n"), "{told}");

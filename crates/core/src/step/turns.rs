@@ -4,8 +4,8 @@ use crate::bounds::{self, held, json_bytes};
 use crate::event::{Interrupted, Notice};
 use crate::ids::{Scope, UnixMs};
 use crate::state::{
-    CallProgress, CallState, Checkpoint, Lane, NOTES_BYTES_MAX, Note, Phase, State, Wait, WaitKind,
-    WINDOW_TURNS_MAX, Why,
+    CallProgress, CallState, Checkpoint, Lane, NOTES_BYTES_MAX, Note, Phase, State,
+    WINDOW_TURNS_MAX, Wait, WaitKind, Why,
 };
 use crate::step::{ending, worklist};
 use crate::stop::{Blocker, StopReason};

@@ -23,7 +23,7 @@ const GOAL: &str = "---
 outcome: The file done.txt is there.
 done:
   - {id: there, file: done.txt, contains: done}
-stop: {turns: 100000, hours: 1000, no_progress: 100000}
+stop: {turns: 100000, hours: 600, no_progress: 100000}
 deliver: none
 ---
 Make the file.

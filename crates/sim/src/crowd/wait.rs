@@ -260,8 +260,7 @@ async fn live(
         until = wait;
     });
     let (_press, mut interrupt) = mpsc::unbounded_channel();
-    let mut engine =
-        Engine::create(ports, created, &mut watcher).map_err(|e| e.to_string())?;
+    let mut engine = Engine::create(ports, created, &mut watcher).map_err(|e| e.to_string())?;
     engine.look_for_commands_every(shared.plan.look_every);
     let ended = engine.run(&mut watcher, &mut interrupt).await;
     ended.map(drop).map_err(|e| e.to_string())

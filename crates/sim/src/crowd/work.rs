@@ -21,6 +21,9 @@ use super::ports::{Beat, Heard, Last, ports};
 /// How long a call's output is, bytes, before it is varied.
 const OUTPUT_BYTES: usize = 2 * 1024;
 
+/// How often a note says the same: long enough that the oldest have to give way soon.
+const NOTE_REPEATS: usize = 20;
+
 /// What a long run came to.
 #[derive(Debug)]
 pub struct Length {
@@ -92,7 +95,8 @@ impl Executor for Worker {
                 summary: format!("Claim of turn {turn}"),
             }),
             "notes" => Some(Said::Notes {
-                text: format!("Turn {turn} found nothing that anybody has to know, once more."),
+                text: format!("Turn {turn} found nothing that anybody has to know. ")
+                    .repeat(NOTE_REPEATS),
                 replace: false,
             }),
             "plan" => Some(Said::Plan {
