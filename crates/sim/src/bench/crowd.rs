@@ -16,7 +16,7 @@ pub const MEASURE: &str = "--measure-one-crowd";
 /// How long the first run waits from when all of them have come so far, milliseconds.
 const FIRST_MS: u64 = 60_000;
 /// How much longer each waits than the one before, milliseconds.
-const APART_MS: u64 = 20;
+const APART_MS: u64 = 50;
 /// Files that one run holds open: the journal, its log, its shared memory, its lock; one more for safety.
 const FILES_PER_RUN: u64 = 5;
 /// Files that are open beside them.
