@@ -1,5 +1,5 @@
-//! What overnight costs: prints start-up time, memory, overhead per turn, appends per second and request sizes of the
-//! real `overnight` binary, against a mock model server over HTTP, in the sandbox, on a durable journal.
+//! What overnight costs: prints start-up time, memory, overhead per turn, appends per second, request sizes, and what a
+//! long run and many waiting ones come to, of the real `overnight` binary (the waiting runs: of its engine), against a mock model server over HTTP, in the sandbox, on a durable journal.
 //!
 //! ```sh
 //! cargo build --release -p overnight
@@ -8,6 +8,8 @@
 //!
 //! It judges nothing: measured and target stand side by side, and what else the machine was doing stands on top.
 
+#[path = "../bench/crowd.rs"]
+mod crowd;
 #[path = "../bench/journal.rs"]
 mod journal;
 #[path = "../bench/machine.rs"]
@@ -29,10 +31,13 @@ use run::Run;
 use table::{Table, ms, ratio};
 use world::{Repo, World};
 
-const USAGE: &str = "usage: bench [--quick] [--turns N] [--files A,B] [--overnight PATH] [--dir DIR] [--keep]
-  --quick           100 turns instead of 1,000
+const USAGE: &str = "usage: bench [--quick] [--only PART] [--turns N] [--files A,B] [--night N] [--runs N] [--overnight PATH] [--dir DIR] [--keep]
+  --quick           a tenth of all turns and runs
+  --only PART       speed (start-up, journal, overhead, verifications), night (one long run) or waiting (many runs)
   --turns N         that many turns
   --files A,B       sizes of the repositories, files; default 50,2000
+  --night N         turns of the long run; default 2000
+  --runs N          runs that wait in one process; default 1000
   --overnight PATH  the binary to measure; default: the one beside this program
   --dir DIR         where runs and repositories are made (the disk matters); default: the temporary folder
   --keep            leave them there";
@@ -40,10 +45,22 @@ const USAGE: &str = "usage: bench [--quick] [--turns N] [--files A,B] [--overnig
 /// Turns of a whole bench, and of a quick one.
 const TURNS: u64 = 1_000;
 const TURNS_QUICK: u64 = 100;
+/// Turns of the long run, and of a quick one.
+const NIGHT_TURNS: u64 = 2_000;
+const NIGHT_TURNS_QUICK: u64 = 200;
+/// The turn of it that the last one is compared with.
+const NIGHT_EARLY_TURN: u64 = 100;
+/// Runs that wait in one process, and those of a quick bench.
+const RUNS: usize = 1_000;
+const RUNS_QUICK: usize = 100;
 /// The turn that later ones are compared with.
 const EARLY_TURN: u64 = 10;
 /// How often short programs are run.
 const STARTS: usize = 30;
+/// How often a run is looked at.
+const LOOKS: usize = 10;
+/// Files of the long run's repository.
+const NIGHT_FILES: usize = 50;
 
 /// What issue 2 asks for.
 const START_TARGET_MS: f64 = 10.0;
@@ -51,10 +68,27 @@ const MEMORY_TARGET_MB: f64 = 30.0;
 const RATIO_TARGET: f64 = 1.5;
 /// What issue 4 asks for: what a verification may add to its checks' own commands.
 const VERIFICATION_TARGET_MS: f64 = 1_000.0;
+/// What issue 5 asks for.
+const GROWTH_TARGET: f64 = 1.2;
+const NIGHT_MEMORY_TARGET_MB: f64 = 60.0;
+const STATE_TARGET_KIB: f64 = 256.0;
+const LOOK_TARGET_MS: f64 = 100.0;
+const CROWD_MEMORY_TARGET_MB: f64 = 500.0;
 /// Overhead per turn, by files in the repository.
 const OVERHEAD_TARGETS_MS: [(usize, f64); 2] = [(50, 10.0), (2_000, 25.0)];
 
+/// One part of the bench.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Speed,
+    Night,
+    Waiting,
+}
+
 struct Args {
+    parts: Vec<Part>,
+    night: u64,
+    runs: usize,
     turns: u64,
     files: Vec<usize>,
     overnight: PathBuf,
@@ -64,8 +98,10 @@ struct Args {
 
 fn main() -> ExitCode {
     let mut given = std::env::args_os().skip(1);
-    if given.next().is_some_and(|first| first == program::MEASURE) {
-        return program::measure(given);
+    match given.next() {
+        Some(first) if first == program::MEASURE => return program::measure(given),
+        Some(first) if first == crowd::MEASURE => return crowd::measure(given),
+        Some(_) | None => {}
     }
     match Args::parse(std::env::args().skip(1)) {
         Ok(None) => {
@@ -91,6 +127,9 @@ impl Args {
     fn parse(mut given: impl Iterator<Item = String>) -> Result<Option<Args>, String> {
         let own = std::env::current_exe().map_err(|e| format!("where this program is: {e}"))?;
         let mut args = Args {
+            parts: vec![Part::Speed, Part::Night, Part::Waiting],
+            night: NIGHT_TURNS,
+            runs: RUNS,
             turns: TURNS,
             files: OVERHEAD_TARGETS_MS
                 .iter()
@@ -103,7 +142,21 @@ impl Args {
         while let Some(name) = given.next() {
             let mut value = || given.next().ok_or(format!("{name} needs a value"));
             match name.as_str() {
-                "--quick" => args.turns = TURNS_QUICK,
+                "--quick" => {
+                    args.turns = TURNS_QUICK;
+                    args.night = NIGHT_TURNS_QUICK;
+                    args.runs = RUNS_QUICK;
+                }
+                "--only" => {
+                    args.parts = vec![match value()?.as_str() {
+                        "speed" => Part::Speed,
+                        "night" => Part::Night,
+                        "waiting" => Part::Waiting,
+                        other => return Err(format!("there is no part `{other}`")),
+                    }];
+                }
+                "--night" => args.night = number(&name, &value()?)?,
+                "--runs" => args.runs = number(&name, &value()?)?,
                 "--turns" => args.turns = number(&name, &value()?)?,
                 "--files" => {
                     args.files = value()?
@@ -120,6 +173,12 @@ impl Args {
         }
         if args.turns <= EARLY_TURN {
             return Err(format!("--turns is more than {EARLY_TURN}"));
+        }
+        if args.night <= NIGHT_EARLY_TURN {
+            return Err(format!("--night is more than {NIGHT_EARLY_TURN}"));
+        }
+        if args.runs == 0 {
+            return Err("--runs is more than 0".into());
         }
         if !args.overnight.is_file() {
             return Err(format!(
@@ -144,21 +203,127 @@ fn bench(args: &Args) -> Result<(), String> {
     }
     let program = Program::new(&args.overnight)?;
     println!("{}\n", program.version()?);
-    start_up(&program, &world)?;
-    durability(world.dir())?;
-    let mut last = None;
-    for files in &args.files {
-        let repo = world.repository(*files)?;
-        if last.is_none() {
-            short_run(&program, &world, &repo)?;
+    for part in &args.parts {
+        match part {
+            Part::Speed => speed(args, &program, &world)?,
+            Part::Night => night(args, &program, &world)?,
+            Part::Waiting => waiting(args, &program, &world)?,
         }
-        verification(&program, &world, &repo)?;
-        last = Some(long_run(&program, &world, &repo, args.turns)?);
-    }
-    if let Some(run) = last {
-        looking(&program, &run, args.turns)?;
     }
     world.farewell();
+    Ok(())
+}
+
+fn speed(args: &Args, program: &Program, world: &World) -> Result<(), String> {
+    start_up(program, world)?;
+    durability(world.dir())?;
+    let mut first = true;
+    for files in &args.files {
+        let repo = world.repository(*files)?;
+        if std::mem::take(&mut first) {
+            short_run(program, world, &repo)?;
+        }
+        verification(program, world, &repo)?;
+        long_run(program, world, &repo, args.turns)?;
+    }
+    Ok(())
+}
+
+/// One long run whose turns have something to say: what it costs at its end against its beginning.
+fn night(args: &Args, program: &Program, world: &World) -> Result<(), String> {
+    let turns = args.night;
+    let repo = world.repository(NIGHT_FILES)?;
+    let run = Run::night(program, world, &repo, turns)?;
+    let heading = format!("A night of {turns} turns that print 1 to 8 kB, {NIGHT_FILES} files");
+    let mut table = Table::new(&heading);
+    let mut means = Vec::new();
+    for turn in [NIGHT_EARLY_TURN, turns] {
+        let missing = || format!("turn {turn} was not asked for");
+        let bytes = run.request_bytes(turn).ok_or_else(missing)?;
+        let mean = run.request_bytes_before(turn).ok_or_else(missing)?;
+        table.note(
+            &format!("request at turn {turn} (mean of the turns before it)"),
+            format!("{bytes} ({mean:.0}) bytes"),
+        );
+        means.push(mean);
+    }
+    if let [early, late] = means[..] {
+        let what = format!("the mean at turn {turns} / at turn {NIGHT_EARLY_TURN}");
+        let grown = late / early;
+        table.row(&what, ratio(grown), Some((GROWTH_TARGET, "")), grown);
+    }
+    let largest = format!("{} bytes", run.largest_request_bytes());
+    table.note("the largest request of all", largest);
+    table.row(
+        "peak memory of its largest process",
+        format!("{:.1} MB", run.peak_mb),
+        Some((NIGHT_MEMORY_TARGET_MB, "MB")),
+        run.peak_mb,
+    );
+    let (state, events) = run.state()?;
+    const BYTES_PER_KIB: f64 = 1024.0;
+    let kib = state as f64 / BYTES_PER_KIB;
+    table.row(
+        "serialised state in the end",
+        format!("{kib:.1} KiB"),
+        Some((STATE_TARGET_KIB, "KiB")),
+        kib,
+    );
+    table.note("events", events.to_string());
+    table.note("its journal", format!("{:.1} MB", run.journal_mb()?));
+    let busy = format!("{:.1} cores", run.others);
+    table.note("other programs meanwhile kept busy", busy);
+    for command in ["show", "log", "report", "runs"] {
+        let taken = program.time(&run.home, &[command], LOOKS)?;
+        table.row(
+            &format!("`overnight {command}`, median of {LOOKS}"),
+            ms(taken),
+            Some((LOOK_TARGET_MS, "ms")),
+            taken,
+        );
+    }
+    table.print();
+    Ok(())
+}
+
+/// Many runs that wait in one process.
+fn waiting(args: &Args, program: &Program, world: &World) -> Result<(), String> {
+    let home = world.folder("crowd")?;
+    let seen = crowd::crowd(&home, args.runs)?;
+    let heading = format!(
+        "{} runs that wait in one process for {:.0} s and more",
+        seen.runs, seen.waited_s
+    );
+    let mut table = Table::new(&heading);
+    table.row(
+        "resident memory of the process",
+        format!("{:.1} MB", seen.resident_mb),
+        Some((CROWD_MEMORY_TARGET_MB, "MB")),
+        seen.resident_mb,
+    );
+    table.row(
+        "model calls meanwhile",
+        seen.asked.to_string(),
+        Some((0.0, "")),
+        seen.asked as f64,
+    );
+    let (earliest, latest) = seen.late_ms;
+    table.note("runs that woke and went on", seen.woke.to_string());
+    table.note(
+        "after their time: the first, the last",
+        format!("{earliest} ms, {latest} ms"),
+    );
+    table.note(
+        "processor time meanwhile, of one core",
+        format!("{:.1} %", seen.busy_percent),
+    );
+    let taken = program.time(&home, &["runs"], LOOKS)?;
+    let what = format!("`overnight runs` of {} runs, median of {LOOKS}", seen.runs);
+    table.note(&what, ms(taken));
+    let taken = program.time(&home, &["show", "last"], LOOKS)?;
+    let what = format!("`overnight show last` among them, median of {LOOKS}");
+    table.note(&what, ms(taken));
+    table.print();
     Ok(())
 }
 
@@ -244,7 +409,7 @@ fn verification(program: &Program, world: &World, repo: &Repo) -> Result<(), Str
     Ok(())
 }
 
-fn long_run(program: &Program, world: &World, repo: &Repo, turns: u64) -> Result<Run, String> {
+fn long_run(program: &Program, world: &World, repo: &Repo, turns: u64) -> Result<(), String> {
     let run = Run::long(program, world, repo, turns)?;
     let mut table = Table::new(&format!("A run of {turns} turns, {} files", repo.files));
     let target = OVERHEAD_TARGETS_MS
@@ -313,21 +478,6 @@ fn long_run(program: &Program, world: &World, repo: &Repo, turns: u64) -> Result
         "other programs meanwhile kept busy",
         format!("{:.1} cores", run.others),
     );
-    table.print();
-    Ok(run)
-}
-
-fn looking(program: &Program, run: &Run, turns: u64) -> Result<(), String> {
-    const LOOKS: usize = 10;
-    let mut table = Table::new(&format!("Looking at the run of {turns} turns"));
-    for command in ["show", "log", "report", "runs"] {
-        let taken = program.time(&run.home, &[command], LOOKS)?;
-        table.note(
-            &format!("`overnight {command}`, median of {LOOKS}"),
-            ms(taken),
-        );
-    }
-    table.note("its journal", format!("{:.1} MB", run.journal_mb()?));
     table.print();
     Ok(())
 }
