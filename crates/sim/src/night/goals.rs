@@ -61,10 +61,10 @@ pub fn edited(goal: &Goal, cells: usize, r: &mut Random) -> String {
             0 => new.stop.turns = new.stop.turns.saturating_add(r.between(1, 40)),
             1 => new.stop.turns = (new.stop.turns / 2).max(1),
             2 => new.stop.no_progress = r.between(2, 9) as u32,
-            3 => new
-                .keep
-                .paths
-                .push(format!("{SHARED}-{}/**", r.between(0, 9))),
+            3 => new.keep.paths.push(match items {
+                Some(_) => SHARED.to_owned(),
+                None => format!("{SHARED}-{}/**", r.between(0, 9)),
+            }),
             4 if new.done.len() > 1 => {
                 let at = r.between(0, new.done.len() as u64) as usize;
                 new.done.remove(at);

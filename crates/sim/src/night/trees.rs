@@ -243,6 +243,13 @@ fn may_commit(world: &mut Inner, commit: &Commit) {
         );
         world.breaks("a commit holds its item's change and nothing else", what);
     }
+    let kept = changed
+        .iter()
+        .find(|c| child.goal.keep.paths.contains(&c.path));
+    if let Some(kept) = kept {
+        let what = format!("{} changes {}", commit.tree, kept.path);
+        world.breaks("a commit changes nothing that is kept", what);
+    }
     let most = child.goal.next.fix_when.and_then(|limits| limits.files);
     if most.is_some_and(|most| changed.len() > most as usize) {
         let what = format!("{} files for {}", changed.len(), item.head.id);
