@@ -1775,7 +1775,7 @@ fn every_short_run_is_safe_and_can_still_be_completed() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
+    #![proptest_config(ProptestConfig::default())]
 
     /// Whatever model, provider, person and power supply do: nothing unsafe, never stuck, and an end.
     #[test]
