@@ -521,21 +521,19 @@ impl Engine {
         done: &[i64],
         watcher: &mut dyn Watcher,
     ) -> Result<(), EngineError> {
-        let mut state = Arc::unwrap_or_clone(self.state.clone());
+        // A state with many items at work is large: it is copied once for each event, and not at all without one.
+        let mut state = self.state.clone();
         let mut batch = Vec::with_capacity(events.len() + 1);
         let mut queue: std::collections::VecDeque<Event> = events.into();
-        // What each event but the last led to: a state may be large, and most batches are of one event or two.
-        let mut states: Vec<State> = Vec::new();
+        let mut states = Vec::new();
         let mut starting: Vec<Effect> = Vec::new();
         loop {
             while let Some(event) = queue.pop_front() {
                 if late(&state, &event) {
                     continue;
                 }
-                if !batch.is_empty() {
-                    states.push(state.clone());
-                }
-                state = step(state, &event)?.0;
+                state = Arc::new(step(State::clone(&state), &event)?.0);
+                states.push(state.clone());
                 batch.push(event);
             }
             let mut wanted = due(&state);
@@ -563,9 +561,8 @@ impl Engine {
         if !batch.is_empty() || !done.is_empty() {
             self.ports.journal.append(&batch, done, &summary(&state))?;
         }
-        let last = Arc::new(state);
-        self.state = last.clone();
-        for (event, state) in batch.iter().zip(states.iter().chain([last.as_ref()])) {
+        self.state = state;
+        for (event, state) in batch.iter().zip(&states) {
             self.learn(event, state);
             watcher.event(event, state);
         }

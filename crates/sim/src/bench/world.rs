@@ -202,7 +202,8 @@ fn content(number: usize) -> String {
     text
 }
 
-fn git(dir: &Path, args: &[&str]) -> Result<(), String> {
+/// Runs git there, without anybody's settings.
+pub fn git(dir: &Path, args: &[&str]) -> Result<(), String> {
     let out = Command::new("git")
         .args([
             "-c",
