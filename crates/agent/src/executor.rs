@@ -20,6 +20,7 @@ use crate::context::Context;
 use crate::item;
 use crate::policy::WHAT_BYTES_MAX;
 use crate::prompt;
+use crate::repeats::{Repeats, fingerprint};
 use crate::servers::OfferedTool;
 use crate::tools;
 use crate::transcript::Transcript;
@@ -37,6 +38,8 @@ pub struct BuiltIn {
     past: Mutex<Transcript>,
     /// The tools of the goal's servers, as they were when the run began. Items have the run's.
     offered: Arc<Mutex<Arc<Vec<OfferedTool>>>>,
+    /// Whether it goes round in circles. In memory only: a restart begins the count anew.
+    repeats: Mutex<Repeats>,
     /// What an item's source says of it, once it was read.
     dossier: Mutex<Option<(BlobId, Arc<Dossier>)>>,
 }
@@ -57,6 +60,7 @@ impl BuiltIn {
             goal_file,
             past,
             offered: Arc::default(),
+            repeats: Mutex::default(),
             dossier: Mutex::default(),
         }
     }
@@ -214,6 +218,7 @@ impl Executor for BuiltIn {
             offered: &offered,
         };
         let outcome = tools::perform(call, &cx).await;
+        let this = fingerprint(call, &outcome);
         let turn = state.lanes.get(&Scope::Run).map_or(0, |l| l.turn);
         let mut result = outcome.into_result(&format!("@out/{turn}.{index}"), |whole| {
             blobs.put(whole).ok()
@@ -244,6 +249,12 @@ impl Executor for BuiltIn {
                 }
             }
         }
+        let repeated = self
+            .repeats
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .see(this, result.delta.is_some());
+        result.shown.push_str(&repeated.unwrap_or_default());
         result.denials.extend(ready.denied_hosts().await);
         result.denials = bounded(result.denials);
         result.duration_ms = started.elapsed().as_millis() as u64;

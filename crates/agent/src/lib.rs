@@ -9,6 +9,7 @@ mod item;
 mod item_tests;
 mod policy;
 mod prompt;
+mod repeats;
 mod servers;
 mod shown;
 mod told;

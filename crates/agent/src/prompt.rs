@@ -167,7 +167,12 @@ pub(crate) fn words(notice: &Notice, goal: &Goal) -> String {
             "The item can no longer end in a change: {why}. End it with an outcome that needs none; your changes will not \
              be kept."
         ),
-        Notice::HistoryCut => "The history was too long and has been shortened.".into(),
+        Notice::HistoryCut => {
+            "The history was too long and has been shortened; whole outputs are kept at `@out/TURN.CALL`.".into()
+        }
+        Notice::HistoryGrown { turns } => {
+            format!("From now on up to {turns} of the latest turns are shown whole again.")
+        }
         Notice::FreshStart { without } => format!(
             "{without} checkpoints went by without verified progress, so you start afresh: your earlier turns are no \
              longer shown, your files are as you left them. Begin with the contract, the evidence and your notes below; \

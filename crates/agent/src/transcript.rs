@@ -93,6 +93,7 @@ impl Transcript {
                             self.window = (self.window / 2).max(1);
                             self.shrink(self.window);
                         }
+                        Notice::HistoryGrown { turns } => self.window = (*turns).max(1) as usize,
                         // What led nowhere is out of sight; whole outputs can still be read.
                         Notice::FreshStart { .. } => {
                             self.forgotten += (self.turns.len() + self.digests.len()) as u64;
@@ -199,4 +200,133 @@ fn digest(turn: &Turn) -> String {
         calls.join("; ")
     };
     clip(&format!("{}: {what}", turn.turn), DIGEST_BYTES_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::io;
+    use std::sync::Mutex;
+
+    use overnight_core::state::WINDOW_TURNS_MAX;
+    use overnight_core::turn::{CallHead, CallResult, Usage};
+    use serde_json::json;
+
+    use super::*;
+
+    /// Turns of the long conversation, and the earlier one of the two that are compared.
+    const TURNS: u64 = 2_000;
+    const EARLY: u64 = 100;
+
+    #[derive(Default)]
+    struct Kept(Mutex<BTreeMap<BlobId, Vec<u8>>>);
+
+    impl BlobSink for Kept {
+        fn put(&self, content: &[u8]) -> io::Result<BlobId> {
+            let id = BlobId::of(content);
+            let mut kept = self.0.lock().unwrap();
+            kept.insert(id.clone(), content.to_vec());
+            Ok(id)
+        }
+
+        fn get(&self, id: &BlobId) -> io::Result<Vec<u8>> {
+            let kept = self.0.lock().unwrap();
+            kept.get(id).cloned().ok_or(io::ErrorKind::NotFound.into())
+        }
+    }
+
+    /// One turn with one call, whose output is as long as its number makes it.
+    fn turn(past: &mut Transcript, kept: &Kept, turn: u64, told: Vec<Notice>, output: &str) {
+        let answer = Answer {
+            items: vec![json!({"type": "function_call", "call_id": turn.to_string()})],
+            ..Answer::default()
+        };
+        let facts = [
+            Fact::TurnRequested {
+                turn,
+                attempt: 1,
+                told,
+            },
+            Fact::ModelAnswered {
+                turn,
+                answer: kept.put(&serde_json::to_vec(&answer).unwrap()).unwrap(),
+                text: String::new(),
+                calls: vec![CallHead {
+                    id: turn.to_string(),
+                    name: "shell".into(),
+                    line: format!("shell step {turn}"),
+                }],
+                usage: Usage::default(),
+                oddities: vec![],
+            },
+            Fact::CallEnded {
+                turn,
+                index: 0,
+                result: Box::new(CallResult {
+                    ok: true,
+                    shown: output.to_owned(),
+                    output: Some(kept.put(output.as_bytes()).unwrap()),
+                    ..CallResult::default()
+                }),
+            },
+        ];
+        for fact in facts {
+            past.learn(&Event::run(turn, fact), kept);
+        }
+    }
+
+    /// How much of the past a request shows, bytes.
+    fn bytes(past: &Transcript) -> usize {
+        let whole = past.turns.iter().map(|turn| turn.bytes).sum::<usize>();
+        whole + past.digests.iter().map(String::len).sum::<usize>()
+    }
+
+    #[test]
+    fn what_a_request_shows_of_the_past_does_not_grow_and_every_output_stays_readable() {
+        let kept = Kept::default();
+        let mut past = Transcript::new(WINDOW_TURNS_MAX as usize);
+        let mut sizes = Vec::new();
+        for number in 1..=TURNS {
+            let output = format!("output of {number}\n").repeat(1 + (number % 7) as usize * 30);
+            turn(&mut past, &kept, number, vec![], &output);
+            sizes.push(bytes(&past));
+            assert!(past.turns.len() <= WINDOW_TURNS_MAX as usize);
+        }
+        // Turns are dropped in batches, so a size is the mean over one window.
+        let mean = |end: u64| {
+            let from = (end - u64::from(WINDOW_TURNS_MAX)) as usize;
+            let window = &sizes[from..end as usize];
+            window.iter().sum::<usize>() as f64 / window.len() as f64
+        };
+        let grown = mean(TURNS) / mean(EARLY);
+        assert!((0.8..1.2).contains(&grown), "{grown}");
+        for number in [1, 7, EARLY, TURNS] {
+            let blob = past.output(number, 0).unwrap();
+            let text = String::from_utf8(kept.get(blob).unwrap()).unwrap();
+            assert!(text.starts_with(&format!("output of {number}\n")));
+        }
+    }
+
+    #[test]
+    fn a_history_that_was_cut_is_shown_whole_again_when_it_may_grow() {
+        let kept = Kept::default();
+        let whole = WINDOW_TURNS_MAX as usize;
+        let mut past = Transcript::new(whole);
+        let most = |past: &mut Transcript, turns: std::ops::Range<u64>| {
+            let counts = turns.map(|number| {
+                turn(past, &kept, number, vec![], "x");
+                past.turns.len()
+            });
+            counts.max()
+        };
+        assert_eq!(most(&mut past, 1..100), Some(whole));
+        turn(&mut past, &kept, 100, vec![Notice::HistoryCut], "x");
+        turn(&mut past, &kept, 101, vec![Notice::HistoryCut], "x");
+        assert_eq!(most(&mut past, 102..200), Some(whole / 4));
+        let grown = |turns| vec![Notice::HistoryGrown { turns }];
+        turn(&mut past, &kept, 200, grown(16), "x");
+        assert_eq!(most(&mut past, 201..300), Some(16));
+        turn(&mut past, &kept, 300, grown(WINDOW_TURNS_MAX), "x");
+        assert_eq!(most(&mut past, 301..400), Some(whole));
+    }
 }

@@ -354,6 +354,7 @@ fn told_line(notice: &Notice, state: &State) -> Option<String> {
         )),
         Notice::SentBack { conflicts, open } => Some(items::sent_back(conflicts, &because(open))),
         Notice::OnlyWords { why } => Some(format!("it can only end in words: {}", clean(why))),
+        Notice::HistoryGrown { .. } => None,
         Notice::Restarted
         | Notice::BackgroundStopped { .. }
         | Notice::Answer { .. }

@@ -465,6 +465,11 @@ pub enum Notice {
     },
     /// The earlier history was too long for the model and is no longer shown.
     HistoryCut,
+    /// The history may grow again after it was cut.
+    HistoryGrown {
+        /// How many of the latest turns are shown whole at most from now on.
+        turns: u32,
+    },
     /// Nothing progresses: the history is put aside, and the model starts afresh from the contract, the open checks and
     /// its notes.
     FreshStart {

@@ -236,8 +236,11 @@ pub struct Lane {
     pub notes: Vec<Note>,
     /// The model's plan.
     pub plan: Vec<PlanStep>,
-    /// How many turns of history a request shows at most; halved when the model's context overflows.
+    /// How many turns of history a request shows at most; halved when the model's context overflows, doubled after many
+    /// answers without that.
     pub window: u32,
+    /// Turns answered since the history was last cut or grew.
+    pub steady: u32,
     /// Budgets whose warning was given.
     pub warned: Vec<String>,
 }

@@ -190,7 +190,7 @@ pub struct CallResult {
     pub ok: bool,
     /// What the model is shown: bounded.
     pub shown: String,
-    /// The whole output, where it is longer than what is shown.
+    /// The whole output; `None` where there is none, or where it only repeats what is kept elsewhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output: Option<BlobId>,
     /// Exit code of a command.

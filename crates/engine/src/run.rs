@@ -521,7 +521,8 @@ impl Engine {
         done: &[i64],
         watcher: &mut dyn Watcher,
     ) -> Result<(), EngineError> {
-        let mut state = Arc::unwrap_or_clone(self.state.clone());
+        // A state with many items at work is large: it is copied once for each event, and not at all without one.
+        let mut state = self.state.clone();
         let mut batch = Vec::with_capacity(events.len() + 1);
         let mut queue: std::collections::VecDeque<Event> = events.into();
         let mut states = Vec::new();
@@ -531,7 +532,7 @@ impl Engine {
                 if late(&state, &event) {
                     continue;
                 }
-                state = step(state, &event)?.0;
+                state = Arc::new(step(State::clone(&state), &event)?.0);
                 states.push(state.clone());
                 batch.push(event);
             }
@@ -560,7 +561,7 @@ impl Engine {
         if !batch.is_empty() || !done.is_empty() {
             self.ports.journal.append(&batch, done, &summary(&state))?;
         }
-        self.state = Arc::new(state);
+        self.state = state;
         for (event, state) in batch.iter().zip(&states) {
             self.learn(event, state);
             watcher.event(event, state);

@@ -204,15 +204,9 @@ impl Verification<'_> {
                 (None, obstacle) => now.obstacle = obstacle,
             }
         }
-        let proves = checks.iter().any(|(_, check, _)| {
-            matches!(
-                check.kind,
-                CheckKind::Tests {
-                    proves_change: true,
-                    ..
-                }
-            )
-        });
+        let proves = checks
+            .iter()
+            .any(|(_, check, _)| check.kind.proves_change());
         if proves && trees.reverse != trees.laid && !lost(&now) {
             // What does not even run there does not pass there.
             let reverse = self.verifier.observe(&trees.reverse, probe).await;

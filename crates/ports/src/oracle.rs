@@ -20,7 +20,7 @@ pub struct Examined {
     /// to it.
     pub strict: TreeId,
     /// The base's implementation with the candidate's tests: what a test that proves a change has to fail on. The same
-    /// as `laid` if the implementation is the base's.
+    /// as `laid` if the implementation is the base's, or if no check of the goal is run there.
     pub reverse: TreeId,
     /// The laid tree with tests in it that cannot pass; the same as `laid` if there is no place for them.
     pub canary: TreeId,

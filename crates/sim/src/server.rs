@@ -81,6 +81,9 @@ pub struct Received {
     pub path: String,
     /// The turn that was asked for; 0 if none was.
     pub turn: u64,
+    /// The item of a worklist that the conversation is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub item: Option<String>,
     /// What was answered.
     pub outcome: Outcome,
     /// Size of the request's body.
@@ -330,6 +333,7 @@ async fn answer(
         return Ok(aside(ticket, dialect, &body, turn));
     }
     let item = turn::item(dialect, &body);
+    ticket.update(|entry| entry.item.clone_from(&item));
     match shared
         .player
         .play(item.as_deref(), turn, &turn::last_said(dialect, &body))
@@ -511,6 +515,7 @@ impl Ticket {
             method: head.method.to_string(),
             path,
             turn,
+            item: None,
             outcome: Outcome::Other,
             body_bytes: bytes.len() as u64,
             received_us: since(shared.started),

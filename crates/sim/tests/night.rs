@@ -45,6 +45,16 @@ fn no_law_is_broken_and_everything_happens() {
         "network_back",
         "notified",
         "wait_cancelled",
+        "goal_edited",
+        "listed",
+        "source_failed",
+        "item_opened",
+        "closing_examined",
+        "rebased",
+        "integrated",
+        "relisted",
+        "acting",
+        "acted",
     ] {
         assert!(events.contains(event), "no {event}");
     }
@@ -69,6 +79,14 @@ fn the_laws_notice_a_world_that_is_wrong() {
         (Sabotage::ForgetfulForge, "a delivery happens once"),
         (Sabotage::Echo, "nobody is told the same twice"),
         (Sabotage::LateClock, "a waiting run wakes at its time"),
+        (
+            Sabotage::ForgetfulSource,
+            "nothing is done to an item twice",
+        ),
+        (
+            Sabotage::BlindMerge,
+            "a commit holds its item's change and nothing else",
+        ),
         (
             Sabotage::LostFiles,
             "an eager model completes in the turns that it needs",

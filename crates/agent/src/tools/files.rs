@@ -105,7 +105,11 @@ fn page(args: &ReadArgs, content: &[u8]) -> Outcome {
 
 /// A kept output: `out/TURN.CALL` or a background command's name.
 fn kept(place: &str, cx: &Context<'_>) -> Result<Vec<u8>, Box<Outcome>> {
-    let missing = || refused(format!("There is no kept output `@{place}`."));
+    let missing = || {
+        refused(format!(
+            "There is no kept output `@{place}`: pages of files, notes and plans are not kept, nor what is empty."
+        ))
+    };
     if let Some(name) = place.strip_prefix("out/") {
         let (turn, index) = name.split_once('.').ok_or_else(missing)?;
         let (turn, index) = (

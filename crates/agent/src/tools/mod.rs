@@ -94,7 +94,10 @@ impl Outcome {
         } else {
             shown(&self.output, place)
         };
-        let output = if cut { keep(&self.output) } else { None };
+        // What is shown whole now leaves the model's view one day, and can be read again then. What is paged was asked
+        // for by its place, and what only says something is in the notes, the plan or the harness's own words.
+        let lasting = cut || !(self.paged || self.said.is_some() || self.output.is_empty());
+        let output = if lasting { keep(&self.output) } else { None };
         if !self.footer.is_empty() {
             if !text.is_empty() && !text.ends_with('\n') {
                 text.push('\n');

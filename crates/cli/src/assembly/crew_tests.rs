@@ -13,7 +13,7 @@ use overnight_models::scripted::{Script, ScriptedModel};
 use overnight_ports::crew::Commit;
 use overnight_ports::sandbox::Level;
 use overnight_ports::site::Site;
-use overnight_sandbox::{LinuxSandbox, OpenSandbox};
+use overnight_sandbox::OpenSandbox;
 
 use super::super::trees::GitTrees;
 use super::super::{CheckoutOptions, RunCheckouts, Setup, connector};
@@ -65,14 +65,6 @@ fn git(dir: &Path, args: &[&str]) {
     assert!(done.success(), "{args:?}");
 }
 
-/// A real cell where this machine offers one.
-async fn sandbox() -> Arc<dyn Sandbox> {
-    match overnight_sandbox::probe().await {
-        Ok(_) => Arc::new(LinuxSandbox::new()),
-        Err(_) => Arc::new(OpenSandbox::new()),
-    }
-}
-
 fn state(goal: &Goal) -> State {
     let created = Created {
         version: overnight_core::event::EVENT_VERSION,
@@ -113,7 +105,8 @@ impl World {
         git(&repo, &["add", "-A"]);
         git(&repo, &["commit", "-qm", "Start"]);
         let goal = crate::goalfile::loaded("goal.md", GOAL).unwrap().goal;
-        let sandbox = sandbox().await;
+        // A cell needs the program itself beside it, which a unit test is not; what a cell may do is asked of its policy.
+        let sandbox: Arc<dyn Sandbox> = Arc::new(OpenSandbox::new());
         let unreadable = super::super::hidden(&home, &repo, &goal);
         let setup = Arc::new(Setup::new(&home, &goal, sandbox.clone()));
         let ground = GitGround::new(repo, run_dir.clone(), unreadable.clone(), setup.clone());
@@ -332,26 +325,24 @@ async fn items_are_worked_on_side_by_side_merged_and_removed() {
 
 #[tokio::test]
 async fn an_items_cell_has_no_network_whatever_the_goal_says() {
+    use overnight_agent::Ground;
+    use overnight_ports::sandbox::Network;
+
     let world = World::new(&[("a", "1\n")]).await;
-    if sandbox().await.level() != Level::Full {
-        return;
-    }
-    let child = world.child(0);
-    let member = world.crew.member(&head(&child));
-    member.site.prepare(&child).await.unwrap();
-    let seen = shell(&member, &child, "env | grep -i proxy; ls -d /sys/class/net/* 2>/dev/null; cat /proc/net/dev | grep -v lo: | tail -n +3").await;
-    assert!(!seen.contains("proxy") && !seen.contains("PROXY"), "{seen}");
-    // The run's own cell has the proxy that lets the goal's host through: the test would notice another spelling.
-    let call = overnight_core::turn::Call {
-        id: "c".into(),
-        name: "shell".into(),
-        arguments: serde_json::json!({"command": "env"}).to_string(),
-    };
-    let own = world.crew.parts.executor.call(&world.run, 0, &call, false);
-    use overnight_ports::site::Executor;
-    let own = own.await.shown;
-    assert!(own.to_lowercase().contains("proxy"), "{own}");
-    world.site.close().await;
+    let ground = world.crew.parts.ground.clone();
+    let item = ground.item(0, world.crew.remover.clone());
+    let (child, run) = (world.child(0), world.run.clone());
+    let prepared = move || (item.prepare(&child), ground.reopen(&run));
+    let (item, run) = tokio::task::spawn_blocking(prepared).await.unwrap();
+    let (item, run) = (item.unwrap().cell, run.unwrap().cell);
+    assert_eq!(item.network, Network::Loopback);
+    assert_eq!(run.network, Network::Hosts(vec!["example.org".into()]));
+    // Two cells that may be open at once share nothing that one of them can write to.
+    assert!(item.private.starts_with(world.items().join("0-0")));
+    assert!(item.workspace.starts_with(world.items().join("0-0")));
+    assert_ne!(item.private, run.private);
+    assert_eq!((&item.readonly, &item.hidden), (&run.readonly, &run.hidden));
+    assert!(item.hidden.contains(&world.temp.path().join("home")));
 }
 
 #[tokio::test]
@@ -479,6 +470,38 @@ async fn several_checkouts_are_made_at_once_and_each_is_of_its_tree() {
         .await;
         trees.push(member.site.fix(&child).await.unwrap().candidate.tree);
     }
+    // As in a sandbox: views of checkouts that nobody writes to, which are turned from one tree to the next.
+    let options = CheckoutOptions {
+        unreadable: Vec::new(),
+        hosts: Vec::new(),
+        level: Level::Full,
+        hidden: Default::default(),
+    };
+    let (home, run_dir) = (world.temp.path().join("home"), &world.crew.parts.run_dir);
+    let setup = Setup::new(&home, &world.run.goal, Arc::new(OpenSandbox::new()));
+    let views = Arc::new(RunCheckouts::new(run_dir, Arc::new(setup), options));
+    let mut making = tokio::task::JoinSet::new();
+    for _ in 0..4 {
+        for (index, tree) in trees.iter().cloned().enumerate() {
+            let views = views.clone();
+            making.spawn_blocking(move || {
+                use overnight_checks::observe::Checkouts;
+                let made = views.make(&tree).unwrap();
+                let read = |path: &str| std::fs::read_to_string(made.dir.join(path)).unwrap();
+                for _ in 0..20 {
+                    assert_eq!(read("state"), format!("{index}\n"));
+                    assert_eq!(read(&format!("new-{index}")), "x\n");
+                    std::thread::sleep(Duration::from_millis(2));
+                }
+                views.discard(&made);
+            });
+        }
+    }
+    while let Some(done) = making.join_next().await {
+        done.unwrap();
+    }
+    // A run has one maker of checkouts: what this one removes must not be another's.
+    drop(views);
     let mut jobs = tokio::task::JoinSet::new();
     for round in 0..3 {
         for (index, tree) in trees.iter().cloned().enumerate() {

@@ -2,11 +2,12 @@
 //! that is worked on.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use overnight_agent::{Ground, Prepared};
 use overnight_core::goal::globs::Globs;
 use overnight_core::goal::{CheckKind, Goal};
+use overnight_core::ids::TreeId;
 use overnight_core::state::State;
 use overnight_core::worklist::ItemWork;
 use overnight_ports::sandbox::{CellSpec, Network};
@@ -23,6 +24,9 @@ pub(super) struct GitGround {
     run_dir: PathBuf,
     unreadable: Vec<PathBuf>,
     setup: Arc<Setup>,
+    /// What the repository says to whoever works on it, and the base that says it: the same for every item of a run, and
+    /// it takes six processes to find out.
+    said: Arc<Mutex<Option<(TreeId, String)>>>,
 }
 
 impl GitGround {
@@ -37,7 +41,20 @@ impl GitGround {
             run_dir,
             unreadable,
             setup,
+            said: Arc::default(),
         }
+    }
+
+    /// What this base says to whoever works on it.
+    fn guidance(&self, checkouts: &Checkouts, base: &TreeId) -> String {
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, text)) = said.as_ref().filter(|(of, _)| of == base) {
+            return text.clone();
+        }
+        let prefix = overnight_workspace::prefix(&self.repo).unwrap_or_default();
+        let text = guidance(checkouts, base, &prefix);
+        *said = Some((base.clone(), text.clone()));
+        text
     }
 
     /// Where the workspaces of an item are made.
@@ -59,10 +76,16 @@ impl GitGround {
         let checkouts = Checkouts::open(&self.run_dir).map_err(|e| e.to_string())?;
         let base = checkouts.base().clone();
         let layer = self.setup.layer(&checkouts, &base)?;
-        let keep = Globs::new(&state.goal.keep.paths).map_err(|e| e.to_string())?;
-        let mut readonly = checkouts
-            .kept_dirs(&keep, &workspace.base().tree)
-            .map_err(|e| e.to_string())?;
+        let kept = &state.goal.keep.paths;
+        let mut readonly = match kept.is_empty() {
+            true => Vec::new(),
+            false => {
+                let keep = Globs::new(kept).map_err(|e| e.to_string())?;
+                checkouts
+                    .kept_dirs(&keep, &workspace.base().tree)
+                    .map_err(|e| e.to_string())?
+            }
+        };
         // A submodule's content is there to be read; changes in it could never be delivered.
         readonly.extend(workspace.base().submodules.iter().cloned());
         let mut cell = CellSpec {
@@ -86,10 +109,8 @@ impl GitGround {
             cell.layers = layer.files.layers();
             cell.base_layer = Some(layer.private);
         }
-        let prefix = overnight_workspace::prefix(&self.repo).unwrap_or_default();
-        let guidance = guidance(&checkouts, &base, &prefix);
         Ok(Prepared {
-            guidance,
+            guidance: self.guidance(&checkouts, &base),
             workspace: Box::new(workspace),
             cell,
         })

@@ -13,6 +13,7 @@ mod servers;
 mod setup;
 mod source;
 mod trees;
+mod unasked;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -39,6 +40,7 @@ pub use oracle::GitOracle;
 pub use servers::{connector, tried as try_servers};
 pub use setup::Setup;
 use trees::GitTrees;
+pub use unasked::Unasked;
 
 use crate::clock::{SystemClock, local_time};
 use crate::notify::Messenger;

@@ -212,7 +212,7 @@ fn table(rows: &[ItemRow]) -> String {
             lines.push(format!(
                 "{:>6}  ✗ {} {}: {}",
                 "",
-                act.verb.word(),
+                act.verb,
                 act.state,
                 clean(why)
             ));

@@ -76,7 +76,10 @@ pub async fn resume(args: ResumeArgs, word: Option<Command>) -> anyhow::Result<u
     let goal = goalfile::again(&text, &state.goal)
         .with_context(|| format!("the goal of run {}", state.run.short()))?;
     let hidden_files = hidden_files::reopen(&goal, &state.hidden, &dir)?;
-    let model = assembly::model(&state.model)?;
+    let model = match &first {
+        Some(Command::Stop) => Arc::new(assembly::Unasked::new(&state.model, state.scripted)),
+        _ => assembly::model(&state.model)?,
+    };
     let sandbox = assembly::sandbox(state.sandbox == "none").await?;
     let started_at = state.created_at;
     let parts = Parts {

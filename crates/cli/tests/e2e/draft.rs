@@ -179,7 +179,7 @@ fn the_error_backlog_is_drafted_as_a_worklist() {
         &shop(),
         &Wanted {
             words: ERRORS,
-            fronts: vec![front.clone(), front],
+            fronts: vec![front],
             rows: &[("tests-npm-test", "pass"), ("each-tests-npm-test", "pass")],
             told: &["  - Do not modify any database migration files."],
         },

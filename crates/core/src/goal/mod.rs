@@ -236,6 +236,17 @@ impl CheckKind {
         }
     }
 
+    /// Whether its tests have to fail where the implementation is still the base's.
+    pub fn proves_change(&self) -> bool {
+        matches!(
+            self,
+            CheckKind::Tests {
+                proves_change: true,
+                ..
+            }
+        )
+    }
+
     /// The goal file's key.
     pub fn key(&self) -> &str {
         match self {

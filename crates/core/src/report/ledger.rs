@@ -212,8 +212,8 @@ pub struct ItemCheck {
 /// Something that was done to an item at its source.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ActRow {
-    /// What.
-    pub verb: Verb,
+    /// What, in the goal file's word.
+    pub verb: &'static str,
     /// `performed`, `failed`, or `begun`: nobody knows yet.
     pub state: &'static str,
     /// The source's own name of what was made.
@@ -379,7 +379,7 @@ impl Ledger {
         // The same act may be begun by one process and again by the next.
         if !again {
             row.acts.push(ActRow {
-                verb,
+                verb: verb.word(),
                 state: "begun",
                 receipt: None,
                 already: false,

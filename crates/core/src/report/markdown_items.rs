@@ -227,7 +227,7 @@ fn details(page: &mut Page, row: &ItemRow, times: &dyn Fn(UnixMs) -> String) {
         let why = why.map_or_else(String::new, |why| {
             format!(" ({})", text(why.as_str(), NAME_BYTES_MAX))
         });
-        facts.push(format!("{} {}{why}", act.verb.word(), act.state));
+        facts.push(format!("{} {}{why}", act.verb, act.state));
     }
     if !facts.is_empty() {
         page.line("");

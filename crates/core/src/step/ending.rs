@@ -6,7 +6,7 @@ use crate::event::Notice;
 use crate::goal::Stop;
 use crate::ids::Scope;
 use crate::notification::{self, Occasion};
-use crate::state::{CallProgress, Checkpoint, Lane, Phase, State, Why};
+use crate::state::{CallProgress, Checkpoint, Lane, Phase, State, WINDOW_TURNS_MAX, Why};
 use crate::step::decide::ANSWERS_BYTES_MAX;
 use crate::step::{edit, worklist};
 use crate::stop::{Blocker, Completion, StopReason};
@@ -223,7 +223,13 @@ pub(super) fn reopen(state: &mut State) {
         lane.failing_ms = 0;
         lane.windows = 0;
         lane.malformed = 0;
-        lane.window = crate::state::WINDOW_TURNS_MAX;
+        if lane.window < WINDOW_TURNS_MAX {
+            lane.window = WINDOW_TURNS_MAX;
+            lane.steady = 0;
+            lane.tell(Notice::HistoryGrown {
+                turns: WINDOW_TURNS_MAX,
+            });
+        }
     }
 }
 

@@ -71,12 +71,13 @@ fn late_for(state: &State, fact: &Fact) -> bool {
             state.phase != Phase::Working || list.is_none_or(|list| list.relisted)
         }
         Fact::SourceFailed { doing, .. } => {
-            state.phase
-                != match doing {
-                    SourceDoing::List => Phase::Listing,
-                    SourceDoing::Read | SourceDoing::Relist => Phase::Working,
-                    SourceDoing::Act => Phase::Acting,
-                }
+            let phase = match doing {
+                SourceDoing::List => Phase::Listing,
+                SourceDoing::Read | SourceDoing::Relist => Phase::Working,
+                SourceDoing::Act => Phase::Acting,
+            };
+            // While it is waited for, nothing is asked of it.
+            state.phase != phase || list.is_some_and(|list| list.wait.is_some())
         }
         Fact::Acting { number, .. } => {
             next_act != Some(*number) || list.is_some_and(|list| list.acting)

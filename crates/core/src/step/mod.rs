@@ -114,13 +114,13 @@ fn apply(state: &mut State, scope: &Scope, event: &Event) -> Result<(), StepErro
             expect(state, event, matches!(state.phase, Phase::Baselining))?;
             baseline::ended(state, generated);
         }
-        Fact::TurnRequested { turn, .. } => {
+        Fact::TurnRequested { turn, told, .. } => {
             expect(
                 state,
                 event,
                 state.phase == Phase::Working && lane_turn(state, scope) + 1 == *turn,
             )?;
-            turns::requested(state, scope);
+            turns::requested(state, scope, told);
         }
         Fact::ModelAnswered {
             turn, calls, usage, ..

@@ -14,8 +14,9 @@ use crate::ids::{BlobId, CheckId, Scope};
 use crate::notification::{CHANNELS_MAX, Channel, KEPT_MAX, Outcome, Sending};
 use crate::repo::{Base, Candidate, Changed, Delivered, How};
 use crate::report::journal::{BASE, Journal, READY, START, created, goal, reported};
-use crate::state::{Phase, State, is_own};
+use crate::state::{Phase, State, WINDOW_TURNS_MAX, is_own};
 use crate::step::decide::{ORDER_BYTES_MAX, ORDERS_MAX};
+use crate::step::turns::HISTORY_GROWS_AFTER_TURNS;
 use crate::step::{
     Command, HARNESS_ATTEMPTS_MAX, Raise, STOPPING_ATTEMPTS_MAX, StepError, begin, decide,
     ready_for_edit, recover, step, wants_answer,
@@ -163,6 +164,7 @@ pub(super) fn notice_words(notice: &Notice) -> String {
         }
         Notice::OnlyWords { .. } => "only words".into(),
         Notice::HistoryCut => "history cut".into(),
+        Notice::HistoryGrown { turns } => format!("history grows to {turns}"),
         Notice::FreshStart { without } => format!("fresh start after {without}"),
         Notice::Replan { failed } => format!("replan, failed: {}", failed.join(", ")),
         Notice::BackgroundStopped { names } => format!("stopped {}", names.join(" ")),
@@ -631,6 +633,94 @@ fn a_context_that_overflows_is_cut_until_nothing_is_left() {
     written                            blocked | -; tells: history cut
     Blocked: The goal alone is too long for the model's context: the provider says context_overflow
     ");
+}
+
+/// A run whose limits are far away.
+fn endless() -> Created {
+    run_with(|goal| {
+        goal.stop.no_progress = 1_000;
+        goal.stop.turns = 10_000;
+    })
+}
+
+/// Answers so many turns; what the checkpoints among them say changes nothing.
+fn answer_turns(journal: &mut Journal, turns: u32) {
+    for _ in 0..turns {
+        journal.play("turn shell").unwrap();
+        if matches!(journal.state.phase, Phase::Checking(_)) {
+            journal.play("fix t1").unwrap();
+            journal.play("verify unit=fail").unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_history_that_was_cut_grows_back_after_a_while() {
+    let mut journal = Journal::played(endless(), &["ready", "failed context_overflow"]);
+    journal.play("ask").unwrap();
+    journal.play("failed context_overflow").unwrap();
+    let window = |journal: &Journal| journal.state.lanes[&Scope::Run].window;
+    assert_eq!(window(&journal), WINDOW_TURNS_MAX / 4);
+    // What is due is told with the next request, and holds from there on: whoever builds requests hears of it.
+    answer_turns(&mut journal, HISTORY_GROWS_AFTER_TURNS);
+    assert_eq!(window(&journal), WINDOW_TURNS_MAX / 4);
+    answer_turns(&mut journal, 1);
+    assert_eq!(window(&journal), WINDOW_TURNS_MAX / 2);
+    // It is too long again: the count begins anew.
+    journal.play("ask").unwrap();
+    journal.play("failed context_overflow").unwrap();
+    assert_eq!(window(&journal), WINDOW_TURNS_MAX / 4);
+    answer_turns(&mut journal, 2 * HISTORY_GROWS_AFTER_TURNS + 1);
+    assert_eq!(window(&journal), WINDOW_TURNS_MAX);
+    answer_turns(&mut journal, 2 * HISTORY_GROWS_AFTER_TURNS);
+    assert_eq!(window(&journal), WINDOW_TURNS_MAX);
+    let grown = |event: &&Event| match &event.fact {
+        Fact::TurnRequested { told, .. } => told
+            .iter()
+            .any(|notice| matches!(notice, Notice::HistoryGrown { .. })),
+        _ => false,
+    };
+    assert_eq!(journal.events.iter().filter(grown).count(), 3);
+}
+
+#[test]
+fn a_journal_in_which_no_history_grew_adds_up_to_what_it_did() {
+    let mut journal = Journal::played(endless(), &["ready"]);
+    for _ in 0..5 {
+        journal.play("ask").unwrap();
+        journal.play("failed context_overflow").unwrap();
+    }
+    answer_turns(&mut journal, 3 * HISTORY_GROWS_AFTER_TURNS);
+    // The same, as a version without growing histories wrote it.
+    let mut events = journal.events.clone();
+    for event in &mut events {
+        if let Fact::TurnRequested { told, .. } = &mut event.fact {
+            told.retain(|notice| !matches!(notice, Notice::HistoryGrown { .. }));
+        }
+    }
+    let mut state = begin(&events[0]).unwrap();
+    for event in &events[1..] {
+        state = step(state, event).unwrap().0;
+    }
+    assert_eq!(state.lanes[&Scope::Run].window, 1);
+    assert!(journal.state.lanes[&Scope::Run].window > 1);
+}
+
+#[test]
+fn a_person_who_sets_a_run_going_again_gives_it_its_history_back() {
+    let told = transcript(
+        run(),
+        &[
+            "ready",
+            "ask",
+            "failed context_overflow",
+            "ask",
+            "failed refused",
+            "written",
+            "resumed",
+        ],
+    );
+    assert!(told.ends_with("tells: history grows to 32\n"), "{told}");
 }
 
 #[test]
@@ -1685,7 +1775,7 @@ fn every_short_run_is_safe_and_can_still_be_completed() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
+    #![proptest_config(ProptestConfig::default())]
 
     /// Whatever model, provider, person and power supply do: nothing unsafe, never stuck, and an end.
     #[test]

@@ -4,8 +4,8 @@ use crate::bounds::{self, held, json_bytes};
 use crate::event::{Interrupted, Notice};
 use crate::ids::{Scope, UnixMs};
 use crate::state::{
-    CallProgress, CallState, Checkpoint, Lane, NOTES_BYTES_MAX, Note, Phase, State, Wait, WaitKind,
-    Why,
+    CallProgress, CallState, Checkpoint, Lane, NOTES_BYTES_MAX, Note, Phase, State,
+    WINDOW_TURNS_MAX, Wait, WaitKind, Why,
 };
 use crate::step::{ending, worklist};
 use crate::stop::{Blocker, StopReason};
@@ -15,6 +15,9 @@ use crate::turn::{CallHead, CallResult, Help, ModelErrorKind, PlanStep, Said, Us
 pub const ROUTINE_TURNS: u32 = 25;
 /// Answers in a row without a tool call after which the harness looks for itself.
 pub const SILENT_MAX: u32 = 3;
+/// Answers after which a history that was cut may be twice as long again: the turns that were too long have left it by
+/// then, and one failed request in so many turns is what it costs if they have not.
+pub const HISTORY_GROWS_AFTER_TURNS: u32 = 40;
 /// Unreadable answers in a row after which only a person can help.
 pub const MALFORMED_MAX: u32 = 8;
 /// How many calls of one answer are performed; the others get no result.
@@ -34,10 +37,27 @@ pub const QUOTA_MS_MAX: u64 = 7 * 24 * 60 * 60 * 1_000;
 /// How long a provider may fail before only a person can help, milliseconds. Waits for a quota do not count.
 pub const OUTAGE_MS_MAX: u64 = 12 * 60 * 60 * 1_000;
 
-pub(super) fn requested(state: &mut State, scope: &Scope) {
+pub(super) fn requested(state: &mut State, scope: &Scope, told: &[Notice]) {
     if let Some(lane) = state.lanes.get_mut(scope) {
         lane.asking = true;
         lane.inbox.clear();
+        for notice in told {
+            // What the event says counts, not when it was due: a journal from before the history could grow again
+            // adds up to what it did then.
+            if let Notice::HistoryGrown { turns } = notice {
+                lane.window = (*turns).clamp(1, WINDOW_TURNS_MAX);
+            }
+        }
+    }
+}
+
+/// A turn was answered: a history that was cut may grow again after a while.
+fn steady(lane: &mut Lane) {
+    lane.steady = lane.steady.saturating_add(1);
+    if lane.window < WINDOW_TURNS_MAX && lane.steady >= HISTORY_GROWS_AFTER_TURNS {
+        lane.steady = 0;
+        let turns = lane.window.saturating_mul(2).min(WINDOW_TURNS_MAX);
+        lane.tell(Notice::HistoryGrown { turns });
     }
 }
 
@@ -57,6 +77,7 @@ pub(super) fn answered(state: &mut State, scope: &Scope, calls: &[CallHead], usa
     lane.help = None;
     lane.closing = None;
     lane.since_checkpoint += 1;
+    steady(lane);
     lane.calls = calls
         .iter()
         .take(CALLS_MAX)
@@ -164,6 +185,7 @@ pub(super) fn failed(
             // Nothing of the past is left to be cut, and it did not help: what remains is the goal.
             let least = lane.window <= 1 && lane.failures > 1;
             lane.window = (lane.window / 2).max(1);
+            lane.steady = 0;
             lane.tell(Notice::HistoryCut);
             if least {
                 let stop = provider_blocks(format!(

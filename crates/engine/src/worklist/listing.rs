@@ -1,6 +1,7 @@
 //! The list: read once, all of it, bounded, and frozen as pages by hash; and its items, read one after the other.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use overnight_core::event::{Fact, Opened, SourceDoing};
 use overnight_core::ids::{BlobId, Scope, TreeId};
@@ -13,6 +14,8 @@ use overnight_core::state::State;
 use overnight_ports::crew::WorklistPorts;
 use overnight_ports::journal::Journal;
 use overnight_ports::source::SourceError;
+use serde::Deserializer as _;
+use serde::de::{IgnoredAny, SeqAccess, Visitor};
 
 use crate::perform::{Ports, Say};
 use crate::worklist::{message, source_failed};
@@ -231,12 +234,36 @@ pub(super) fn item(journal: &dyn Journal, listing: &Listing, index: u32) -> Resu
     let bytes = journal
         .get(&page.blob)
         .map_err(|e| format!("a page of the list cannot be read: {e}"))?;
-    let items: Vec<Item> = serde_json::from_slice(&bytes)
-        .map_err(|e| format!("a page of the list cannot be read: {e}"))?;
-    items
-        .into_iter()
-        .nth(place as usize)
+    pick(&bytes, place)
+        .map_err(|e| format!("a page of the list cannot be read: {e}"))?
         .ok_or_else(|| format!("a page of the list lacks item {index}"))
+}
+
+/// The item at a place of a page. A page is read for every item of it, so the others are passed over and not made.
+fn pick(page: &[u8], place: u32) -> serde_json::Result<Option<Item>> {
+    struct Place(u32);
+
+    impl<'de> Visitor<'de> for Place {
+        type Value = Option<Item>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a list of items")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut page: A) -> Result<Self::Value, A::Error> {
+            for _ in 0..self.0 {
+                page.next_element::<IgnoredAny>()?;
+            }
+            let item = page.next_element()?;
+            while page.next_element::<IgnoredAny>()?.is_some() {}
+            Ok(item)
+        }
+    }
+
+    let mut json = serde_json::Deserializer::from_slice(page);
+    let item = json.deserialize_seq(Place(place))?;
+    json.end()?;
+    Ok(item)
 }
 
 /// Reads an item, and replays it where the goal says how.
@@ -310,5 +337,29 @@ pub(super) async fn open(
             SourceDoing::Read,
             &SourceError::Unavailable(format!("an item cannot be kept: {why}")),
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_item_is_picked_out_of_its_page() {
+        let page = br#"[{"id": "A", "title": "a", "x": [1, {}]}, {"id": "B", "title": "b", "y": 2}, {"id": "C", "title": "c"}]"#;
+        let name = |place| {
+            let item = pick(page, place).expect("a page");
+            item.map(|item| (item.id.to_string(), item.rest.len()))
+        };
+        assert_eq!(name(0), Some(("A".into(), 1)));
+        assert_eq!(name(1), Some(("B".into(), 1)));
+        assert_eq!(name(2), Some(("C".into(), 0)));
+        assert_eq!(name(3), None);
+        assert_eq!(name(u32::from(u16::MAX)), None);
+        assert!(
+            pick(b"[{\"id\": \"A\", \"title\": \"a\"}", 0).is_err(),
+            "cut off"
+        );
+        assert!(pick(b"{}", 0).is_err());
     }
 }

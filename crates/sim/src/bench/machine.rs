@@ -127,7 +127,19 @@ fn everybody_s() -> Option<f64> {
     Some(busy / per_second as f64)
 }
 
-fn own_s() -> f64 {
+/// Memory of this process that is in use now, megabytes.
+pub fn resident_mb() -> f64 {
+    const KB_PER_MB: f64 = 1024.0;
+    let text = read("/proc/self/status");
+    let kb = text.lines().find_map(|line| {
+        let kb = line.strip_prefix("VmRSS:")?.split_whitespace().next()?;
+        kb.parse::<f64>().ok()
+    });
+    kb.unwrap_or(f64::NAN) / KB_PER_MB
+}
+
+/// Processor time of this process and the children that it has waited for, seconds.
+pub fn own_s() -> f64 {
     const US_PER_S: f64 = 1_000_000.0;
     let of = |who| {
         getrusage(who).map_or(0.0, |used| {

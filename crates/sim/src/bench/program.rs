@@ -80,6 +80,18 @@ impl Program {
         base_url: &str,
         args: &[&str],
     ) -> Result<Measured, String> {
+        self.run_to(home, folder, base_url, args, 0)
+    }
+
+    /// The same, if it is to end with this exit code.
+    pub fn run_to(
+        &self,
+        home: &Path,
+        folder: &Path,
+        base_url: &str,
+        args: &[&str],
+        code: i32,
+    ) -> Result<Measured, String> {
         let own = std::env::current_exe().map_err(|e| format!("where this program is: {e}"))?;
         let usage = home.join("usage.txt");
         let mut command = self.command(&own, home);
@@ -98,7 +110,7 @@ impl Program {
             .output()
             .map_err(|e| format!("{}: {e}", own.display()))?;
         let wall_ms = millis(started);
-        well(&out, &format!("overnight {}", args.join(" ")))?;
+        ended_with(&out, &format!("overnight {}", args.join(" ")), code)?;
         let text =
             std::fs::read_to_string(&usage).map_err(|e| format!("{}: {e}", usage.display()))?;
         const KB_PER_MB: f64 = 1024.0;
@@ -135,8 +147,12 @@ fn median_of(times: usize, make: impl Fn() -> Command) -> Result<f64, String> {
 }
 
 fn well(out: &Output, what: &str) -> Result<(), String> {
+    ended_with(out, what, 0)
+}
+
+fn ended_with(out: &Output, what: &str, code: i32) -> Result<(), String> {
     const SHOWN_LINES: usize = 20;
-    if out.status.success() {
+    if out.status.code() == Some(code) {
         return Ok(());
     }
     let said = [out.stdout.as_slice(), out.stderr.as_slice()].concat();

@@ -68,6 +68,13 @@ impl Run {
         Run::play(program, world, (repo, 1), script, turns)
     }
 
+    /// Plays a night of so many turns whose commands print something, and the work and the claim in the end.
+    pub fn night(program: &Program, world: &World, repo: &Repo, turns: u64) -> Result<Run, String> {
+        let script = world::night(turns)?;
+        let wanted = turns + world::NIGHT_END_TURNS;
+        Run::play(program, world, (repo, 1), script, wanted)
+    }
+
     /// Plays nothing but rejected claims and the one that holds, against a goal with so many commands.
     pub fn claims(
         program: &Program,
@@ -183,22 +190,41 @@ impl Run {
         self.turns.get(&turn).map(|turn| turn.request_bytes)
     }
 
+    /// How large the requests of the turns up to this one were, bytes: the mean over as many turns as it takes to drop
+    /// old ones once.
+    pub fn request_bytes_before(&self, turn: u64) -> Option<f64> {
+        let window = u64::from(overnight_core::state::WINDOW_TURNS_MAX) / 2 + 1;
+        let from = turn.checked_sub(window - 1)?;
+        let sizes: Option<Vec<u64>> = (from..=turn).map(|t| self.request_bytes(t)).collect();
+        Some(sizes?.iter().sum::<u64>() as f64 / window as f64)
+    }
+
+    /// The largest request.
+    pub fn largest_request_bytes(&self) -> u64 {
+        let sizes = self.turns.values().map(|turn| turn.request_bytes);
+        sizes.max().unwrap_or_default()
+    }
+
+    /// The folder of the run.
+    fn dir(&self) -> Result<PathBuf, String> {
+        overnight_store::find(&self.home, "last").map_err(|e| e.to_string())
+    }
+
+    /// How large the serialised state is in the end, bytes, and how many events lead there.
+    pub fn state(&self) -> Result<(usize, u64), String> {
+        let store = overnight_store::RunStore::look(&self.dir()?).map_err(|e| e.to_string())?;
+        let state = overnight_engine::load(&store).map_err(|e| e.to_string())?;
+        let bytes = serde_json::to_vec(&state).map_err(|e| e.to_string())?.len();
+        Ok((bytes, store.len().map_err(|e| e.to_string())?))
+    }
+
     /// How large the journal has become, megabytes.
     pub fn journal_mb(&self) -> Result<f64, String> {
         const BYTES_PER_MB: f64 = 1024.0 * 1024.0;
-        let runs = self.home.join("runs");
-        let mut bytes = 0;
-        let folders = std::fs::read_dir(&runs).map_err(|e| format!("{}: {e}", runs.display()))?;
-        for folder in folders {
-            let journal = folder
-                .map_err(|e| e.to_string())?
-                .path()
-                .join(overnight_store::JOURNAL_FILE);
-            bytes += std::fs::metadata(&journal)
-                .map_err(|e| format!("{}: {e}", journal.display()))?
-                .len();
-        }
-        Ok(bytes as f64 / BYTES_PER_MB)
+        let journal = self.dir()?.join(overnight_store::JOURNAL_FILE);
+        let found = std::fs::metadata(&journal);
+        let bytes = found.map_err(|e| format!("{}: {e}", journal.display()))?;
+        Ok(bytes.len() as f64 / BYTES_PER_MB)
     }
 }
 

@@ -149,6 +149,32 @@ pub fn script(idle_turns: u64) -> Result<Script, String> {
     Script::parse(&text, Path::new("bench.yaml")).map_err(|e| e.to_string())
 }
 
+/// Turns of a night's script beside the long row: the work, and the claim.
+pub const NIGHT_END_TURNS: u64 = 2;
+
+/// The answers of a long night: commands that print between one and eight kilobytes, a note now and then, and in the end
+/// the work and the claim.
+pub fn night(turns: u64) -> Result<Script, String> {
+    const NOTE_EVERY: u64 = 40;
+    let mut text = String::from("turns:\n");
+    for number in 1..=turns {
+        // Writing to a text does not fail.
+        let _ = if number % NOTE_EVERY == 0 {
+            writeln!(text, "  - notes: Turn {number} found nothing new.")
+        } else {
+            let lines = 25 * (1 + number % 8);
+            writeln!(
+                text,
+                "  - shell: {{command: \"seq -f 'turn {number} prints line %g of it' {lines}\"}}"
+            )
+        };
+    }
+    text.push_str(
+        "  - shell: {command: \"echo done > done.txt\"}\n  - claim_done: {summary: \"Make the file\"}\n",
+    );
+    Script::parse(&text, Path::new("night.yaml")).map_err(|e| e.to_string())
+}
+
 /// The smallest run that ends well: the work, and the claim.
 pub fn two_turns() -> Result<Script, String> {
     const SCRIPT: &str =
@@ -176,7 +202,8 @@ fn content(number: usize) -> String {
     text
 }
 
-fn git(dir: &Path, args: &[&str]) -> Result<(), String> {
+/// Runs git there, without anybody's settings.
+pub fn git(dir: &Path, args: &[&str]) -> Result<(), String> {
     let out = Command::new("git")
         .args([
             "-c",

@@ -61,16 +61,22 @@ pub fn edited(goal: &Goal, cells: usize, r: &mut Random) -> String {
             0 => new.stop.turns = new.stop.turns.saturating_add(r.between(1, 40)),
             1 => new.stop.turns = (new.stop.turns / 2).max(1),
             2 => new.stop.no_progress = r.between(2, 9) as u32,
-            3 => new.keep.paths.push(format!("{SHARED}-{}/**", r.between(0, 9))),
+            3 => new.keep.paths.push(match items {
+                Some(_) => SHARED.to_owned(),
+                None => format!("{SHARED}-{}/**", r.between(0, 9)),
+            }),
             4 if new.done.len() > 1 => {
                 let at = r.between(0, new.done.len() as u64) as usize;
                 new.done.remove(at);
             }
             5 if cells > 0 => {
                 let command = cell(r.between(0, cells as u64) as usize);
-                new.done.push(run(&format!("more-{}", r.between(0, 1_000)), command));
+                new.done
+                    .push(run(&format!("more-{}", r.between(0, 1_000)), command));
             }
-            5 => new.done.push(run(&format!("more-{}", r.between(0, 1_000)), SOUND.into())),
+            5 => new
+                .done
+                .push(run(&format!("more-{}", r.between(0, 1_000)), SOUND.into())),
             6 => {
                 new.uses.network = match new.uses.network.is_empty() {
                     true => vec!["example.org".into()],
@@ -116,7 +122,10 @@ fn text(goal: &Goal, items: Option<&str>) -> String {
             out.push_str(&format!("  - {}\n", line(check)));
         }
     }
-    out.push_str(&format!("keep:\n  paths: {:?}\n  checks:\n", goal.keep.paths));
+    out.push_str(&format!(
+        "keep:\n  paths: {:?}\n  checks:\n",
+        goal.keep.paths
+    ));
     for check in &goal.keep.checks {
         out.push_str(&format!("    - {}\n", line(check)));
     }

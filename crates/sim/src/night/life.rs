@@ -490,16 +490,21 @@ fn duplicates(world: &mut crate::night::world::Inner, plan: &Plan, events: &[Eve
 
 /// Whether what this fact reports is due at this moment, so that it reads as the report of it.
 fn redone(state: &State, event: &Event) -> bool {
-    due(state).iter().any(|effect| match (effect, &event.scope) {
-        (Effect::Item { item, effect }, Scope::Item(of)) => item == of && told(effect, &event.fact),
-        (Effect::Integrate { item, .. }, Scope::Item(of)) => {
-            let integrates = matches!(event.fact, Fact::Rebased { .. } | Fact::Integrated { .. });
-            item == of && integrates
-        }
-        (Effect::Open { .. }, Scope::Item(_)) => matches!(event.fact, Fact::ItemOpened(_)),
-        (effect, Scope::Run) => told(effect, &event.fact),
-        _ => false,
-    })
+    due(state)
+        .iter()
+        .any(|effect| match (effect, &event.scope) {
+            (Effect::Item { item, effect }, Scope::Item(of)) => {
+                item == of && told(effect, &event.fact)
+            }
+            (Effect::Integrate { item, .. }, Scope::Item(of)) => {
+                let integrates =
+                    matches!(event.fact, Fact::Rebased { .. } | Fact::Integrated { .. });
+                item == of && integrates
+            }
+            (Effect::Open { .. }, Scope::Item(_)) => matches!(event.fact, Fact::ItemOpened(_)),
+            (effect, Scope::Run) => told(effect, &event.fact),
+            _ => false,
+        })
 }
 
 /// Whether this fact tells what came of this effect.

@@ -95,7 +95,7 @@ impl Executor for Hand {
             }
         }
         self.seen.0.deed().await;
-        let said = self.perform(call, turn, index).await;
+        let said = self.perform(call, turn, index, state).await;
         self.seen.0.deed().await;
         let (delta, denied) = look(self);
         CallResult {
@@ -397,7 +397,7 @@ pub(super) fn garbage(random: &mut Random) -> Vec<Call> {
 }
 
 impl Hand {
-    async fn perform(&self, call: &Call, turn: u64, index: usize) -> Option<Said> {
+    async fn perform(&self, call: &Call, turn: u64, index: usize, state: &State) -> Option<Said> {
         let arguments: Value = serde_json::from_str(&call.arguments).ok()?;
         let number = |key: &str| arguments[key].as_u64().unwrap_or(0);
         let text = |key: &str| arguments[key].as_str().unwrap_or_default().to_owned();
@@ -418,6 +418,8 @@ impl Hand {
                 world.desk(self.item.as_ref()).background.push(change);
                 None
             }
+            // Its sandbox has no network.
+            "net" if state.goal.uses.network.is_empty() => None,
             "net" => {
                 {
                     let mut world = world.lock();

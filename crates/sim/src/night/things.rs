@@ -387,10 +387,7 @@ fn may_act(world: &mut Inner, act: &Act) {
         .and_then(|items| items.on.get(&act.closed.outcome));
     if !wanted.is_some_and(|verbs| verbs.contains(&act.verb)) {
         let what = act.key.clone();
-        world.breaks(
-            "nothing is done to an item but what the goal says",
-            what,
-        );
+        world.breaks("nothing is done to an item but what the goal says", what);
     }
 }
 

@@ -8,9 +8,7 @@ use overnight_core::ids::{BlobId, CommitId, ItemId, TreeId};
 use overnight_core::item::{Dossier, Extent, ItemHead, Replayed};
 use overnight_core::repo::Candidate;
 use overnight_core::state::{Phase, State};
-use overnight_ports::crew::{
-    Commit, Crew, Member, Moved, Replayer, Trees, WorklistPorts,
-};
+use overnight_ports::crew::{Commit, Crew, Member, Moved, Replayer, Trees, WorklistPorts};
 
 use crate::night::model::Hand;
 use crate::night::plan::{DONE, SECOND, Sabotage};
@@ -204,7 +202,10 @@ fn may_commit(world: &mut Inner, commit: &Commit) {
     let list = now.worklist.as_deref();
     let first = list.and_then(|list| list.open.get(list.queue.first()?));
     let Some(child) = first.filter(|child| child.phase == Phase::Delivering) else {
-        return world.breaks("a commit is of the item whose turn it is", commit.message.clone());
+        return world.breaks(
+            "a commit is of the item whose turn it is",
+            commit.message.clone(),
+        );
     };
     let tip = overnight_core::step::tip(&now);
     let proven = child.candidate.as_ref().map(|c| &c.tree) == Some(&commit.tree);
@@ -216,7 +217,10 @@ fn may_commit(world: &mut Inner, commit: &Commit) {
         world.trees.get(&tip.tree).cloned(),
         world.trees.get(&commit.tree).cloned(),
     ) else {
-        return world.breaks("a commit is of a tree that is there", commit.tree.to_string());
+        return world.breaks(
+            "a commit is of a tree that is there",
+            commit.tree.to_string(),
+        );
     };
     for check in child.goal.checks() {
         if let CheckKind::Run { command } | CheckKind::Tests { command, .. } = &check.kind {
@@ -233,8 +237,18 @@ fn may_commit(world: &mut Inner, commit: &Commit) {
     let changed = changes(&before, &after);
     let wrote = world.desk(Some(&item.head.id)).wrote.clone();
     if let Some(other) = changed.iter().find(|c| !wrote.contains(&c.path)) {
-        let what = format!("{} changes {} for {}", commit.tree, other.path, item.head.id);
+        let what = format!(
+            "{} changes {} for {}",
+            commit.tree, other.path, item.head.id
+        );
         world.breaks("a commit holds its item's change and nothing else", what);
+    }
+    let kept = changed
+        .iter()
+        .find(|c| child.goal.keep.paths.contains(&c.path));
+    if let Some(kept) = kept {
+        let what = format!("{} changes {}", commit.tree, kept.path);
+        world.breaks("a commit changes nothing that is kept", what);
     }
     let most = child.goal.next.fix_when.and_then(|limits| limits.files);
     if most.is_some_and(|most| changed.len() > most as usize) {

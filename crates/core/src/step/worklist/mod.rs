@@ -7,6 +7,8 @@ mod integrate;
 mod open;
 mod source;
 #[cfg(test)]
+mod steering_tests;
+#[cfg(test)]
 pub(crate) mod tests;
 
 pub(super) use acts::{acted, acting, after_delivery};

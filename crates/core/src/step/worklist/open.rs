@@ -266,6 +266,8 @@ pub(in crate::step) fn regoal(state: &mut State, stands: bool) {
             if !child.item.as_ref().is_some_and(|item| item.moved) {
                 list.queue.retain(|queued| queued != id);
             }
+            // What was proven was so under the version before.
+            child.stop = None;
             child.phase = Phase::Checking(Checkpoint {
                 why: Why::Claim,
                 fixed: true,

@@ -24,25 +24,25 @@ use crate::turn::{CallHead, CallResult, Help, Said, Usage};
 ///
 /// `f` fixes it, `b` breaks a check with its fix, `n` says that it fixed it and did nothing, `d` diagnoses it, `e`
 /// diagnoses it with a citation that does not hold, `t` talks, `h` asks for help, `w` works.
-type Moves = &'static str;
+pub(super) type Moves = &'static str;
 
-struct World {
-    state: State,
+pub(super) struct World {
+    pub(super) state: State,
     events: Vec<Event>,
-    now: u64,
+    pub(super) now: u64,
     moves: Vec<Moves>,
     prints: Vec<Option<&'static str>>,
     conflicts: Vec<(usize, usize)>,
     clashes: Vec<(usize, usize)>,
     replays: bool,
     workspaces: BTreeMap<ItemId, String>,
-    closed: Vec<Closed>,
-    commits: Vec<(CommitId, CommitId, TreeId)>,
-    acts: Vec<u32>,
+    pub(super) closed: Vec<Closed>,
+    pub(super) commits: Vec<(CommitId, CommitId, TreeId)>,
+    pub(super) acts: Vec<u32>,
     log: String,
 }
 
-fn id(n: usize) -> ItemId {
+pub(super) fn id(n: usize) -> ItemId {
     ItemId::from(format!("i{n}"))
 }
 
@@ -51,7 +51,7 @@ fn changes(tree: &str) -> Vec<&str> {
 }
 
 impl World {
-    fn new(moves: &[Moves], change: impl FnOnce(&mut Items)) -> World {
+    pub(super) fn new(moves: &[Moves], change: impl FnOnce(&mut Items)) -> World {
         let mut goal = goal(&[]);
         let mut each = std::mem::take(&mut goal.keep.checks);
         each[0].role = Role::Keep;
@@ -92,7 +92,7 @@ impl World {
         }
     }
 
-    fn say(&mut self, scope: Scope, fact: Fact) {
+    pub(super) fn say(&mut self, scope: Scope, fact: Fact) {
         self.now += 10;
         let event = Event {
             scope,
@@ -125,7 +125,7 @@ impl World {
         !tree.contains('!') && !self.clashes.iter().any(|(a, b)| has(*a) && has(*b))
     }
 
-    fn perform(&mut self, effect: &Effect) {
+    pub(super) fn perform(&mut self, effect: &Effect) {
         let words = effect_words(&self.state, effect);
         self.log.push_str(&words);
         self.log.push('\n');
@@ -493,7 +493,19 @@ impl World {
         panic!("it does not end\n{}", self.log);
     }
 
-    fn straight(&mut self) {
+    /// Performs what is due first, until it is so.
+    pub(super) fn until(&mut self, so: impl Fn(&World) -> bool) {
+        for _ in 0..500 {
+            if so(self) {
+                return;
+            }
+            let next = due(&self.state).remove(0);
+            self.perform(&next);
+        }
+        panic!("it never is\n{}", self.log);
+    }
+
+    pub(super) fn straight(&mut self) {
         self.run(|_| (0, false));
     }
 
@@ -540,7 +552,7 @@ pub(crate) fn journal(
     (world.events, world.closed)
 }
 
-fn head(n: usize) -> ItemHead {
+pub(super) fn head(n: usize) -> ItemHead {
     ItemHead {
         index: n as u32,
         id: id(n),
@@ -560,7 +572,7 @@ fn prepared(tree: &str) -> Fact {
     }
 }
 
-fn fixed(base: &str, tree: &str) -> Fact {
+pub(super) fn fixed(base: &str, tree: &str) -> Fact {
     let before = changes(base);
     let changed = changes(tree)
         .into_iter()
@@ -585,7 +597,7 @@ fn fixed(base: &str, tree: &str) -> Fact {
     }
 }
 
-fn report(check: &str, target: Target, passes: bool) -> Fact {
+pub(super) fn report(check: &str, target: Target, passes: bool) -> Fact {
     Fact::CheckReported {
         report: Box::new(CheckReport {
             check: check.into(),
@@ -897,10 +909,7 @@ fn a_source_that_fails_is_waited_for_and_one_that_refuses_blocks() {
         message: "the tracker does not answer".into(),
         retry_after_ms: Some(60_000),
     };
-    while world.state.phase != Phase::Listing {
-        let next = due(&world.state).remove(0);
-        world.perform(&next);
-    }
+    world.until(|world| world.state.phase == Phase::Listing);
     world.say(Scope::Run, failed(SourceDoing::List, false));
     assert_eq!(due(&world.state), []);
     assert_eq!(world.state.status(), "listing");
@@ -921,38 +930,24 @@ fn a_crash_between_an_act_and_its_receipt_asks_the_source() {
     let mut world = World::new(&["d"], |items| {
         items.on = BTreeMap::from([(Outcome::Diagnosed, vec![Verb::Comment])]);
     });
-    let mut died = false;
-    while !world.state.ended() {
-        let next = due(&world.state).remove(0);
-        if matches!(next, Effect::Act { begun: true, .. }) && !died {
-            died = true;
-            // It was performed, and nobody heard of it.
-            world.acts.push(1);
-            world.say(
-                Scope::Run,
-                Fact::Restarted {
-                    interrupted: vec![],
-                },
-            );
-            continue;
-        }
-        world.perform(&next);
-    }
+    let acts = |world: &World| matches!(due(&world.state)[0], Effect::Act { begun: true, .. });
+    world.until(acts);
+    // It was performed, and nobody heard of it.
+    world.acts.push(1);
+    let interrupted = vec![];
+    world.say(Scope::Run, Fact::Restarted { interrupted });
+    world.straight();
     assert_eq!(world.acts, [1]);
 }
 
 #[test]
 fn an_interrupted_call_of_an_item_is_run_again() {
     let mut world = World::new(&["f"], |_| {});
-    loop {
-        let next = due(&world.state).remove(0);
-        if let Effect::Item { effect, .. } = &next
-            && matches!(**effect, Effect::Call { .. })
-        {
-            break;
-        }
-        world.perform(&next);
-    }
+    let calls = |effect: &Effect| match effect {
+        Effect::Item { effect, .. } => matches!(**effect, Effect::Call { .. }),
+        _ => false,
+    };
+    world.until(|world| calls(&due(&world.state)[0]));
     world.say(Scope::Item(id(0)), Fact::CallStarted { turn: 1, index: 0 });
     let events = recover(&world.state, world.now);
     let expected = Interrupted {
@@ -986,7 +981,7 @@ fn any_moves() -> impl Strategy<Value = Vec<Moves>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig::default())]
 
     /// Whatever the models do, in whatever order things come about, and wherever the process dies.
     #[test]

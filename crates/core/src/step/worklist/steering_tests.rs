@@ -1,0 +1,404 @@
+//! Worklists that are disturbed: the harness in trouble with one item, budgets, a person who stops, answers and edits.
+
+use crate::check::Target;
+use crate::effect::{Effect, due};
+use crate::event::{Fact, Opened};
+use crate::goal::change;
+use crate::ids::{BlobId, ItemId, Scope};
+use crate::item::Outcome;
+use crate::state::{Phase, WaitKind};
+use crate::step::tests::effect_words;
+use crate::step::worklist::tests::{World, fixed, head, id, report};
+use crate::step::{HARNESS_ATTEMPTS_MAX, late};
+use crate::turn::{ModelErrorKind, Usage};
+
+fn item(n: usize) -> Scope {
+    Scope::Item(id(n))
+}
+
+/// What is due, in words; of one item what is due of it.
+fn words(world: &World) -> Vec<String> {
+    let words = |effect: &Effect| effect_words(&world.state, effect);
+    due(&world.state).iter().map(words).collect()
+}
+
+/// Whether something is due of that item.
+fn due_of(world: &World, of: &ItemId) -> bool {
+    due(&world.state).iter().any(|effect| match effect {
+        Effect::Item { item, .. } | Effect::Integrate { item, .. } => item == of,
+        _ => false,
+    })
+}
+
+fn asks(world: &World, n: usize) -> bool {
+    let child = world
+        .state
+        .worklist
+        .as_ref()
+        .and_then(|l| l.open.get(&id(n)));
+    child.is_some_and(|child| child.phase == Phase::Working)
+}
+
+/// Opens so many items, as far as their first requests.
+fn asking(world: &mut World, many: usize) {
+    world.until(|world| world.state.phase == Phase::Working);
+    for n in 0..many {
+        world.perform(&Effect::Open { index: n as u32 });
+        world.perform(&Effect::Item {
+            item: id(n),
+            effect: Box::new(Effect::Prepare),
+        });
+        assert!(asks(world, n));
+    }
+}
+
+fn request(turn: u64) -> Fact {
+    Fact::TurnRequested {
+        turn,
+        attempt: 1,
+        told: vec![],
+    }
+}
+
+fn answer(turn: u64) -> Fact {
+    Fact::ModelAnswered {
+        turn,
+        answer: BlobId::from("answer"),
+        text: String::new(),
+        calls: vec![],
+        usage: Usage::default(),
+        oddities: vec![],
+    }
+}
+
+fn hiccup(fatal: bool) -> Fact {
+    Fact::HarnessFailed {
+        message: "index.lock exists".into(),
+        fatal,
+    }
+}
+
+#[test]
+fn trouble_with_one_item_leaves_the_others_alone() {
+    let mut world = World::new(&["f", "f"], |_| {});
+    asking(&mut world, 2);
+    world.say(item(0), request(1));
+    let before = due(&world.state);
+    world.say(item(1), hiccup(false));
+    let after = due(&world.state);
+    let of_other = |effect: &&Effect| matches!(effect, Effect::Item { item, .. } if *item == id(0));
+    assert_eq!(
+        before.iter().filter(of_other).collect::<Vec<_>>(),
+        after.iter().collect::<Vec<_>>(),
+        "what the other has under way goes on"
+    );
+    assert!(world.state.trouble.is_none() && !world.state.resting());
+    assert_eq!(world.state.wakes_at(), Some(world.now + 1_000));
+    let waits: Vec<WaitKind> = world.state.waits().map(|wait| wait.kind).collect();
+    assert_eq!(waits, [WaitKind::Harness]);
+    world.now += 990;
+    world.say(Scope::Run, Fact::Woken);
+    assert!(due_of(&world, &id(1)), "{:?}", words(&world));
+    world.straight();
+    assert_eq!(world.state.status(), "complete");
+}
+
+#[test]
+fn a_person_has_the_trouble_of_items_tried_at_once() {
+    for word in [Fact::Resumed, Fact::WaitCancelled] {
+        let mut world = World::new(&["f"], |_| {});
+        asking(&mut world, 1);
+        world.say(item(0), hiccup(false));
+        assert!(!due_of(&world, &id(0)));
+        world.say(Scope::Run, word);
+        assert!(due_of(&world, &id(0)));
+    }
+}
+
+#[test]
+fn trouble_with_one_item_that_does_not_end_fails_the_run() {
+    let mut world = World::new(&["f", "f"], |_| {});
+    asking(&mut world, 2);
+    for attempt in 1..=HARNESS_ATTEMPTS_MAX {
+        assert!(world.state.stop.is_none(), "attempt {attempt}");
+        world.say(item(1), hiccup(false));
+        world.now += 15 * 60 * 1_000;
+        world.say(Scope::Run, Fact::Woken);
+    }
+    world.straight();
+    assert_eq!(world.state.status(), "failed");
+    // A person has it tried again, where it was.
+    world.say(Scope::Run, Fact::Resumed);
+    world.straight();
+    assert_eq!(world.state.status(), "complete");
+    // What can never be done fails it at once.
+    let mut world = World::new(&["f", "f"], |_| {});
+    asking(&mut world, 2);
+    world.say(item(1), hiccup(true));
+    world.straight();
+    assert_eq!(world.state.status(), "failed");
+}
+
+#[test]
+fn a_budget_lets_what_is_under_way_end() {
+    let mut world = World::new(&["f", "f", "f"], |items| items.parallel = 2);
+    world.state.goal.stop.turns = 2;
+    asking(&mut world, 2);
+    world.say(item(0), request(1));
+    world.say(item(1), request(1));
+    world.say(item(0), answer(1));
+    assert!(due_of(&world, &id(0)), "one turn is left");
+    world.say(item(0), request(2));
+    world.say(item(0), answer(2));
+    assert!(world.state.stop.is_none());
+    assert_eq!(words(&world).len(), 1, "nothing else begins");
+    assert!(due_of(&world, &id(1)), "its request is paid for");
+    world.say(item(1), answer(1));
+    assert_eq!(
+        world.state.stop.as_ref().map(|s| s.word()),
+        Some("out_of_budget")
+    );
+}
+
+#[test]
+fn what_needs_no_further_answer_ends_although_the_budget_is_used_up() {
+    let mut world = World::new(&["f", "d"], |items| items.parallel = 2);
+    world.state.goal.stop.turns = 2;
+    world.straight();
+    assert_eq!(world.state.status(), "complete");
+    let outcomes: Vec<Outcome> = world.closed.iter().map(|closed| closed.outcome).collect();
+    assert_eq!(outcomes, [Outcome::Fixed, Outcome::Diagnosed]);
+    let mut world = World::new(&["f", "d"], |items| items.parallel = 1);
+    world.state.goal.stop.turns = 1;
+    world.straight();
+    assert_eq!(world.state.status(), "out_of_budget");
+    assert_eq!((world.closed.len(), world.commits.len()), (1, 1));
+}
+
+#[test]
+fn a_whole_that_fails_is_looked_at_again_when_a_person_answers_and_no_model_is_asked() {
+    let mut world = World::new(&["f"], |_| {});
+    for answered in 0..3 {
+        world.until(|world| {
+            matches!(&world.state.phase, Phase::Checking(c) if c.fixed) && world.commits.len() == 1
+        });
+        let tree = world.state.candidate.as_ref().unwrap().tree.clone();
+        while matches!(world.state.phase, Phase::Checking(_)) {
+            let check = crate::effect::to_verify(&world.state).remove(0);
+            let failed = report(check.as_str(), Target::Candidate(tree.clone()), false);
+            world.say(Scope::Run, failed);
+        }
+        world.straight();
+        assert_eq!(world.state.status(), "blocked", "after {answered} answers");
+        world.say(
+            Scope::Run,
+            Fact::Answered {
+                text: "Now?".into(),
+            },
+        );
+        assert_eq!(words(&world), ["fix"]);
+    }
+    world.straight();
+    assert_eq!(world.state.status(), "complete");
+    assert_eq!(world.closed.len(), 1);
+}
+
+#[test]
+fn an_answer_that_comes_while_a_run_is_ending_sets_it_going_once() {
+    let mut world = World::new(&["h"], |_| {});
+    world.until(|world| world.state.phase == Phase::Reporting);
+    world.say(
+        Scope::Run,
+        Fact::Answered {
+            text: "Mind the rounding.".into(),
+        },
+    );
+    world.perform(&Effect::WriteReport);
+    assert_eq!(world.state.status(), "working");
+    world.straight();
+    // The item asks again, and so does the run.
+    assert_eq!(world.state.status(), "blocked");
+    assert_eq!(world.closed.len(), 2);
+}
+
+#[test]
+fn an_item_keeps_its_place_when_another_stops_the_run() {
+    let mut world = World::new(&["f", "f"], |_| {});
+    asking(&mut world, 2);
+    world.say(item(1), request(1));
+    // The first comes as far as its integration.
+    world.until(|world| matches!(due(&world.state)[0], Effect::Integrate { .. }));
+    world.say(
+        item(1),
+        Fact::ModelFailed {
+            turn: 1,
+            kind: ModelErrorKind::Refused,
+            message: "no credit".into(),
+            retry_after_ms: None,
+            usage: Usage::default(),
+        },
+    );
+    world.straight();
+    assert_eq!(world.state.status(), "blocked");
+    assert_eq!(world.commits.len(), 0);
+    world.say(Scope::Run, Fact::Resumed);
+    assert!(
+        matches!(due(&world.state)[0], Effect::Integrate { .. }),
+        "{:?}",
+        words(&world)
+    );
+    world.straight();
+    assert_eq!(world.state.status(), "complete");
+    assert_eq!(world.commits.len(), 2);
+}
+
+fn edit(world: &mut World, edit: impl FnOnce(&mut crate::goal::Goal)) {
+    let mut goal = world.state.goal.clone();
+    edit(&mut goal);
+    let changes = change::between(&world.state.goal, &goal);
+    world.say(
+        Scope::Run,
+        Fact::GoalEdited {
+            goal: Box::new(goal),
+            goal_file: BlobId::from("edited"),
+            changes,
+        },
+    );
+}
+
+#[test]
+fn a_change_that_waits_for_its_integration_is_checked_again_under_another_contract() {
+    let mut world = World::new(&["f"], |_| {});
+    let waits = |world: &World| matches!(due(&world.state)[0], Effect::Integrate { .. });
+    world.until(waits);
+    let tree = {
+        let child = &world.state.worklist.as_ref().unwrap().open[&id(0)];
+        child.candidate.as_ref().unwrap().tree.clone()
+    };
+    edit(&mut world, |goal| goal.keep.paths.push("src/**".into()));
+    let verify = Effect::Item {
+        item: id(0),
+        effect: Box::new(Effect::Verify { tree: tree.clone() }),
+    };
+    assert_eq!(due(&world.state), [verify]);
+    world.say(
+        item(0),
+        report("scope", Target::Candidate(tree.clone()), false),
+    );
+    for check in ["suite", "oracle"] {
+        world.say(
+            item(0),
+            report(check, Target::Candidate(tree.clone()), true),
+        );
+    }
+    let list = world.state.worklist.as_ref().unwrap();
+    let child = &list.open[&id(0)];
+    assert_eq!(child.phase, Phase::Working, "its workspace is still there");
+    assert!(list.queue.is_empty());
+    assert_eq!(child.item.as_ref().unwrap().attempts, 1);
+    world.straight();
+    // It makes the same change again, and that is known not to hold.
+    assert_eq!(world.closed[0].outcome, Outcome::Unresolved);
+    assert_eq!(world.commits.len(), 0);
+}
+
+#[test]
+fn an_edit_that_changes_nothing_for_verdicts_lets_them_stand() {
+    let mut world = World::new(&["f"], |_| {});
+    world.until(|world| matches!(due(&world.state)[0], Effect::Integrate { .. }));
+    edit(&mut world, |goal| goal.stop.no_progress = 9);
+    assert!(matches!(due(&world.state)[0], Effect::Integrate { .. }));
+    // A limit on the size of fixes is another thing: it has to be held against the change.
+    edit(&mut world, |goal| {
+        goal.next.fix_when = Some(crate::goal::FixWhen {
+            lines: Some(1),
+            ..Default::default()
+        });
+        goal.next.attempts = Some(7);
+    });
+    let child = &world.state.worklist.as_ref().unwrap().open[&id(0)];
+    let wanted = crate::effect::to_verify(child);
+    assert!(wanted.iter().any(|id| id.as_str() == "fix_when"));
+    assert_eq!(child.item.as_ref().unwrap().attempts_max, 7);
+    edit(&mut world, |goal| goal.next.fix_when = None);
+    let child = &world.state.worklist.as_ref().unwrap().open[&id(0)];
+    let wanted = crate::effect::to_verify(child);
+    assert!(!wanted.iter().any(|id| id.as_str() == "fix_when"));
+}
+
+#[test]
+fn a_change_that_was_moved_is_sent_back_with_it_whatever_is_edited() {
+    let mut world = World::new(&["f", "f"], |_| {});
+    asking(&mut world, 2);
+    let moved = |world: &World| {
+        let list = world.state.worklist.as_ref();
+        let child = list.and_then(|list| list.open.get(&id(1)));
+        child.is_some_and(|child| child.item.as_ref().is_some_and(|item| item.moved))
+    };
+    world.until(moved);
+    let laid = |world: &World| {
+        let child = &world.state.worklist.as_ref().unwrap().open[&id(1)];
+        child.item.as_ref().unwrap().laid.clone()
+    };
+    let merged = laid(&world);
+    world.until(|world| matches!(due(&world.state)[0], Effect::Integrate { .. }));
+    edit(&mut world, |goal| goal.keep.paths.push("src/**".into()));
+    let tree = merged.clone().unwrap();
+    for (check, passes) in [("suite", true), ("oracle", true), ("scope", false)] {
+        world.say(
+            item(1),
+            report(check, Target::Candidate(tree.clone()), passes),
+        );
+    }
+    let child = &world.state.worklist.as_ref().unwrap().open[&id(1)];
+    assert_eq!(child.phase, Phase::Preparing, "its workspace is made anew");
+    assert_eq!(laid(&world), merged);
+    world.straight();
+    assert_eq!(world.state.status(), "complete");
+    assert_eq!(world.closed.len(), 2);
+}
+
+#[test]
+fn a_list_whose_items_are_gone_is_complete_without_a_turn() {
+    let mut world = World::new(&["f"], |_| {});
+    world.until(|world| world.state.phase == Phase::Working);
+    let opened = Opened {
+        head: head(0),
+        dossier: BlobId::from("dossier"),
+        fingerprint: None,
+        gone: true,
+        on_base: None,
+        on_tip: None,
+    };
+    world.say(item(0), Fact::ItemOpened(Box::new(opened)));
+    world.straight();
+    assert_eq!(world.state.status(), "complete");
+    assert_eq!(world.state.spent.turns, 0);
+    assert!(world.state.delivered.is_some());
+}
+
+#[test]
+fn facts_of_items_that_come_too_late_are_known_as_such() {
+    let mut world = World::new(&["f", "f"], |_| {});
+    asking(&mut world, 2);
+    let is_late = |world: &World, scope: Scope, fact: Fact| {
+        late(
+            &world.state,
+            &crate::event::Event {
+                scope,
+                at: world.now,
+                fact,
+            },
+        )
+    };
+    assert!(is_late(&world, item(0), answer(1)), "nothing was asked");
+    world.say(item(0), request(1));
+    assert!(!is_late(&world, item(0), answer(1)));
+    assert!(is_late(&world, item(1), answer(1)), "it was the other");
+    assert!(is_late(&world, item(7), hiccup(false)), "nobody knows it");
+    assert!(!is_late(&world, item(7), hiccup(true)), "that is the run's");
+    world.say(item(0), hiccup(false));
+    assert!(is_late(&world, item(0), answer(1)), "it waits to try again");
+    let moved = fixed("base", "base+i0");
+    assert!(is_late(&world, item(0), moved));
+}
