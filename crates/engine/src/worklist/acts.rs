@@ -97,11 +97,11 @@ fn nth(state: &State, known: &Known, number: u32) -> Option<(Closed, Verb, usize
     let on = &state.goal.items.as_ref()?.on;
     let at = number.checked_sub(1)? as usize;
     known.ledger(|ledger| {
-        let acts = ledger.closed.iter().enumerate().flat_map(|(end, closed)| {
+        let mut acts = ledger.closed.iter().enumerate().flat_map(|(end, closed)| {
             let verbs = on.get(&closed.outcome).into_iter().flatten();
             verbs.map(move |verb| (end, closed, *verb))
         });
-        let (end, closed, verb) = acts.skip(at).next()?;
+        let (end, closed, verb) = acts.nth(at)?;
         let ends = ledger.closed[..=end].iter();
         let time = ends.filter(|other| other.head.id == closed.head.id).count();
         Some((closed.clone(), verb, time))
