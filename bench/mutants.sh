@@ -35,6 +35,8 @@ if [ "${list:-false}" = true ]; then
 fi
 
 mkdir -p "$out"
+# What is built stays, so that a further shard builds no dependency again.
+export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$PWD/target/mutants-build}" CARGO_INCREMENTAL=1
 # Debug information is of no use here, and takes half the time. The tests of the state machine are those named `step`; the
 # one that plays every short run takes ten times as long as the others together, so what is missed here it may notice.
 export CARGO_PROFILE_DEV_DEBUG=0 CARGO_PROFILE_TEST_DEBUG=0 PROPTEST_CASES="${PROPTEST_CASES:-64}"

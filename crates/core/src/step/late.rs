@@ -68,7 +68,8 @@ fn late_for(state: &State, fact: &Fact) -> bool {
         Fact::NetworkBack => !seeking,
         Fact::Listed { .. } => state.phase != Phase::Listing,
         Fact::Relisted { .. } => {
-            state.phase != Phase::Working || list.is_none_or(|list| list.relisted)
+            let due = list.is_some_and(|list| list.finished() && !list.relisted);
+            state.phase != Phase::Working || !due
         }
         Fact::SourceFailed { doing, .. } => {
             let phase = match doing {
@@ -77,7 +78,13 @@ fn late_for(state: &State, fact: &Fact) -> bool {
                 SourceDoing::Act => Phase::Acting,
             };
             // While it is waited for, nothing is asked of it.
-            state.phase != phase || list.is_some_and(|list| list.wait.is_some())
+            // An item is read while one is left, and the list is read again when none is.
+            let over = list.is_some_and(|list| match doing {
+                SourceDoing::Read => list.upcoming().is_none(),
+                SourceDoing::Relist => !list.finished() || list.relisted,
+                SourceDoing::List | SourceDoing::Act => false,
+            });
+            state.phase != phase || over || list.is_some_and(|list| list.wait.is_some())
         }
         Fact::Acting { number, .. } => {
             next_act != Some(*number) || list.is_some_and(|list| list.acting)

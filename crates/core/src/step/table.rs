@@ -93,7 +93,8 @@ const STATUSES: &[&str] = &[
     "failed",
 ];
 
-/// Events that only a run with a worklist has: they are played in `worklist/tests.rs`, in any order.
+/// Events that only a run with a worklist has: they have a table of their own, and are played in `worklist/tests.rs` in
+/// any order.
 const OF_WORKLISTS: [&str; 9] = [
     "acted",
     "acting",
@@ -294,6 +295,17 @@ below 256 KiB.
 `run_created` is always the first event and never another.
 ";
 
+const OF_WORKLISTS_PREAMBLE: &str = "
+## Worklists
+
+A run with a worklist has further events, and its items have small machines of their own.
+The events are played in any order, with crashes anywhere, in `crates/core/src/step/worklist/tests.rs`.
+
+A column is where a run or its only item is; a cell says what becomes of it: `item working` is the run at work with an \
+item that is at work, `item closed` one whose item has ended.
+All other events of an item are the events of the tables above, and do to the item what they do to a run.
+";
+
 fn page() -> String {
     let pairs = pairs();
     let mut page = PREAMBLE.to_owned();
@@ -313,6 +325,8 @@ fn page() -> String {
             page.push_str(&format!("| `{names}` | {} |\n", cells.join(" | ")));
         }
     }
+    page.push_str(OF_WORKLISTS_PREAMBLE);
+    page.push_str(&super::worklist::table());
     page
 }
 

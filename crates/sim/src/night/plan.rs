@@ -222,6 +222,8 @@ impl Plan {
         self.cells = 0;
         let backlog = backlog(r, self.benign);
         goals::over(&backlog, &mut self.created.goal);
+        // What is fixed is a commit, so there is a repository.
+        self.created.repo = Some("simulated".into());
         let turns = &mut self.created.goal.stop.turns;
         // Most have turns enough, since there are several items.
         if !self.benign && r.percent(70) {

@@ -125,7 +125,9 @@ fn is_moved(child: &State) -> bool {
 
 /// What the child's last event means for the run. `before` is the phase that it was in.
 pub(super) fn settle(state: &mut State, mut child: Box<State>, before: &Phase) {
-    let checked = matches!(before, Phase::Checking(_)) && child.phase == Phase::Working;
+    // A change that was moved may be known not to hold there at once.
+    let looked_at = matches!(before, Phase::Checking(_) | Phase::Delivering);
+    let checked = looked_at && child.phase == Phase::Working;
     match child.stop.take() {
         Some(StopReason::Complete(proof)) => {
             let unchanged = child

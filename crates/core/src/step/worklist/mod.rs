@@ -9,7 +9,12 @@ mod source;
 #[cfg(test)]
 mod steering_tests;
 #[cfg(test)]
+mod table;
+#[cfg(test)]
 pub(crate) mod tests;
+
+#[cfg(test)]
+pub(super) use table::page as table;
 
 pub(super) use acts::{acted, acting, after_delivery};
 pub(super) use close::closing_said;

@@ -352,7 +352,11 @@ pub(super) fn stand_on(state: &State, child: &mut State, tree: &TreeId) {
     let on_base = child.item.as_ref().and_then(|item| item.on_base);
     for (id, check) in &mut child.checks {
         let known = match id.as_str() {
-            REPLAY_CHECK => Some(replay_on_base(tree, on_base)),
+            // What was replayed was the untouched base.
+            REPLAY_CHECK => state
+                .base
+                .as_ref()
+                .map(|base| replay_on_base(&base.tree, on_base)),
             _ if is_own(id) => Some(Found::unchanged(tree)),
             _ => known(state, id, tree),
         };
@@ -365,13 +369,11 @@ pub(super) fn stand_on(state: &State, child: &mut State, tree: &TreeId) {
     }
 }
 
-/// What the run knows of a check on the tree of its tip, or else on its base.
+/// What the run knows of a check on the tree of its tip, or else on its base; it says itself of which.
 fn known(state: &State, id: &CheckId, tree: &TreeId) -> Option<Found> {
     let check = state.checks.get(id)?;
     let latest = check.latest.as_ref().filter(|found| &found.tree == tree);
-    let mut found = latest.or(check.base.as_ref())?.clone();
-    found.tree = tree.clone();
-    Some(found)
+    latest.or(check.base.as_ref()).cloned()
 }
 
 fn replay_on_base(tree: &TreeId, replayed: Option<Replayed>) -> Found {

@@ -4,7 +4,7 @@ use crate::check::Target;
 use crate::effect::{Effect, due};
 use crate::event::{Fact, Opened};
 use crate::goal::change;
-use crate::ids::{BlobId, ItemId, Scope};
+use crate::ids::{BlobId, ItemId, Scope, TreeId};
 use crate::item::Outcome;
 use crate::state::{Phase, WaitKind};
 use crate::step::tests::effect_words;
@@ -401,4 +401,96 @@ fn facts_of_items_that_come_too_late_are_known_as_such() {
     assert!(is_late(&world, item(0), answer(1)), "it waits to try again");
     let moved = fixed("base", "base+i0");
     assert!(is_late(&world, item(0), moved));
+}
+
+/// Two items whose fixes are the same: the second has nothing left when it is taken onto the first.
+fn contained(replayed: bool) -> World {
+    let mut world = World::new(&["f", "f"], |items| {
+        items.replay = replayed.then(|| "./replay".into());
+    });
+    asking(&mut world, 2);
+    let second = |world: &World| {
+        let integrates = |e: &Effect| matches!(e, Effect::Integrate { item, .. } if *item == id(1));
+        due(&world.state).iter().any(integrates)
+    };
+    world.until(second);
+    assert_eq!(world.commits.len(), 1);
+    let Fact::CandidateFixed { mut candidate, .. } = fixed("base+i0", "base+i0") else {
+        unreachable!("`fixed` makes one")
+    };
+    candidate.changes.clear();
+    let tip = crate::step::tip(&world.state);
+    let rebased = Fact::Rebased {
+        candidate,
+        onto: tip.commit,
+        onto_tree: tip.tree,
+        conflicts: vec![],
+    };
+    world.say(item(1), rebased);
+    world
+}
+
+#[test]
+fn a_fix_that_another_made_meanwhile_is_that_one() {
+    let mut world = contained(false);
+    let closed = world.closed.last().unwrap().clone();
+    assert_eq!(
+        (closed.outcome, closed.same_as),
+        (Outcome::Fixed, Some(id(0)))
+    );
+    assert_eq!(closed.commit, Some(world.commits[0].1.clone()));
+    world.straight();
+    assert_eq!(world.state.status(), "complete");
+}
+
+#[test]
+fn whether_another_made_it_is_for_its_replay_to_say_and_never_the_bases() {
+    let tree = || TreeId::from("base+i0");
+    for passes in [true, false] {
+        let mut world = contained(true);
+        let verify = Effect::Item {
+            item: id(1),
+            effect: Box::new(Effect::Verify { tree: tree() }),
+        };
+        assert_eq!(due(&world.state), [verify]);
+        world.say(item(1), report("replay", Target::Candidate(tree()), passes));
+        if passes {
+            assert_eq!(world.closed.last().unwrap().same_as, Some(id(0)));
+            continue;
+        }
+        let list = world.state.worklist.as_ref().unwrap();
+        assert!(list.queue.is_empty());
+        assert_eq!(
+            list.open[&id(1)].phase,
+            Phase::Preparing,
+            "its workspace is made anew"
+        );
+    }
+}
+
+#[test]
+fn what_is_known_not_to_hold_where_it_was_moved_is_sent_back_at_once() {
+    let mut world = World::new(&["f", "f"], |_| {});
+    asking(&mut world, 2);
+    world.until(|world| world.commits.len() == 1);
+    world.until(|world| matches!(due(&world.state)[0], Effect::Integrate { .. }));
+    // The suite is known to fail on what is integrated.
+    let tip = crate::step::tip(&world.state);
+    let suite = world.state.checks.get_mut(&"suite".into()).unwrap();
+    let known = suite.latest.as_mut().unwrap();
+    assert_eq!(known.tree, tip.tree);
+    known.verdict = crate::check::Verdict::Fail;
+    let Fact::CandidateFixed { candidate, .. } = fixed("base+i0", tip.tree.as_str()) else {
+        unreachable!("`fixed` makes one")
+    };
+    let rebased = Fact::Rebased {
+        candidate,
+        onto: tip.commit,
+        onto_tree: tip.tree,
+        conflicts: vec![],
+    };
+    world.say(item(1), rebased);
+    let list = world.state.worklist.as_ref().unwrap();
+    assert_eq!(list.open[&id(1)].phase, Phase::Preparing);
+    assert!(list.queue.is_empty());
 }
