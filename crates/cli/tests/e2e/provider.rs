@@ -220,8 +220,8 @@ fn a_history_that_is_too_long_is_cut_and_the_run_goes_on() {
     let server = model(
         r#"
 turns:
-  - shell: echo the-first-output
-  - shell: echo the-second-output
+  - shell: echo the-first-output; seq 1 500
+  - shell: echo the-second-output; seq 1 500
   - shell: echo the-third-output
   - fail: {kind: context_overflow, times: 4}
   - fail: {kind: context_overflow, how: event}
