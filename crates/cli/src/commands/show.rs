@@ -3,7 +3,7 @@
 use overnight_core::check::Verdict;
 use overnight_core::ids::Scope;
 use overnight_core::notification::Standing;
-use overnight_core::state::{State, Waiting};
+use overnight_core::state::{CallProgress, CallState, State, Waiting};
 use overnight_ports::clock::Clock;
 
 use crate::args::ShowArgs;
@@ -40,15 +40,10 @@ pub fn screen(state: &State, now: u64) -> Vec<String> {
         format!("model {} · sandbox {}", state.model, state.sandbox),
     ];
     text.extend(state.waiting().map(|waiting| waits(&waiting, state, now)));
-    if let Some(lane) = state.lanes.get(&Scope::Run) {
-        if let Some(call) = lane
-            .calls
-            .iter()
-            .rev()
-            .find(|c| c.progress != overnight_core::state::CallProgress::Pending)
-        {
-            text.push(format!("last action: {}", clean(&call.head.line)));
-        }
+    let lane = state.lanes.get(&Scope::Run);
+    let begun = |c: &&CallState| c.progress != CallProgress::Pending;
+    if let Some(call) = lane.and_then(|lane| lane.calls.iter().rev().find(begun)) {
+        text.push(format!("last action: {}", clean(&call.head.line)));
     }
     let progress = state
         .progress
