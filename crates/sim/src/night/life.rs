@@ -447,7 +447,12 @@ fn duplicates(world: &mut crate::night::world::Inner, plan: &Plan, events: &[Eve
             let again = &events[which as usize];
             // A person's command is taken off the queue with its fact, and what the engine itself writes is written
             // once. A report of an equal effect that is under way again is told from its report by the engine's numbers.
-            if !reports(&again.fact) || redone(&state, again) {
+            // An item that was opened again begins its turns anew; whose report it is the engine's numbers tell as well.
+            let reopened = events[which as usize..=at as usize]
+                .iter()
+                .skip(1)
+                .any(|e| e.scope == again.scope && matches!(e.fact, Fact::ItemOpened(_)));
+            if !reports(&again.fact) || reopened || redone(&state, again) {
                 continue;
             }
             world.figures.duplicates += 1;

@@ -173,6 +173,11 @@ pub(super) fn whole_fails(state: &State) -> StopReason {
 
 /// A person's answer to a list with unsolved items: they are tried again.
 pub(super) fn again(state: &mut State, hint: &str) {
+    // What has been found complete stays so, and what ends for another reason asks nothing.
+    let asks = matches!(&state.stop, None | Some(StopReason::Blocked { .. }));
+    if !asks {
+        return;
+    }
     if let Some(list) = &mut state.worklist {
         let hint = hint.trim();
         let unsolved = std::mem::take(&mut list.unresolved);

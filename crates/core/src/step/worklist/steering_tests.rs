@@ -5,7 +5,7 @@ use crate::effect::{Effect, due};
 use crate::event::{Fact, Opened};
 use crate::goal::change;
 use crate::ids::{BlobId, ItemId, Scope, TreeId};
-use crate::item::Outcome;
+use crate::item::{Outcome, Verb};
 use crate::state::{Phase, WaitKind};
 use crate::step::tests::effect_words;
 use crate::step::worklist::tests::{World, fixed, head, id, report};
@@ -250,6 +250,25 @@ fn an_item_keeps_its_place_when_another_stops_the_run() {
     world.straight();
     assert_eq!(world.state.status(), "complete");
     assert_eq!(world.commits.len(), 2);
+}
+
+#[test]
+fn an_answer_to_a_run_that_was_found_complete_opens_nothing() {
+    let mut world = World::new(&["h"], |items| {
+        items.outcomes.push("unresolved".into());
+        items.on.insert(Outcome::Unresolved, vec![Verb::Comment]);
+    });
+    world.until(|world| world.state.phase == Phase::Acting);
+    world.say(
+        Scope::Run,
+        Fact::Answered {
+            text: "Mind the rounding.".into(),
+        },
+    );
+    assert!(world.state.worklist.as_ref().unwrap().finished());
+    world.straight();
+    assert_eq!(world.state.status(), "complete");
+    assert_eq!(world.closed.len(), 1);
 }
 
 fn edit(world: &mut World, edit: impl FnOnce(&mut crate::goal::Goal)) {
