@@ -167,9 +167,7 @@ pub(crate) fn words(notice: &Notice, goal: &Goal) -> String {
             "The item can no longer end in a change: {why}. End it with an outcome that needs none; your changes will not \
              be kept."
         ),
-        Notice::HistoryCut => {
-            "The history was too long and has been shortened; whole outputs are kept at `@out/TURN.CALL`.".into()
-        }
+        Notice::HistoryCut => "The history was too long and has been shortened.".into(),
         Notice::HistoryGrown { turns } => {
             format!("From now on up to {turns} of the latest turns are shown whole again.")
         }
