@@ -14,7 +14,7 @@ use crate::repo::{Base, Candidate, Delivered};
 use crate::turn::{CallHead, CallResult, ModelErrorKind, Usage};
 
 /// The version that new events are written in. A reader accepts this and every older one.
-pub const EVENT_VERSION: u32 = 2;
+pub const EVENT_VERSION: u32 = 3;
 /// The first version whose runs have the harness's own check `oracle`.
 pub const VERSION_WITH_ORACLE: u32 = 2;
 
