@@ -116,9 +116,20 @@ fn is_bare(dir: &Path) -> bool {
     dir.join("HEAD").is_file() && dir.join("objects").is_dir() && dir.join("refs").is_dir()
 }
 
+/// What a process is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// To work on the run.
+    Work,
+    /// To end it and no more: nobody is asked for anything.
+    End,
+}
+
 /// What a run is put together from.
 #[derive(Clone)]
 pub struct Parts {
+    /// What this process is for.
+    pub purpose: Purpose,
     /// `$OVERNIGHT_HOME`.
     pub home: PathBuf,
     /// The run's journal, held.
@@ -142,6 +153,7 @@ pub struct Parts {
 /// The ports of a run.
 pub fn ports(parts: Parts) -> anyhow::Result<Ports> {
     let Parts {
+        purpose,
         home,
         store,
         goal,
@@ -184,7 +196,8 @@ pub fn ports(parts: Parts) -> anyhow::Result<Ports> {
     let verifier = CheckoutVerifier::new(sandbox.clone(), checkouts).with_faults(Arc::new(Planter));
     let verifier = Arc::new(verifier);
     let replay = goal.items.as_ref().and_then(|items| items.replay.clone());
-    let worklist = source::source(&goal, &run_dir, &repo)?.map(|source| WorklistPorts {
+    let source = source::source(&goal, &run_dir, &repo, purpose)?;
+    let worklist = source.map(|source| WorklistPorts {
         source,
         crew: Arc::new(GitCrew::new(CrewParts {
             run_dir: run_dir.clone(),

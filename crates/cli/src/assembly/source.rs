@@ -14,13 +14,24 @@ use overnight_workspace::GitWorkspace;
 use secrecy::SecretString;
 use tokio::sync::OnceCell;
 
+use super::Purpose;
+use super::unasked::UnaskedSource;
 use crate::problem::usage;
 
 /// The source that the goal names, or why it cannot be used. Nothing is sent yet.
-pub fn source(goal: &Goal, run_dir: &Path, repo: &Path) -> anyhow::Result<Option<Arc<dyn Source>>> {
+pub fn source(
+    goal: &Goal,
+    run_dir: &Path,
+    repo: &Path,
+    purpose: Purpose,
+) -> anyhow::Result<Option<Arc<dyn Source>>> {
     let Some(items) = &goal.items else {
         return Ok(None);
     };
+    if purpose == Purpose::End {
+        let from = items.from.clone();
+        return Ok(Some(Arc::new(UnaskedSource { from })));
+    }
     let base = run_dir.join("source");
     let inner = open(items, base.clone(), repo)?;
     Ok(Some(Arc::new(RunSource {

@@ -1,7 +1,13 @@
-//! The model of a process that only ends a run. Ending asks no model, so neither a key nor a script is needed for it.
+//! The model and the source of a process that only ends a run. Ending asks neither, so neither a key nor a script nor a
+//! token is needed for it.
 
 use async_trait::async_trait;
+use overnight_core::item::{Dossier, Item, Verb};
 use overnight_ports::model::{Answer, Model, ModelError, ModelErrorKind, Request, Usage};
+use overnight_ports::source::{Act, ActReceipt, Source, SourceError};
+
+/// What whoever asks all the same is told.
+const ONLY_ENDS: &str = "this process was only to end the run: `overnight resume` goes on";
 
 /// A model that is never asked; if it is, it refuses.
 pub struct Unasked {
@@ -32,9 +38,51 @@ impl Model for Unasked {
     async fn answer(&self, _: &Request) -> Result<Answer, ModelError> {
         Err(ModelError {
             kind: ModelErrorKind::Refused,
-            message: "this process was only to end the run: `overnight resume` goes on".into(),
+            message: ONLY_ENDS.into(),
             retry_after_ms: None,
             usage: Usage::default(),
         })
+    }
+}
+
+/// A source that is never asked; if it is, it refuses.
+pub(super) struct UnaskedSource {
+    /// The kind of the goal's own.
+    pub from: String,
+}
+
+impl UnaskedSource {
+    fn refuses<T>(&self) -> Result<T, SourceError> {
+        Err(SourceError::Refused(ONLY_ENDS.into()))
+    }
+}
+
+#[async_trait]
+impl Source for UnaskedSource {
+    fn describe(&self) -> String {
+        self.from.clone()
+    }
+
+    async fn list(
+        &self,
+        _: &mut (dyn FnMut(Item) -> bool + Send),
+    ) -> Result<Vec<String>, SourceError> {
+        self.refuses()
+    }
+
+    async fn read(&self, _: &Item) -> Result<Dossier, SourceError> {
+        self.refuses()
+    }
+
+    fn verbs(&self) -> Vec<Verb> {
+        Vec::new()
+    }
+
+    async fn probe(&self, _: &Act) -> Result<Option<ActReceipt>, SourceError> {
+        self.refuses()
+    }
+
+    async fn act(&self, _: &Act) -> Result<ActReceipt, SourceError> {
+        self.refuses()
     }
 }

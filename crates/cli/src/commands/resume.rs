@@ -12,7 +12,7 @@ use overnight_store::RunStore;
 
 use super::run::see_through;
 use crate::args::{ResumeArgs, TakeUpArgs};
-use crate::assembly::{self, Parts, hidden_files};
+use crate::assembly::{self, Parts, Purpose, hidden_files};
 use crate::clock::SystemClock;
 use crate::follow::Follower;
 use crate::goalfile;
@@ -76,13 +76,18 @@ pub async fn resume(args: ResumeArgs, word: Option<Command>) -> anyhow::Result<u
     let goal = goalfile::again(&text, &state.goal)
         .with_context(|| format!("the goal of run {}", state.run.short()))?;
     let hidden_files = hidden_files::reopen(&goal, &state.hidden, &dir)?;
-    let model = match &first {
-        Some(Command::Stop) => Arc::new(assembly::Unasked::new(&state.model, state.scripted)),
-        _ => assembly::model(&state.model)?,
+    let purpose = match &first {
+        Some(Command::Stop) => Purpose::End,
+        _ => Purpose::Work,
+    };
+    let model = match purpose {
+        Purpose::End => Arc::new(assembly::Unasked::new(&state.model, state.scripted)),
+        Purpose::Work => assembly::model(&state.model)?,
     };
     let sandbox = assembly::sandbox(state.sandbox == "none").await?;
     let started_at = state.created_at;
     let parts = Parts {
+        purpose,
         shelf: Arc::new(FileShelf::new(&home)),
         home,
         store: store.clone(),

@@ -17,7 +17,7 @@ use overnight_ports::sandbox::Sandbox;
 use overnight_store::RunStore;
 
 use crate::args::RunArgs;
-use crate::assembly::{self, Parts, hidden_files};
+use crate::assembly::{self, Parts, Purpose, hidden_files};
 use crate::clock::SystemClock;
 use crate::config::choice::{self, Chosen};
 use crate::config::{self, Settings};
@@ -144,6 +144,7 @@ pub async fn start(start: Start) -> anyhow::Result<u8> {
         overnight: env!("CARGO_PKG_VERSION").to_owned(),
     };
     let parts = Parts {
+        purpose: Purpose::Work,
         home,
         store: store.clone(),
         goal: goal.goal,
