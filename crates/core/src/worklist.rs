@@ -13,6 +13,8 @@ use crate::state::{State, Wait, Waiting};
 pub const LEARNED_MAX: usize = 12;
 /// Length of each, bytes.
 pub const LEARNED_BYTES_MAX: usize = 200;
+/// Length of all of them together, bytes: what the last item costs is to be what the first ones cost.
+pub const LEARNED_ALL_BYTES_MAX: usize = 800;
 /// How many root causes are remembered, to notice that an item has the same as one before.
 pub const CAUSES_MAX: usize = 1_000;
 /// How many refused closings of an item are kept to be told again.

@@ -1,6 +1,8 @@
 //! JSON lines: one item a line. A list with a line that cannot be read is refused whole, so that no item is lost in
 //! silence.
 
+use std::collections::BTreeMap;
+
 use overnight_core::item::Item;
 use serde_json::{Map, Value};
 
@@ -11,14 +13,37 @@ const QUOTE_BYTES_MAX: usize = 80;
 
 /// Reads the lines; blank ones are passed over. `of` says where they come from, in errors.
 pub(crate) fn read(text: &str, of: &str) -> Result<Vec<Item>, String> {
-    let mut items = Vec::new();
-    let mut ids = std::collections::BTreeMap::new();
-    for (n, line) in text.lines().enumerate() {
-        let line = line.trim().trim_start_matches('\u{feff}');
-        if line.is_empty() {
-            continue;
+    let mut lines = Lines::new(of);
+    let items = text.lines().filter_map(|line| lines.item(line).transpose());
+    items.collect()
+}
+
+/// Lines that come one after the other, so that a long list is never in memory as a whole.
+pub(crate) struct Lines<'a> {
+    /// Where they come from, in errors.
+    of: &'a str,
+    read: usize,
+    /// The line of each id.
+    ids: BTreeMap<String, usize>,
+}
+
+impl<'a> Lines<'a> {
+    pub(crate) fn new(of: &'a str) -> Self {
+        Lines {
+            of,
+            read: 0,
+            ids: BTreeMap::new(),
         }
-        let number = n + 1;
+    }
+
+    /// The item of the next line; `None` for a blank one.
+    pub(crate) fn item(&mut self, line: &str) -> Result<Option<Item>, String> {
+        self.read += 1;
+        let (number, of) = (self.read, self.of);
+        let line = stripped(line);
+        if line.is_empty() {
+            return Ok(None);
+        }
         let bad = |why: &str| {
             let begin = Value::from(clean::line(line, QUOTE_BYTES_MAX));
             format!("line {number} of {of} {why}: it begins with {begin}")
@@ -29,12 +54,27 @@ pub(crate) fn read(text: &str, of: &str) -> Result<Vec<Item>, String> {
             return Err(bad("is no JSON object"));
         };
         let item = item(fields).map_err(|why| bad(&why))?;
-        if let Some(first) = ids.insert(item.id.0.clone(), number) {
+        if let Some(first) = self.ids.insert(item.id.0.clone(), number) {
             return Err(bad(&format!("has the id of line {first} again")));
         }
-        items.push(item);
+        Ok(Some(item))
     }
-    Ok(items)
+}
+
+/// Whether a line is of the item with this id. Few lines are looked into: one that does not hold the id's text is not,
+/// unless something in it is escaped.
+pub(crate) fn is_of(line: &str, id: &str) -> bool {
+    if !line.contains(id) && !line.contains('\\') {
+        return false;
+    }
+    match serde_json::from_str(stripped(line)) {
+        Ok(Value::Object(fields)) => item(fields).is_ok_and(|item| item.id.as_str() == id),
+        _ => false,
+    }
+}
+
+fn stripped(line: &str) -> &str {
+    line.trim().trim_start_matches('\u{feff}')
 }
 
 /// An item from its fields; what is wrong is said as `has no title`.
@@ -91,6 +131,27 @@ mod tests {
         assert_eq!(items[0].rest["customer"]["n"], 1);
         assert_eq!(items[1].priority.as_deref(), Some("2"));
         assert_eq!(items[1].tags, ["p", "q"]);
+    }
+
+    #[test]
+    fn a_line_is_told_by_its_id_however_that_is_written() {
+        for line in [
+            r#"{"id": "A-7", "title": "t"}"#,
+            r#"{"id": "\u0041-7", "title": "t"}"#,
+            "\u{feff} {\"title\": \"A-7\", \"id\": \" A-7 \"} ",
+        ] {
+            assert!(is_of(line, "A-7"), "{line}");
+        }
+        assert!(is_of(r#"{"id": 7, "title": "t"}"#, "7"));
+        for line in [
+            r#"{"id": "A-71", "title": "t"}"#,
+            r#"{"id": "B", "title": "A-7"}"#,
+            r#"{"id": "A-7"}"#,
+            r#"{"id": "A-7", "title""#,
+            "",
+        ] {
+            assert!(!is_of(line, "A-7"), "{line}");
+        }
     }
 
     #[test]

@@ -19,4 +19,5 @@ mod steer;
 mod terminal;
 mod tracker;
 mod view;
+mod worklist;
 mod world;

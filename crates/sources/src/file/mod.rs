@@ -3,7 +3,7 @@
 mod checklist;
 mod table;
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
@@ -71,43 +71,116 @@ impl FileSource {
         })
     }
 
-    /// The file's text.
-    fn text(&self) -> Result<String, SourceError> {
-        let refused = |why: String| {
-            SourceError::Refused(format!("the list {} cannot be read: {why}", self.name))
-        };
-        let file = std::fs::File::open(&self.path).map_err(|e| refused(e.to_string()))?;
-        // A pipe or a device would never end.
-        let kind = file.metadata().map_err(|e| refused(e.to_string()))?;
-        if !kind.is_file() {
-            return Err(refused("it is no file".to_owned()));
-        }
-        let mut bytes = Vec::new();
-        file.take(FILE_BYTES_MAX + 1)
-            .read_to_end(&mut bytes)
-            .map_err(|e| refused(e.to_string()))?;
-        if bytes.len() as u64 > FILE_BYTES_MAX {
-            return Err(refused(format!(
-                "it is larger than {} MiB",
-                FILE_BYTES_MAX / 1024 / 1024
-            )));
-        }
-        String::from_utf8(bytes)
-            .map_err(|_| SourceError::Malformed(format!("the list {} is not UTF-8", self.name)))
+    fn refused(&self, why: impl std::fmt::Display) -> SourceError {
+        SourceError::Refused(format!("the list {} cannot be read: {why}", self.name))
     }
 
-    fn all(&self) -> Result<Vec<Item>, SourceError> {
-        let text = self.text()?;
-        match self.form {
-            Form::Lines => lines::read(&text, &self.name),
-            Form::Table => table::read(&text, &self.name),
-            Form::Checklist => Ok(checklist::read(&text)
+    /// The file, opened; no more than it may have is read.
+    fn opened(&self) -> Result<std::io::Take<std::fs::File>, SourceError> {
+        let file = std::fs::File::open(&self.path).map_err(|e| self.refused(e))?;
+        let kind = file.metadata().map_err(|e| self.refused(e))?;
+        // A pipe or a device would never end.
+        if !kind.is_file() {
+            return Err(self.refused("it is no file"));
+        }
+        Ok(file.take(FILE_BYTES_MAX + 1))
+    }
+
+    fn too_large(&self) -> SourceError {
+        self.refused(format!(
+            "it is larger than {} MiB",
+            FILE_BYTES_MAX / 1024 / 1024
+        ))
+    }
+
+    fn not_utf8(&self) -> SourceError {
+        SourceError::Malformed(format!("the list {} is not UTF-8", self.name))
+    }
+
+    /// The file's text.
+    fn text(&self) -> Result<String, SourceError> {
+        let mut bytes = Vec::new();
+        self.opened()?
+            .read_to_end(&mut bytes)
+            .map_err(|e| self.refused(e))?;
+        if bytes.len() as u64 > FILE_BYTES_MAX {
+            return Err(self.too_large());
+        }
+        String::from_utf8(bytes).map_err(|_| self.not_utf8())
+    }
+
+    /// The file's lines, one after the other, until one is not wanted.
+    fn each_line(
+        &self,
+        wants: &mut dyn FnMut(&str) -> Result<bool, SourceError>,
+    ) -> Result<(), SourceError> {
+        let mut file = BufReader::new(self.opened()?);
+        let (mut line, mut read) = (Vec::new(), 0u64);
+        loop {
+            line.clear();
+            let bytes = file
+                .read_until(b'\n', &mut line)
+                .map_err(|e| self.refused(e))?;
+            read += bytes as u64;
+            if read > FILE_BYTES_MAX {
+                return Err(self.too_large());
+            }
+            let text = std::str::from_utf8(&line).map_err(|_| self.not_utf8())?;
+            if bytes == 0 || !wants(text)? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Every item, one after the other, until no more is wanted.
+    fn each(
+        &self,
+        wants: &mut dyn FnMut(Item) -> Result<bool, SourceError>,
+    ) -> Result<(), SourceError> {
+        let all = match self.form {
+            Form::Lines => {
+                let mut lines = lines::Lines::new(&self.name);
+                return self.each_line(&mut |line| match lines
+                    .item(line)
+                    .map_err(SourceError::Malformed)?
+                {
+                    Some(item) => wants(item),
+                    None => Ok(true),
+                });
+            }
+            Form::Table => {
+                table::read(&self.text()?, &self.name).map_err(SourceError::Malformed)?
+            }
+            Form::Checklist => checklist::read(&self.text()?)
                 .into_iter()
                 .filter(|entry| !entry.ticked)
                 .map(|entry| entry.item)
-                .collect()),
+                .collect(),
+        };
+        for item in all {
+            if !wants(item)? {
+                break;
+            }
         }
-        .map_err(SourceError::Malformed)
+        Ok(())
+    }
+
+    /// Whether an item is still in the file.
+    fn has(&self, item: &Item) -> Result<bool, SourceError> {
+        let mut found = false;
+        match self.form {
+            // Also with a tick, which may be ours.
+            Form::Checklist => return Ok(self.entry(&self.text()?, item).is_ok()),
+            Form::Lines => self.each_line(&mut |line| {
+                found = lines::is_of(line, item.id.as_str());
+                Ok(!found)
+            })?,
+            Form::Table => self.each(&mut |other| {
+                found = other.id == item.id;
+                Ok(!found)
+            })?,
+        }
+        Ok(found)
     }
 
     /// The box of an item in the file's text, if the item is still there.
@@ -192,21 +265,12 @@ impl Source for FileSource {
         found: &mut (dyn FnMut(Item) -> bool + Send),
     ) -> Result<Vec<String>, SourceError> {
         let mut hand = Hand::new(&self.items, false, found);
-        for item in self.all()? {
-            if !hand.take(item)? {
-                break;
-            }
-        }
+        self.each(&mut |item| hand.take(item))?;
         Ok(hand.finish())
     }
 
     async fn read(&self, item: &Item) -> Result<Dossier, SourceError> {
-        let there = match self.form {
-            // Also with a tick, which may be ours.
-            Form::Checklist => self.entry(&self.text()?, item).is_ok(),
-            Form::Lines | Form::Table => self.all()?.iter().any(|i| i.id == item.id),
-        };
-        if !there {
+        if !self.has(item)? {
             return Err(self.gone(item));
         }
         Ok(dossier::of_words(item, ""))

@@ -15,7 +15,9 @@ use crate::state::{
     REPLAY_CHECK, SCOPE_CHECK, Spent, State, WINDOW_TURNS_MAX, Why, is_own,
 };
 use crate::step::worklist::close;
-use crate::worklist::{Cause, ItemWork, Tip, Worklist};
+use crate::worklist::{
+    Cause, ItemWork, LEARNED_ALL_BYTES_MAX, LEARNED_BYTES_MAX, LEARNED_MAX, Tip, Worklist,
+};
 
 /// The list is frozen.
 pub(in crate::step) fn listed(state: &mut State, listing: &Listing) {
@@ -442,9 +444,12 @@ impl Worklist {
     /// Keeps what others may want to know.
     pub(super) fn learn(&mut self, line: String) {
         let line = line.split_whitespace().collect::<Vec<_>>().join(" ");
-        self.learned
-            .push(clip(&line, crate::worklist::LEARNED_BYTES_MAX));
-        if self.learned.len() > crate::worklist::LEARNED_MAX {
+        self.learned.push(clip(&line, LEARNED_BYTES_MAX));
+        let too_much = |learned: &[String]| {
+            let bytes: usize = learned.iter().map(String::len).sum();
+            learned.len() > LEARNED_MAX || bytes > LEARNED_ALL_BYTES_MAX
+        };
+        while too_much(&self.learned) {
             self.learned.remove(0);
         }
     }
