@@ -2,8 +2,9 @@
 //!
 //! What an agent may write to is its own alone: the objects of the base are packed once, in a folder that no cell shows,
 //! and copied into each clone (never linked: a link is the same file, and a hostile agent would write to what the others
-//! read). What was integrated since the base is packed for each clone anew, which is little. The trees that come of the
-//! work go into the run's one store, like those of the run's own workspace.
+//! read). What was integrated since is packed for each clone anew while it is little, and beside the base's once it is
+//! not: the last clone of a long list costs what the first did. The trees that come of the work go into the run's one
+//! store, like those of the run's own workspace.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -16,7 +17,9 @@ use overnight_ports::workspace::{Base, How, Mode, WorkspaceError};
 use crate::baseline::{self, Held, now_ns};
 use crate::beneath::Root;
 use crate::candidate::differences;
-use crate::facts::{Facts, Layout, io, load_json, make_dir, remove_dir, save_json, write_file};
+use crate::facts::{
+    Facts, Layout, io, load_json, make_dir, remove_dir, save_json, write_atomically, write_file,
+};
 use crate::lfs::{self, Objects};
 use crate::names;
 use crate::prepare::{self, Laid, unsynced};
@@ -131,42 +134,97 @@ fn facts(layout: &Layout, run: &Facts, start: &Start) -> Result<(Facts, Laid), W
     Ok((facts, Laid { listed, pointers }))
 }
 
-/// Copies the base's objects into a clone, and packs what was integrated since.
+/// Copies the objects of the base and of what was integrated since into a clone.
 fn objects(
     home: &Layout,
     run: &Facts,
     commit: &CommitId,
     git_dir: &Path,
 ) -> Result<(), WorkspaceError> {
-    let base = base_objects(home, run)?;
+    let shared = shared_objects(home, run, commit)?;
     let into = git_dir.join("objects/pack");
-    let from = base.join("objects/pack");
-    for entry in std::fs::read_dir(&from).map_err(io(&from))? {
-        let entry = entry.map_err(io(&from))?;
-        let target = into.join(entry.file_name());
-        std::fs::copy(entry.path(), &target).map_err(io(&target))?;
+    for from in &shared.files {
+        let target = into.join(from.file_name().unwrap_or_default());
+        std::fs::copy(from, &target).map_err(io(&target))?;
     }
-    if let Ok(shallow) = std::fs::read(base.join("shallow")) {
+    if let Some(shallow) = shared.shallow {
         write_file(&git_dir.join("shallow"), &shallow)?;
     }
-    if *commit == run.base.commit {
+    pack(home, &shared.missing, &into)
+}
+
+/// How many objects a clone packs for itself; what is more is packed once, for every clone that comes.
+const OWN_OBJECTS_MAX: usize = 128;
+/// Beside the shared packs: the newest commit whose objects are in them. Until it is there that is the base.
+const PACKED_FILE: &str = "packed";
+
+/// What clones begin with.
+struct Shared {
+    /// Packs and their indexes: never changed, and never removed while the run is prepared.
+    files: Vec<PathBuf>,
+    shallow: Option<Vec<u8>>,
+    /// What is needed besides, as `git rev-list --objects` prints it.
+    missing: Vec<u8>,
+}
+
+/// The shared packs, brought up to date if too much is missing in them for a clone at `commit`.
+fn shared_objects(home: &Layout, run: &Facts, commit: &CommitId) -> Result<Shared, WorkspaceError> {
+    // Items begin together: one makes the packs, and the others wait for it.
+    static MAKING: Mutex<()> = Mutex::new(());
+    let _held = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
+    let place = base_objects(home, run)?;
+    let packs = place.join("objects/pack");
+    let packed = place.join(PACKED_FILE);
+    let newest = std::fs::read_to_string(&packed).unwrap_or_default();
+    let newest = match newest.trim() {
+        "" => run.base.commit.as_str(),
+        newest => object_name(newest)?,
+    };
+    let mut missing = Vec::new();
+    if commit.as_str() != newest {
+        let beyond = format!("^{newest}");
+        missing = home
+            .git()
+            .run(&["rev-list", "--objects", commit.as_str(), &beyond])?;
+    }
+    if missing.iter().filter(|byte| **byte == b'\n').count() > OWN_OBJECTS_MAX {
+        pack(home, &missing, &packs)?;
+        // Last: a pack that is not counted yet is only one too many.
+        write_atomically(&packed, commit.as_str().as_bytes())?;
+        missing.clear();
+    }
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(&packs).map_err(io(&packs))? {
+        let entry = entry.map_err(io(&packs))?;
+        // A git that was killed leaves files of other names.
+        if entry.file_name().as_encoded_bytes().starts_with(b"pack-") {
+            files.push(entry.path());
+        }
+    }
+    Ok(Shared {
+        files,
+        shallow: std::fs::read(place.join("shallow")).ok(),
+        missing,
+    })
+}
+
+/// Packs these objects of the run's store.
+fn pack(home: &Layout, objects: &[u8], into: &Path) -> Result<(), WorkspaceError> {
+    if objects.is_empty() {
         return Ok(());
     }
-    let git = unsynced(&home.git()).setting("pack.compression=1");
-    let not_base = format!("^{}", run.base.commit);
-    let list = ["rev-list", "--objects", commit.as_str(), &not_base];
     let place = into.join("pack");
     let pack = ["pack-objects", "-q", "--window=0"].map(std::ffi::OsStr::new);
     let pack: Vec<&std::ffi::OsStr> = pack.into_iter().chain([place.as_os_str()]).collect();
-    git.pipe(&list, &git, &pack).map(drop)
+    unsynced(&home.git())
+        .setting("pack.compression=1")
+        .feed(&pack, objects)
+        .map(drop)
 }
 
 /// The base's objects in one pack, made once a run: whole or not there.
 fn base_objects(home: &Layout, run: &Facts) -> Result<PathBuf, WorkspaceError> {
-    // Items begin together: one makes it, and the others wait for it.
-    static MAKING: Mutex<()> = Mutex::new(());
     let place = home.items_objects();
-    let _held = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
     if place.is_dir() {
         return Ok(place);
     }

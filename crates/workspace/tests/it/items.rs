@@ -272,6 +272,36 @@ fn lfs_files_needed_files_and_line_ends_are_as_in_the_runs_own_workspace() {
     );
 }
 
+#[test]
+fn the_last_clone_of_a_long_list_begins_with_few_packs_of_its_own() {
+    const COMMITS: usize = 60;
+    let world = World::new(&[("a/b/c", "0\n")]);
+    let run = world.prepare();
+    let first = at_base(&run);
+    let (mut start, mut shared) = (first.clone(), 0);
+    for n in 1..=COMMITS {
+        let candidate = worked(&world, n as u32, &start, &[("a/b/c", &format!("{n}\n"))]);
+        start.commit = integrated(&run.checkouts(), &start.commit, &candidate.tree);
+        start.tree = candidate.tree;
+        let agents = dir(&world, n as u32, 0);
+        assert_eq!(
+            git(&agents, &["rev-list", "--count", "HEAD"]),
+            n.to_string()
+        );
+        shared = files_of(&world.run.join("items.objects/objects/pack")).len();
+        std::fs::remove_dir_all(agents.parent().unwrap()).unwrap();
+    }
+    // Five objects a commit: packed once every 26 or so, and not sixty times.
+    assert!((4..=2 * 5).contains(&shared), "{shared} packs and indexes");
+    let last = item(&world, 100, 0, &start);
+    assert_eq!(read(last.dir(), "a/b/c"), format!("{COMMITS}\n"));
+    git(last.dir(), &["fsck", "--strict"]);
+    // A clone at a commit before those that were packed last: an item that is prepared again after a crash.
+    let early = item(&world, 101, 0, &first);
+    assert_eq!(read(early.dir(), "a/b/c"), "0\n");
+    assert_eq!(git(early.dir(), &["rev-list", "--count", "HEAD"]), "1");
+}
+
 /// Not a limit, which a loaded machine would break, but a figure for whoever asks: `--nocapture`.
 #[test]
 fn preparing_an_item_is_quick() {
