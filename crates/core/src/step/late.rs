@@ -2,8 +2,10 @@
 
 use crate::check::Target;
 use crate::event::{Event, Fact, SourceDoing};
-use crate::ids::{ItemId, Scope};
+use crate::ids::{ItemId, Scope, TreeId};
 use crate::state::{CallProgress, Phase, State};
+use crate::step::tip;
+use crate::worklist::Worklist;
 
 /// Whether a fact comes too late: its turn, its checkpoint or its run is over. It is not written down.
 pub fn late(state: &State, event: &Event) -> bool {
@@ -23,12 +25,27 @@ fn late_for_item(state: &State, id: &ItemId, fact: &Fact) -> bool {
         Fact::ItemOpened(opened) => !list.awaits(opened.head.index),
         fact => list.open.get(id).is_none_or(|child| match fact {
             Fact::ClosingExamined { .. } => child.phase != Phase::Examining,
-            Fact::Rebased { .. } | Fact::Integrated { .. } => {
-                child.phase != Phase::Delivering || list.queue.first() != Some(id)
+            Fact::Rebased { onto, .. } => {
+                let tip = tip(state);
+                !integrates(child, id, list) || *onto != tip.commit || stands_on(child, &tip.tree)
+            }
+            Fact::Integrated { tree, .. } => {
+                let own = child.candidate.as_ref().is_some_and(|c| c.tree == *tree);
+                !integrates(child, id, list) || !own || !stands_on(child, &tip(state).tree)
             }
             fact => late_for(child, fact),
         }),
     }
+}
+
+/// Whether it is this item's turn to be integrated.
+fn integrates(child: &State, id: &ItemId, list: &Worklist) -> bool {
+    child.phase == Phase::Delivering && list.queue.first() == Some(id)
+}
+
+/// Whether an item's change is one of this very tree.
+fn stands_on(child: &State, tree: &TreeId) -> bool {
+    child.base.as_ref().is_some_and(|base| base.tree == *tree)
 }
 
 fn late_for(state: &State, fact: &Fact) -> bool {

@@ -304,6 +304,7 @@ The events are played in any order, with crashes anywhere, in `crates/core/src/s
 A column is where a run or its only item is; a cell says what becomes of it: `item working` is the run at work with an \
 item that is at work, `item closed` one whose item has ended.
 All other events of an item are the events of the tables above, and do to the item what they do to a run.
+`rebased` is late wherever there is but one item: it is for a change that others' work has come before.
 ";
 
 fn page() -> String {

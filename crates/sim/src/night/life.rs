@@ -456,7 +456,7 @@ fn duplicates(world: &mut crate::night::world::Inner, plan: &Plan, events: &[Eve
                 continue;
             }
             world.figures.duplicates += 1;
-            if late(&state, again) {
+            if late(&state, again) || reopens(&state, again) {
                 continue;
             }
             let again = Event {
@@ -545,4 +545,14 @@ fn told(effect: &Effect, fact: &Fact) -> bool {
 pub fn dies(plan: &Plan) -> bool {
     let kills = |what: &AtAppend| matches!(what, AtAppend::DieBefore | AtAppend::DieAfter);
     !plan.die_in_deed.is_empty() || plan.at_append.iter().any(|(_, what)| kills(what))
+}
+
+/// Whether an item that was opened before is to be opened once more: what was read of it then opens it as well as what
+/// would be read now.
+fn reopens(state: &State, event: &Event) -> bool {
+    let again = |index| {
+        let list = state.worklist.as_ref();
+        list.is_some_and(|list| list.again.contains(index))
+    };
+    matches!(&event.fact, Fact::ItemOpened(opened) if again(&opened.head.index))
 }
