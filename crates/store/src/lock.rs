@@ -4,16 +4,10 @@
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::Path;
-use std::time::Duration;
 
 use overnight_ports::journal::JournalError;
 
 use crate::store_error;
-
-/// How often a lock is tried before somebody else is said to hold it.
-const ATTEMPTS: u32 = 4;
-/// How long one attempt waits for the next.
-const ATTEMPT_EVERY: Duration = Duration::from_millis(5);
 
 /// A held lock. Freed when dropped.
 pub struct Lock {
@@ -31,9 +25,9 @@ impl Lock {
             .write(true)
             .open(&path)
             .map_err(|e| store_error(&path, &e))?;
-        match patiently(|| file.try_lock()) {
-            Ok(()) => {}
-            Err(std::fs::TryLockError::WouldBlock) => {
+        match ask::take(&file) {
+            Ok(true) => {}
+            Ok(false) => {
                 let mut pid = String::new();
                 // The holder writes its number right after taking the lock; an empty text means it is doing so.
                 let _ = file.read_to_string(&mut pid);
@@ -45,7 +39,7 @@ impl Lock {
                     pid: pid.trim().to_owned(),
                 });
             }
-            Err(std::fs::TryLockError::Error(e)) => return Err(store_error(&path, &e)),
+            Err(e) => return Err(store_error(&path, &e)),
         }
         let write = |file: &mut File| {
             file.set_len(0)?;
@@ -61,20 +55,81 @@ impl Lock {
         let Ok(file) = File::open(dir.join("lock")) else {
             return dir.join("lock").exists();
         };
-        // A shared lock, freed at once: two onlookers do not see each other. [`patiently`] is for who meets it.
-        file.try_lock_shared().is_err()
+        ask::held(&file).unwrap_or(true)
     }
 }
 
-/// Tries again for a moment: an onlooker that asks [`Lock::held`] is in the way no longer than that.
-fn patiently(
-    mut attempt: impl FnMut() -> Result<(), std::fs::TryLockError>,
-) -> Result<(), std::fs::TryLockError> {
-    for _ in 1..ATTEMPTS {
-        match attempt() {
-            Err(std::fs::TryLockError::WouldBlock) => std::thread::sleep(ATTEMPT_EVERY),
-            other => return other,
+/// The kernel's lock of the open file description (fcntl(2), "Open file description locks"): it is freed when the last
+/// descriptor is closed, and it can be asked for without being taken, so an onlooker is never in an owner's way.
+#[cfg(target_os = "linux")]
+mod ask {
+    use std::fs::File;
+    use std::io;
+
+    use nix::errno::Errno;
+    use nix::fcntl::{FcntlArg, fcntl};
+    use nix::libc;
+
+    /// Takes the whole file for writing; `false` when somebody else has it.
+    pub fn take(file: &File) -> io::Result<bool> {
+        match fcntl(file, FcntlArg::F_OFD_SETLK(&whole(libc::F_WRLCK))) {
+            Ok(_) => Ok(true),
+            Err(Errno::EAGAIN | Errno::EACCES) => Ok(false),
+            Err(errno) => Err(errno.into()),
         }
     }
-    attempt()
+
+    /// Whether somebody else has it.
+    pub fn held(file: &File) -> io::Result<bool> {
+        let mut answer = whole(libc::F_WRLCK);
+        fcntl(file, FcntlArg::F_OFD_GETLK(&mut answer))?;
+        Ok(i32::from(answer.l_type) != libc::F_UNLCK)
+    }
+
+    /// A lock of the given kind from the first byte to the last there will ever be.
+    fn whole(kind: i32) -> libc::flock {
+        libc::flock {
+            l_type: kind as libc::c_short,
+            l_whence: libc::SEEK_SET as libc::c_short,
+            l_start: 0,
+            l_len: 0,
+            // The kernel refuses another number here.
+            l_pid: 0,
+        }
+    }
+}
+
+/// Where a lock cannot be asked for without taking it: an onlooker takes a shared one and frees it at once, and an owner
+/// that meets one tries again for a moment.
+#[cfg(not(target_os = "linux"))]
+mod ask {
+    use std::fs::{File, TryLockError};
+    use std::io;
+    use std::time::Duration;
+
+    /// How often a lock is tried before somebody else is said to hold it.
+    const ATTEMPTS: u32 = 20;
+    /// How long one attempt waits for the next.
+    const ATTEMPT_EVERY: Duration = Duration::from_millis(5);
+
+    /// Takes the file; `false` when somebody else has it.
+    pub fn take(file: &File) -> io::Result<bool> {
+        for _ in 0..ATTEMPTS {
+            match file.try_lock() {
+                Ok(()) => return Ok(true),
+                Err(TryLockError::WouldBlock) => std::thread::sleep(ATTEMPT_EVERY),
+                Err(TryLockError::Error(e)) => return Err(e),
+            }
+        }
+        Ok(false)
+    }
+
+    /// Whether somebody has it.
+    pub fn held(file: &File) -> io::Result<bool> {
+        match file.try_lock_shared() {
+            Ok(()) => Ok(false),
+            Err(TryLockError::WouldBlock) => Ok(true),
+            Err(TryLockError::Error(e)) => Err(e),
+        }
+    }
 }
