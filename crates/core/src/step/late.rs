@@ -59,6 +59,7 @@ fn late_for(state: &State, fact: &Fact) -> bool {
     let seeking = state.phase == Phase::Working
         && lane.is_some_and(|l| l.wait.as_ref().is_some_and(|w| w.seeking));
     let list = state.worklist.as_deref();
+    let waited = list.is_some_and(|list| list.wait.is_some());
     let next_act = list
         .map(|list| list.acted + 1)
         .filter(|_| state.phase == Phase::Acting);
@@ -83,10 +84,11 @@ fn late_for(state: &State, fact: &Fact) -> bool {
         Fact::Delivered { .. } | Fact::DeliveryFailed { .. } => state.phase != Phase::Delivering,
         Fact::ReportWritten { .. } => state.phase != Phase::Reporting,
         Fact::NetworkBack => !seeking,
-        Fact::Listed { .. } => state.phase != Phase::Listing,
+        // While the source is waited for, nothing is asked of it.
+        Fact::Listed { .. } => state.phase != Phase::Listing || waited,
         Fact::Relisted { .. } => {
             let due = list.is_some_and(|list| list.finished() && !list.relisted);
-            state.phase != Phase::Working || !due
+            state.phase != Phase::Working || !due || waited
         }
         Fact::SourceFailed { doing, .. } => {
             let phase = match doing {
@@ -94,14 +96,13 @@ fn late_for(state: &State, fact: &Fact) -> bool {
                 SourceDoing::Read | SourceDoing::Relist => Phase::Working,
                 SourceDoing::Act => Phase::Acting,
             };
-            // While it is waited for, nothing is asked of it.
             // An item is read while one is left, and the list is read again when none is.
             let over = list.is_some_and(|list| match doing {
                 SourceDoing::Read => list.upcoming().is_none(),
                 SourceDoing::Relist => !list.finished() || list.relisted,
                 SourceDoing::List | SourceDoing::Act => false,
             });
-            state.phase != phase || over || list.is_some_and(|list| list.wait.is_some())
+            state.phase != phase || over || waited
         }
         Fact::Acting { number, .. } => {
             next_act != Some(*number) || list.is_some_and(|list| list.acting)

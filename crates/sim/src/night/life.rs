@@ -493,9 +493,14 @@ fn duplicates(world: &mut crate::night::world::Inner, plan: &Plan, events: &[Eve
     }
 }
 
-/// Whether what this fact reports is due at this moment, so that it reads as the report of it.
+/// Whether what this fact reports is due at this moment, or was when the run was paused, so that it reads as the report
+/// of it.
 fn redone(state: &State, event: &Event) -> bool {
-    due(state)
+    let at_work = State {
+        paused: false,
+        ..state.clone()
+    };
+    due(&at_work)
         .iter()
         .any(|effect| match (effect, &event.scope) {
             (Effect::Item { item, effect }, Scope::Item(of)) => {

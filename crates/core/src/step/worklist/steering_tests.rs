@@ -2,7 +2,7 @@
 
 use crate::check::Target;
 use crate::effect::{Effect, due};
-use crate::event::{Fact, Opened};
+use crate::event::{Fact, Opened, SourceDoing};
 use crate::goal::change;
 use crate::ids::{BlobId, ItemId, Scope, TreeId};
 use crate::item::{Outcome, Verb};
@@ -420,6 +420,33 @@ fn facts_of_items_that_come_too_late_are_known_as_such() {
     assert!(is_late(&world, item(0), answer(1)), "it waits to try again");
     let moved = fixed("base", "base+i0");
     assert!(is_late(&world, item(0), moved));
+}
+
+#[test]
+fn nothing_is_told_of_a_source_that_is_waited_for() {
+    let mut world = World::new(&["f"], |_| {});
+    let failed = |doing| Fact::SourceFailed {
+        doing,
+        fatal: false,
+        message: "502".into(),
+        retry_after_ms: None,
+    };
+    let is_late = |world: &World, fact: Fact| {
+        let event = crate::event::Event::run(world.now, fact);
+        late(&world.state, &event)
+    };
+    let relisted = || Fact::Relisted {
+        newcomers: vec![],
+        total: 1,
+        listing: None,
+    };
+    world.until(|world| due(&world.state)[0] == Effect::Relist);
+    assert!(!is_late(&world, relisted()));
+    world.say(Scope::Run, failed(SourceDoing::Relist));
+    assert!(is_late(&world, relisted()), "it failed, and is not asked");
+    world.now += 60_000;
+    world.say(Scope::Run, Fact::Woken);
+    assert!(!is_late(&world, relisted()));
 }
 
 /// Two items whose fixes are the same: the second has nothing left when it is taken onto the first.
