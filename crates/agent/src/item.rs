@@ -17,6 +17,7 @@ use crate::prompt;
 pub(crate) const INSTRUCTIONS: &str = include_str!("../prompts/item/instructions.md");
 const CONTRACT: &str = include_str!("../prompts/item/contract.md");
 const OUTCOMES: &str = include_str!("../prompts/item/outcomes.md");
+const WHOLE: &str = include_str!("../prompts/item/whole.md");
 const DATA: &str = include_str!("../prompts/item/data.md");
 
 /// How much of what a source says of an item is shown, bytes.
@@ -97,6 +98,9 @@ pub(crate) fn opening(work: &ItemWork, dossier: &Dossier, root: &str, run: &RunI
         for line in work.learned.iter().take(LEARNED_MAX) {
             let _ = writeln!(text, "- {}", one_line(line, LEARNED_BYTES_MAX));
         }
+    }
+    if work.head.is_whole() {
+        text.push_str(&WHOLE.replace("{id}", work.head.id.as_str()));
     }
     let content = content(work, dossier);
     let mark = mark(&content, run);

@@ -14,9 +14,12 @@ use crate::repo::{Base, Candidate, Delivered};
 use crate::turn::{CallHead, CallResult, ModelErrorKind, Usage};
 
 /// The version that new events are written in. A reader accepts this and every older one.
-pub const EVENT_VERSION: u32 = 3;
+pub const EVENT_VERSION: u32 = 4;
 /// The first version whose runs have the harness's own check `oracle`.
 pub const VERSION_WITH_ORACLE: u32 = 2;
+/// The first version whose runs work on what the whole of a worklist still lacks, and in which the harness looking by
+/// itself at an item counts as no refused closing.
+pub const VERSION_WITH_WHOLE: u32 = 4;
 
 /// One event.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -17,6 +17,11 @@ pub const ITEM_BODY_BYTES_MAX: usize = 16 * 1024;
 /// Length of everything else that a source says about an item in the list, bytes of JSON; more is left out.
 pub const ITEM_REST_BYTES_MAX: usize = 16 * 1024;
 
+/// The place of what the whole still lacks once every item is closed: behind every list.
+pub const WHOLE_INDEX: u32 = u32::MAX;
+/// Its id, which no item of a source may have.
+pub const WHOLE_ID: &str = "the-whole";
+
 /// One entry of a worklist, as its source lists it. This is also the form of a line that a source by command prints.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Item {
@@ -56,6 +61,13 @@ pub struct ItemHead {
     /// Where a person can look at it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
+}
+
+impl ItemHead {
+    /// Whether this is no item of the list, but what the whole still lacks.
+    pub fn is_whole(&self) -> bool {
+        self.index == WHOLE_INDEX
+    }
 }
 
 /// A list, frozen: its items are in the pages, its hash names it for ever.

@@ -51,6 +51,8 @@ pub fn is_own(id: &CheckId) -> bool {
 pub struct State {
     /// The run.
     pub run: RunId,
+    /// The version that its events are written in.
+    pub version: u32,
     /// When it was created.
     pub created_at: UnixMs,
     /// When the last event happened.
@@ -578,6 +580,7 @@ impl State {
         }
         State {
             run: created.run.clone(),
+            version: created.version,
             created_at: at,
             last_at: at,
             goal: created.goal.clone(),

@@ -58,6 +58,8 @@ pub struct Worklist {
     pub rounds: u32,
     /// Whether that is over.
     pub relisted: bool,
+    /// What the whole still lacks once every item is closed.
+    pub whole: Whole,
     /// How many items appeared meanwhile.
     pub newcomers: u32,
     /// Acts that are to be performed in all.
@@ -100,6 +102,21 @@ impl Worklist {
         }
         soonest
     }
+}
+
+/// How far the work on the whole is: on what the run's own checks still miss when every item is closed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Whole {
+    /// Nothing was found to be missing yet, or a person has it tried again.
+    #[default]
+    Untouched,
+    /// It is to be worked on.
+    Due,
+    /// It is worked on.
+    Open,
+    /// It was worked on; what has come of it the run's checks say.
+    Over,
 }
 
 /// The newest commit on the run's branch.

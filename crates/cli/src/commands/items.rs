@@ -2,7 +2,7 @@
 //! pages of the frozen list, one page at a time.
 
 use overnight_core::ids::ItemId;
-use overnight_core::item::{ItemHead, Listing};
+use overnight_core::item::{ItemHead, Listing, WHOLE_INDEX};
 use overnight_core::report::ledger::{ItemRow, ItemsReport};
 use overnight_ports::journal::BlobSink as _;
 use overnight_store::RunStore;
@@ -32,6 +32,8 @@ pub fn items(args: &ItemsArgs) -> anyhow::Result<u8> {
     for line in head(&report) {
         say!("{line}");
     }
+    let whole = report.whole.take().filter(|row| asked(args, row));
+    report.rows.extend(whole);
     if !report.rows.is_empty() {
         say!();
         say!("{}", table(&report.rows));
@@ -73,6 +75,14 @@ struct Named {
     url: Option<String>,
 }
 
+/// Whether a row was asked for.
+fn asked(args: &ItemsArgs, row: &ItemRow) -> bool {
+    match row.outcome {
+        Some(outcome) => !args.open && (args.outcome.is_empty() || args.outcome.contains(&outcome)),
+        None => args.outcome.is_empty(),
+    }
+}
+
 /// The rows that were asked for, in the list's order.
 fn wanted(
     args: &ItemsArgs,
@@ -80,10 +90,6 @@ fn wanted(
     listing: &Listing,
     store: &RunStore,
 ) -> anyhow::Result<Vec<ItemRow>> {
-    let keep = |row: &ItemRow| match row.outcome {
-        Some(outcome) => !args.open && (args.outcome.is_empty() || args.outcome.contains(&outcome)),
-        None => args.outcome.is_empty(),
-    };
     let opened = std::mem::take(&mut report.rows);
     let mut rows = Vec::new();
     let mut opened = opened.into_iter().peekable();
@@ -124,7 +130,7 @@ fn wanted(
         first = end;
     }
     rows.extend(opened);
-    rows.retain(keep);
+    rows.retain(|row| asked(args, row));
     Ok(rows)
 }
 
@@ -178,6 +184,10 @@ fn table(rows: &[ItemRow]) -> String {
         if money { "      usd" } else { "" },
     )];
     for row in rows {
+        let place = match row.index {
+            WHOLE_INDEX => "–".to_owned(),
+            index => (u64::from(index) + 1).to_string(),
+        };
         let ended = row
             .outcome
             .map_or_else(|| format!("({})", row.state), |o| o.word().to_owned());
@@ -195,8 +205,7 @@ fn table(rows: &[ItemRow]) -> String {
             format!(" (with {})", cut(&clean(other.as_str()), ID_CHARS_MAX))
         });
         lines.push(format!(
-            "{:>6}  {ended:<ENDED_WIDTH$}  {commit:<COMMIT_CHARS$}  {:>7}  {:>5}  {:>9}{usd}  {} {}{with}",
-            row.index + 1,
+            "{place:>6}  {ended:<ENDED_WIDTH$}  {commit:<COMMIT_CHARS$}  {:>7}  {:>5}  {:>9}{usd}  {} {}{with}",
             row.attempts,
             row.turns,
             row.tokens.total,

@@ -60,6 +60,12 @@ fn opened(item: &Opened, state: &State) -> Vec<String> {
             "has the same root cause as {}, and waits for it",
             name(other)
         )],
+        None if item.head.is_whole() => {
+            vec![
+                "every item is closed, and the whole does not pass its checks: that is worked on"
+                    .into(),
+            ]
+        }
         None if list.open.contains_key(&item.head.id) => vec![format!(
             "item {} of {}: {}",
             item.head.index + 1,
@@ -89,8 +95,12 @@ pub fn ended(state: &State) -> Vec<String> {
         } else {
             '✓'
         };
+        let count = match item.head.is_whole() {
+            true => String::new(),
+            false => format!(", {closed} of {total} closed"),
+        };
         format!(
-            "[{}] {sign} {}{with}{commit}, {closed} of {total} closed: {}",
+            "[{}] {sign} {}{with}{commit}{count}: {}",
             name(&item.head.id),
             item.outcome.word(),
             clean(item.evidence.lines().next().unwrap_or_default())

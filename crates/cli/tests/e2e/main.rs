@@ -19,5 +19,6 @@ mod steer;
 mod terminal;
 mod tracker;
 mod view;
+mod whole;
 mod worklist;
 mod world;

@@ -83,7 +83,7 @@ impl Folding {
 
     /// The worklist, with a row for every item that was opened; nothing if there is none, or none yet.
     pub fn items(self) -> Option<ItemsReport> {
-        self.ledger.whole(self.state.as_ref()?)
+        self.ledger.all(self.state.as_ref()?)
     }
 }
 

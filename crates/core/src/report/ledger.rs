@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::check::Verdict;
 use crate::event::{Event, Fact, Price, SourceDoing};
 use crate::ids::{BlobId, CheckId, CommitId, ItemId, Scope, UnixMs};
-use crate::item::{Closed, ItemHead, Outcome, Replayed, Verb};
+use crate::item::{Closed, ItemHead, Outcome, Replayed, Verb, WHOLE_INDEX};
 use crate::judge::clip;
 use crate::report::{LINE_BYTES_MAX, PATHS_MAX, Quoted, Tokens};
 use crate::state::{Phase, State};
@@ -55,6 +55,9 @@ pub struct ItemsReport {
     pub outcomes: BTreeMap<Outcome, u32>,
     /// Every item that was opened, in the list's order.
     pub rows: Vec<ItemRow>,
+    /// What the whole still lacked when every item was closed, if that was worked on. It is no item, and counted nowhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub whole: Option<ItemRow>,
     /// How many items appeared meanwhile that are not in the list.
     pub newcomers_total: u32,
     /// They, the first few.
@@ -106,6 +109,7 @@ pub struct Newcomer {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ItemRow {
     /// Its place in the list, from 0.
+    #[serde(skip_serializing_if = "is_behind")]
     pub index: u32,
     /// As its source names it.
     pub id: ItemId,
@@ -153,6 +157,11 @@ pub struct ItemRow {
     /// What it had cost when a person had it tried again.
     #[serde(skip)]
     before: Before,
+}
+
+/// The whole has no place in the list.
+fn is_behind(index: &u32) -> bool {
+    *index == WHOLE_INDEX
 }
 
 /// What an item cost before it was tried again.
@@ -411,17 +420,17 @@ impl Ledger {
 
     /// How many items were opened.
     pub fn len(&self) -> usize {
-        self.rows.len()
+        self.rows.len() - usize::from(self.rows.contains_key(&WHOLE_INDEX))
     }
 
     /// Whether none was.
     pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
+        self.len() == 0
     }
 
     /// The worklist's part of the report; nothing without a worklist.
     pub fn report(self, state: &State) -> Option<ItemsReport> {
-        let mut report = self.whole(state)?;
+        let mut report = self.all(state)?;
         report.rows.truncate(ROWS_MAX);
         for row in report.rows.iter_mut().skip(EVIDENCE_ROWS_MAX) {
             row.evidence = row
@@ -433,9 +442,10 @@ impl Ledger {
     }
 
     /// The same with a row for every item that was opened.
-    pub fn whole(mut self, state: &State) -> Option<ItemsReport> {
+    pub fn all(mut self, state: &State) -> Option<ItemsReport> {
         let list = state.worklist.as_deref()?;
         self.settle(state);
+        let whole = self.rows.remove(&WHOLE_INDEX);
         let opened = self.rows.len();
         let closed = list.closed();
         let total = list.listing.total;
@@ -461,6 +471,7 @@ impl Ledger {
                 .map(|(outcome, count)| (*outcome, *count))
                 .collect(),
             rows,
+            whole,
             newcomers_total: list.newcomers,
             newcomers: self.newcomers,
             acts: Acts {

@@ -304,7 +304,7 @@ fn an_item_that_is_tried_again_keeps_what_it_has_cost() {
         &mut state,
         std::iter::once(closed(0, "It breaks", "a person knew")),
     );
-    let rows = ledger.whole(&state).unwrap().rows;
+    let rows = ledger.all(&state).unwrap().rows;
     assert_eq!(rows.len(), 1);
     assert_eq!(rows[0].outcome, Some(Outcome::Diagnosed));
     assert_eq!((rows[0].attempts, rows[0].turns), (2, 4));

@@ -1,6 +1,7 @@
 //! The worklist in `report.md`: what became of how many, a table with a row an item, and the evidence of each below it.
 
 use crate::ids::UnixMs;
+use crate::item::WHOLE_INDEX;
 use crate::report::ledger::{ItemRow, ItemsReport};
 use crate::report::markdown::Page;
 use crate::report::md::{cell_code, code, count, fence, number, text};
@@ -56,6 +57,15 @@ pub(super) fn section(page: &mut Page, items: &ItemsReport, times: &dyn Fn(UnixM
         page.out.push_str(&fence(note.as_str(), ""));
     }
     table(page, items);
+    if let Some(row) = &items.whole {
+        page.line(&format!(
+            "\nWith every item closed the whole did not pass its checks, and was worked on as well: {}, {}, {} tokens \
+             ([the whole](#the-whole)).",
+            ended(row),
+            count(row.turns, "turn"),
+            number(row.tokens.total),
+        ));
+    }
     acts(page, items);
     newcomers(page, items);
     let shown = items.rows.iter().filter(|row| row.outcome.is_some());
@@ -66,6 +76,9 @@ pub(super) fn section(page: &mut Page, items: &ItemsReport, times: &dyn Fn(UnixM
         shown.clone().count() as u64,
         DETAILS_SHOWN_MAX.min(shown.count()),
     );
+    if let Some(row) = &items.whole {
+        details(page, row, times);
+    }
 }
 
 fn table(page: &mut Page, items: &ItemsReport) {
@@ -170,8 +183,11 @@ fn newcomers(page: &mut Page, items: &ItemsReport) {
 }
 
 fn details(page: &mut Page, row: &ItemRow, times: &dyn Fn(UnixMs) -> String) {
-    let place = u64::from(row.index) + 1;
-    page.line(&format!("\n### Item {place}\n"));
+    let heading = match row.index {
+        WHOLE_INDEX => "The whole".to_owned(),
+        index => format!("Item {}", u64::from(index) + 1),
+    };
+    page.line(&format!("\n### {heading}\n"));
     let commit = row
         .commit
         .as_ref()

@@ -164,7 +164,8 @@ fn go_on(state: &mut State, checkpoint: &Checkpoint, progressed: bool, turns: u3
         }
     }
     if checkpoint.why == Why::Worklist {
-        return ending::stop(state, worklist::whole_fails(state));
+        let beyond = beyond_reach(state, &open).len() == open.len();
+        return worklist::whole_fails(state, beyond);
     }
     let limit = state.goal.stop.no_progress;
     if state.progress.without >= limit {

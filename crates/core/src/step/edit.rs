@@ -163,6 +163,7 @@ pub(super) fn edited(state: &mut State, goal: &Goal, goal_file: &BlobId, changes
         _ => state.phase == Phase::Baselining,
     };
     worklist::regoal(state, stands);
+    worklist::whole_again(state);
     let all_known = state.checks.values().all(|c| c.base.is_some());
     state.baselined = state.baselined && all_known && !judged;
     match &state.phase {

@@ -24,7 +24,7 @@ pub use late::{late, reports};
 pub use recover::recover;
 pub use trouble::{HARNESS_ATTEMPTS_MAX, STOPPING_ATTEMPTS_MAX};
 pub use turns::{OUTAGE_MS_MAX, QUOTA_MS_MIN};
-pub use worklist::SOURCE_ATTEMPTS_MAX;
+pub use worklist::{SOURCE_ATTEMPTS_MAX, WHOLE_TITLE};
 
 use crate::effect::{Effect, due};
 use crate::event::{Created, Event, Fact};

@@ -97,7 +97,10 @@ fn nth(state: &State, known: &Known, number: u32) -> Option<(Closed, Verb, usize
     let on = &state.goal.items.as_ref()?.on;
     let at = number.checked_sub(1)? as usize;
     known.ledger(|ledger| {
-        let mut acts = ledger.closed.iter().enumerate().flat_map(|(end, closed)| {
+        // What is done for the whole is nothing that a source knows of.
+        let of_source = |(_, closed): &(usize, &Closed)| !closed.head.is_whole();
+        let ends = ledger.closed.iter().enumerate().filter(of_source);
+        let mut acts = ends.flat_map(|(end, closed)| {
             let verbs = on.get(&closed.outcome).into_iter().flatten();
             verbs.map(move |verb| (end, closed, *verb))
         });

@@ -7,10 +7,11 @@ use overnight_core::event::{Fact, Opened, SourceDoing};
 use overnight_core::ids::{BlobId, Scope, TreeId};
 use overnight_core::item::{
     Dossier, ITEM_BODY_BYTES_MAX, ITEM_ID_BYTES_MAX, ITEM_REST_BYTES_MAX, ITEM_TITLE_BYTES_MAX,
-    ITEMS_MAX, Item, ItemHead, Listing, PAGE_ITEMS, Page, Replayed,
+    ITEMS_MAX, Item, ItemHead, Listing, PAGE_ITEMS, Page, Replayed, WHOLE_ID, WHOLE_INDEX,
 };
 use overnight_core::judge::{clip, plain};
 use overnight_core::state::State;
+use overnight_core::step::WHOLE_TITLE;
 use overnight_ports::crew::WorklistPorts;
 use overnight_ports::journal::Journal;
 use overnight_ports::source::SourceError;
@@ -22,6 +23,8 @@ use crate::worklist::{message, source_failed};
 
 /// How many items that appeared meanwhile are named.
 const NEWCOMERS_NAMED_MAX: usize = 50;
+/// How much of what one check said of the whole is shown to the model, bytes.
+const WHOLE_EVIDENCE_BYTES_MAX: usize = 4 * 1024;
 /// How many tags of an item are kept.
 const TAGS_MAX: usize = 50;
 /// Length of an address, bytes; longer ones are left out.
@@ -123,6 +126,11 @@ fn admitted(mut item: Item) -> Result<Item, String> {
             "an item's id has to be a text of 1 to {ITEM_ID_BYTES_MAX} bytes without control characters; this one is \
              not: {}",
             clip(&plain(id), 80)
+        ));
+    }
+    if id == WHOLE_ID {
+        return Err(format!(
+            "an item's id is `{WHOLE_ID}`, which is the harness's own name for what is left when all items are closed"
         ));
     }
     item.title = clip(&plain(&item.title).replace('\n', " "), ITEM_TITLE_BYTES_MAX);
@@ -278,6 +286,9 @@ pub(super) async fn open(
     let Some(worklist) = &state.worklist else {
         return;
     };
+    if index == WHOLE_INDEX {
+        return open_whole(state, ports, list, send);
+    }
     let item = match item(ports.journal.as_ref(), &worklist.listing, index) {
         Ok(item) => item,
         Err(why) => {
@@ -316,28 +327,70 @@ pub(super) async fn open(
         Some(tip) if on_base == Some(Replayed::Fails) => replay(&tip.tree).await,
         _ => None,
     };
-    let kept = serde_json::to_vec(&dossier)
+    let opened = Opened {
+        head,
+        dossier: BlobId::default(),
+        fingerprint: dossier.fingerprint.clone(),
+        gone,
+        on_base,
+        on_tip,
+    };
+    keep(opened, &dossier, ports, send);
+}
+
+/// What is known of an item is kept, and it is open.
+fn keep(opened: Opened, dossier: &Dossier, ports: &Ports, send: Say<'_>) {
+    let kept = serde_json::to_vec(dossier)
         .map_err(|e| e.to_string())
         .and_then(|bytes| ports.journal.put(&bytes).map_err(|e| e.to_string()));
     match kept {
-        Ok(blob) => {
-            let opened = Opened {
-                head: head.clone(),
-                dossier: blob,
-                fingerprint: dossier.fingerprint,
-                gone,
-                on_base,
-                on_tip,
-            };
-            let scope = Scope::Item(head.id);
-            send(message(ports, &scope, Fact::ItemOpened(Box::new(opened))));
+        Ok(dossier) => {
+            let scope = Scope::Item(opened.head.id.clone());
+            let opened = Fact::ItemOpened(Box::new(Opened { dossier, ..opened }));
+            send(message(ports, &scope, opened));
         }
         // Only the next item waits for it: the others' work goes on.
-        Err(why) => run(source_failed(
-            SourceDoing::Read,
-            &SourceError::Unavailable(format!("an item cannot be kept: {why}")),
-        )),
+        Err(why) => {
+            let error = SourceError::Unavailable(format!("an item cannot be kept: {why}"));
+            let failed = source_failed(SourceDoing::Read, &error);
+            send(message(ports, &Scope::Run, failed));
+        }
     }
+}
+
+/// What the whole still lacks: no source is asked, the run's own checks say it.
+fn open_whole(state: &State, ports: &Ports, list: &WorklistPorts, send: Say<'_>) {
+    let item = Item {
+        id: WHOLE_ID.into(),
+        title: WHOLE_TITLE.into(),
+        ..Item::default()
+    };
+    let mut text = String::from(
+        "Every item of the list is closed, and what was integrated does not pass all of the goal's checks. What they said:\n",
+    );
+    for (id, check) in state.open_checks() {
+        let Some(found) = &check.latest else { continue };
+        text.push_str(&format!("\n{id}: {}\n", plain(&found.reason)));
+        if !found.evidence.is_empty() {
+            text.push_str(&clip(&plain(&found.evidence), WHOLE_EVIDENCE_BYTES_MAX));
+            text.push('\n');
+        }
+    }
+    let opened = Opened {
+        head: head(WHOLE_INDEX, &item),
+        dossier: BlobId::default(),
+        fingerprint: None,
+        gone: false,
+        // Of its own it has none; those of the items must not come back.
+        on_base: list.replayer.as_ref().map(|_| Replayed::Fails),
+        on_tip: None,
+    };
+    let dossier = Dossier {
+        item,
+        text,
+        ..Dossier::default()
+    };
+    keep(opened, &dossier, ports, send);
 }
 
 #[cfg(test)]

@@ -133,6 +133,7 @@ async fn replay(
     let earlier: Vec<(ItemId, BlobId)> = known.ledger(|ledger| {
         let fixed = ledger.fixed_in(&item.start.commit).into_iter();
         fixed
+            .filter(|closed| !closed.head.is_whole())
             .filter_map(|closed| {
                 let id = &closed.head.id;
                 Some((id.clone(), ledger.dossier(id)?.clone()))
@@ -140,7 +141,9 @@ async fn replay(
             .collect()
     });
     let own = (item.head.id.clone(), item.dossier.clone());
-    for (id, blob) in std::iter::once(own).chain(earlier) {
+    // What the whole still lacks is no error that could be replayed.
+    let own = (!item.head.is_whole()).then_some(own);
+    for (id, blob) in own.into_iter().chain(earlier) {
         let dossier: Result<Dossier, String> = ports
             .journal
             .get(&blob)

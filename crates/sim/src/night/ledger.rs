@@ -42,7 +42,8 @@ pub(super) fn judge(world: &mut Inner, plan: &Plan, state: &State, events: &[Eve
     let ends = ends(events);
     let mut last: BTreeMap<u32, &Closed> = BTreeMap::new();
     for closed in &ends {
-        if let Some(before) = last.insert(closed.head.index, closed)
+        if !closed.head.is_whole()
+            && let Some(before) = last.insert(closed.head.index, closed)
             && before.outcome != Outcome::Unresolved
         {
             let what = format!("{} after {before:?}", closed.head.id);

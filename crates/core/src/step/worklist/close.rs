@@ -1,13 +1,13 @@
 //! Items end: each in one outcome that the goal allows, with the evidence that this outcome needs, or the model hears
 //! what is wrong with it.
 
-use crate::event::{Notice, Opened};
+use crate::event::{Notice, Opened, VERSION_WITH_WHOLE};
 use crate::ids::{CommitId, ItemId};
 use crate::item::{Closed, Closing, Outcome};
 use crate::judge::clip;
 use crate::state::{Checkpoint, Phase, State, Why};
 use crate::step::ending;
-use crate::step::worklist::{integrate, put_back};
+use crate::step::worklist::{integrate, put_back, whole};
 use crate::stop::{Blocker, StopReason};
 use crate::worklist::{TRIED_BYTES_MAX, TRIED_MAX};
 
@@ -118,6 +118,14 @@ fn spent_up(child: &State) -> bool {
     })
 }
 
+/// Whether the model has said how the item ends, and that was not looked at to the end.
+fn closes(child: &State) -> bool {
+    child
+        .item
+        .as_ref()
+        .is_some_and(|item| item.closing.is_some())
+}
+
 /// Whether its change lies on another tree than the one that its workspace was made from.
 fn is_moved(child: &State) -> bool {
     child.item.as_ref().is_some_and(|item| item.moved)
@@ -165,6 +173,10 @@ pub(super) fn settle(state: &mut State, mut child: Box<State>, before: &Phase) {
             child.phase = before.clone();
             put_back(state, child);
             ending::stop(state, reason);
+        }
+        // The harness looked by itself, and nothing was said to be done: that is no refused closing.
+        None if checked && !closes(&child) && child.version >= VERSION_WITH_WHOLE => {
+            on(state, child);
         }
         None if checked => {
             let open: Vec<_> = child.open_checks().map(|(id, _)| id.clone()).collect();
@@ -275,6 +287,9 @@ pub(super) fn without_work(
 }
 
 fn ended(state: &mut State, closed: Closed, fingerprint: Option<&str>) {
+    if closed.head.is_whole() {
+        return whole::ended(state, closed);
+    }
     let acts = state
         .goal
         .items

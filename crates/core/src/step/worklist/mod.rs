@@ -12,6 +12,7 @@ mod steering_tests;
 mod table;
 #[cfg(test)]
 pub(crate) mod tests;
+mod whole;
 
 #[cfg(test)]
 pub(super) use table::page as table;
@@ -21,6 +22,8 @@ pub(super) use close::closing_said;
 pub(super) use open::{listed, rebaselined, regoal, start};
 pub use source::SOURCE_ATTEMPTS_MAX;
 pub(super) use source::{failed as source_failed, relisted};
+pub use whole::WHOLE_TITLE;
+pub(super) use whole::{again as whole_again, fails as whole_fails};
 
 use crate::event::{Event, Fact};
 use crate::ids::{ItemId, Scope};
@@ -157,31 +160,18 @@ pub(super) fn proceed(state: &mut State) {
     });
 }
 
-/// The whole does not pass although every item is closed: only a person can say what is to be done.
-pub(super) fn whole_fails(state: &State) -> StopReason {
-    let open: Vec<String> = state
-        .open_checks()
-        .filter_map(|(id, check)| check.latest.as_ref().map(|l| format!("{id}: {}", l.reason)))
-        .collect();
-    let help = Help {
-        question: "Every item is closed, and the whole does not pass its checks. What is to be done?".into(),
-        tried: open.join("; "),
-        unlock: "Look at the branch; a corrected check (`overnight edit`) or a new run with a goal of its own.".into(),
-    };
-    ending::stop_reason(help, Blocker::NoProgress)
-}
-
-/// A person's answer to a list with unsolved items: they are tried again.
+/// A person's answer to a list with unsolved items, or to a whole that does not pass: they are tried again.
 pub(super) fn again(state: &mut State, hint: &str) {
     // What has been found complete stays so, and what ends for another reason asks nothing.
     let asks = matches!(&state.stop, None | Some(StopReason::Blocked { .. }));
     if !asks {
         return;
     }
+    let whole = whole::again(state);
     if let Some(list) = &mut state.worklist {
         let hint = hint.trim();
         let unsolved = std::mem::take(&mut list.unresolved);
-        if unsolved.is_empty() {
+        if unsolved.is_empty() && !whole {
             return;
         }
         let left = list.unsolved().saturating_sub(unsolved.len() as u32);

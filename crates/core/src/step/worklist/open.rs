@@ -6,7 +6,7 @@ use crate::check::{Obstacle, Verdict};
 use crate::event::Opened;
 use crate::goal::{ATTEMPTS_DEFAULT, Deliver, Goal, Keep, Role, Stop};
 use crate::ids::{CheckId, Scope, TreeId};
-use crate::item::{Listing, Outcome, Replayed};
+use crate::item::{Listing, Outcome, Replayed, WHOLE_INDEX};
 use crate::judge::clip;
 use crate::measure::Measure;
 use crate::repo::Base;
@@ -14,9 +14,9 @@ use crate::state::{
     CheckState, Checkpoint, FIX_WHEN_CHECK, Found, Lane, ORACLE_CHECK, Phase, Progress,
     REPLAY_CHECK, SCOPE_CHECK, Spent, State, WINDOW_TURNS_MAX, Why, is_own,
 };
-use crate::step::worklist::close;
+use crate::step::worklist::{close, whole};
 use crate::worklist::{
-    Cause, ItemWork, LEARNED_ALL_BYTES_MAX, LEARNED_BYTES_MAX, LEARNED_MAX, Tip, Worklist,
+    Cause, ItemWork, LEARNED_ALL_BYTES_MAX, LEARNED_BYTES_MAX, LEARNED_MAX, Tip, Whole, Worklist,
 };
 
 /// The list is frozen.
@@ -39,6 +39,11 @@ pub(super) fn opened(state: &mut State, opened: &Opened) {
     };
     list.wait = None;
     list.failures = 0;
+    if opened.head.is_whole() {
+        list.whole = Whole::Open;
+        let child = whole::child(state, opened);
+        return put_in(state, opened, child);
+    }
     match list.again.iter().position(|again| *again == index) {
         Some(at) => {
             list.again.remove(at);
@@ -105,11 +110,16 @@ pub(super) fn opened(state: &mut State, opened: &Opened) {
         }
         _ => {}
     }
-    let child = child(state, opened);
+    let goal = goal_of(&state.goal, &opened.head.title);
+    let child = child(state, opened, goal);
+    if let (Some(list), Some(print)) = (&mut state.worklist, &opened.fingerprint) {
+        list.remember(print, &opened.head.id);
+    }
+    put_in(state, opened, child);
+}
+
+fn put_in(state: &mut State, opened: &Opened, child: State) {
     if let Some(list) = &mut state.worklist {
-        if let Some(print) = &opened.fingerprint {
-            list.remember(print, &opened.head.id);
-        }
         list.open.insert(opened.head.id.clone(), Box::new(child));
     }
 }
@@ -144,8 +154,8 @@ pub(super) fn goal_of(goal: &Goal, title: &str) -> Goal {
     }
 }
 
-fn child(state: &State, opened: &Opened) -> State {
-    let goal = goal_of(&state.goal, &opened.head.title);
+/// The machine of one item, with the contract `goal`.
+pub(super) fn child(state: &State, opened: &Opened, goal: Goal) -> State {
     let mut order: Vec<CheckId> = goal.checks().map(|check| check.id.clone()).collect();
     let own = [
         (
@@ -164,13 +174,8 @@ fn child(state: &State, opened: &Opened) -> State {
     let checks: BTreeMap<CheckId, CheckState> = order
         .iter()
         .map(|id| {
-            let open = CheckState {
-                role: Role::Keep,
-                base: None,
-                latest: None,
-                best: None,
-            };
-            (id.clone(), open)
+            let role = goal.check(id).map_or(Role::Keep, |check| check.role);
+            (id.clone(), untold(role))
         })
         .collect();
     let only_words = match opened.on_base {
@@ -251,7 +256,10 @@ pub(in crate::step) fn regoal(state: &mut State, stands: bool) {
     };
     for (id, child) in &mut list.open {
         let limits = child.goal.next.fix_when;
-        child.goal = goal_of(&goal, &child.goal.outcome);
+        match whole::is_of(child) {
+            true => whole::regoal(child, &goal),
+            false => child.goal = goal_of(&goal, &child.goal.outcome),
+        }
         let same = limits == child.goal.next.fix_when;
         limit_extent(child);
         if let Some(item) = &mut child.item {
@@ -290,11 +298,19 @@ fn limit_extent(child: &mut State) {
     child.order.push(id.clone());
     let tree = child.base.as_ref().map(|base| base.tree.clone());
     child.checks.entry(id).or_insert_with(|| CheckState {
-        role: Role::Keep,
         base: tree.as_ref().map(Found::unchanged),
+        ..untold(Role::Keep)
+    });
+}
+
+/// A check of which nothing is known yet.
+pub(super) fn untold(role: Role) -> CheckState {
+    CheckState {
+        role,
+        base: None,
         latest: None,
         best: None,
-    });
+    }
 }
 
 /// The checks were run on the base anew: that is what the items' changes are held against.
@@ -307,8 +323,12 @@ pub(in crate::step) fn rebaselined(state: &mut State) {
         let Some(tree) = child.base.as_ref().map(|base| base.tree.clone()) else {
             continue;
         };
+        let is_whole = whole::is_of(child);
         for (id, check) in child.checks.iter_mut().filter(|(id, _)| !is_own(id)) {
-            check.base = known(state, id, &tree);
+            check.base = match is_whole {
+                true => whole::on_base(state, id),
+                false => known(state, id, &tree),
+            };
         }
     }
     if let Some(list) = &mut state.worklist {
@@ -352,6 +372,7 @@ pub(super) fn prepared(state: &State, child: &mut State, base: &Base) {
 /// Takes over what is known of a tree as what the item's change is held against.
 pub(super) fn stand_on(state: &State, child: &mut State, tree: &TreeId) {
     let on_base = child.item.as_ref().and_then(|item| item.on_base);
+    let is_whole = whole::is_of(child);
     for (id, check) in &mut child.checks {
         let known = match id.as_str() {
             // What was replayed was the untouched base.
@@ -360,6 +381,7 @@ pub(super) fn stand_on(state: &State, child: &mut State, tree: &TreeId) {
                 .as_ref()
                 .map(|base| replay_on_base(&base.tree, on_base)),
             _ if is_own(id) => Some(Found::unchanged(tree)),
+            _ if is_whole => whole::on_base(state, id),
             _ => known(state, id, tree),
         };
         check.best = known
@@ -405,13 +427,19 @@ fn replay_on_base(tree: &TreeId, replayed: Option<Replayed>) -> Found {
 impl Worklist {
     /// Whether the item at that place is to be opened.
     pub(crate) fn awaits(&self, index: u32) -> bool {
-        self.again.contains(&index) || (index == self.next && index < self.listing.total)
+        match index {
+            WHOLE_INDEX => self.whole == Whole::Due,
+            index => {
+                self.again.contains(&index) || (index == self.next && index < self.listing.total)
+            }
+        }
     }
 
     /// The place of the item to be opened next, if there is one.
     pub(crate) fn upcoming(&self) -> Option<u32> {
         let fresh = (self.next < self.listing.total).then_some(self.next);
-        self.again.first().copied().or(fresh)
+        let whole = (self.whole == Whole::Due).then_some(WHOLE_INDEX);
+        self.again.first().copied().or(fresh).or(whole)
     }
 
     /// Whether every item has ended.
