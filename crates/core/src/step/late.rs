@@ -3,6 +3,7 @@
 use crate::check::Target;
 use crate::event::{Event, Fact, SourceDoing};
 use crate::ids::{ItemId, Scope, TreeId};
+use crate::item::WHOLE_INDEX;
 use crate::state::{CallProgress, Phase, State};
 use crate::step::tip;
 use crate::worklist::Worklist;
@@ -96,9 +97,12 @@ fn late_for(state: &State, fact: &Fact) -> bool {
                 SourceDoing::Read | SourceDoing::Relist => Phase::Working,
                 SourceDoing::Act => Phase::Acting,
             };
-            // An item is read while one is left, and the list is read again when none is.
+            // An item is read while one is left and there is room for it, and the list is read again when none is.
             let over = list.is_some_and(|list| match doing {
-                SourceDoing::Read => list.upcoming().is_none(),
+                SourceDoing::Read => {
+                    let left = list.upcoming().is_some_and(|index| index != WHOLE_INDEX);
+                    !left || list.open.len() >= state.parallel()
+                }
                 SourceDoing::Relist => !list.finished() || list.relisted,
                 SourceDoing::List | SourceDoing::Act => false,
             });

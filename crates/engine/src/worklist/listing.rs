@@ -335,27 +335,25 @@ pub(super) async fn open(
         on_base,
         on_tip,
     };
-    keep(opened, &dossier, ports, send);
+    if let Err(why) = keep(opened, &dossier, ports, send) {
+        // Only the next item waits for it: the others' work goes on.
+        run(source_failed(
+            SourceDoing::Read,
+            &SourceError::Unavailable(why),
+        ));
+    }
 }
 
 /// What is known of an item is kept, and it is open.
-fn keep(opened: Opened, dossier: &Dossier, ports: &Ports, send: Say<'_>) {
+fn keep(opened: Opened, dossier: &Dossier, ports: &Ports, send: Say<'_>) -> Result<(), String> {
     let kept = serde_json::to_vec(dossier)
         .map_err(|e| e.to_string())
         .and_then(|bytes| ports.journal.put(&bytes).map_err(|e| e.to_string()));
-    match kept {
-        Ok(dossier) => {
-            let scope = Scope::Item(opened.head.id.clone());
-            let opened = Fact::ItemOpened(Box::new(Opened { dossier, ..opened }));
-            send(message(ports, &scope, opened));
-        }
-        // Only the next item waits for it: the others' work goes on.
-        Err(why) => {
-            let error = SourceError::Unavailable(format!("an item cannot be kept: {why}"));
-            let failed = source_failed(SourceDoing::Read, &error);
-            send(message(ports, &Scope::Run, failed));
-        }
-    }
+    let dossier = kept.map_err(|why| format!("an item cannot be kept: {why}"))?;
+    let scope = Scope::Item(opened.head.id.clone());
+    let opened = Fact::ItemOpened(Box::new(Opened { dossier, ..opened }));
+    send(message(ports, &scope, opened));
+    Ok(())
 }
 
 /// What the whole still lacks: no source is asked, the run's own checks say it.
@@ -390,7 +388,13 @@ fn open_whole(state: &State, ports: &Ports, list: &WorklistPorts, send: Say<'_>)
         text,
         ..Dossier::default()
     };
-    keep(opened, &dossier, ports, send);
+    if let Err(why) = keep(opened, &dossier, ports, send) {
+        let failed = Fact::HarnessFailed {
+            message: why,
+            fatal: false,
+        };
+        send(message(ports, &Scope::Run, failed));
+    }
 }
 
 #[cfg(test)]

@@ -37,7 +37,10 @@ pub fn over(backlog: &Backlog, goal: &mut Goal) {
         items.push_str(", new: work");
     }
     items.push('}');
-    goal.done.clear();
+    goal.done = match &backlog.page {
+        Some(page) => vec![run("page", page.file.clone())],
+        None => vec![],
+    };
     goal.next.attempts = Some(backlog.attempts);
     goal.next.fix_when = backlog.files_max.map(|most| overnight_core::goal::FixWhen {
         files: Some(most),

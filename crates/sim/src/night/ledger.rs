@@ -50,7 +50,8 @@ pub(super) fn judge(world: &mut Inner, plan: &Plan, state: &State, events: &[Eve
             world.breaks("an item ends once", what);
         }
         let own = closed.same_as.is_none() && closed.commit.is_some();
-        if closed.outcome.changes() && closed.commit.is_none() {
+        // What turns out to lack nothing is no change.
+        if closed.outcome.changes() && closed.commit.is_none() && !closed.head.is_whole() {
             let what = closed.head.id.to_string();
             world.breaks("what is fixed is a commit", what);
         }
@@ -172,6 +173,6 @@ fn acts(world: &mut Inner, events: &[Event]) {
 /// Where nothing hinders them, eager models end every item in exactly the turns that it needs.
 pub(super) fn in_exactly_its_turns(plan: &Plan) -> Option<u64> {
     let list = plan.backlog.as_ref()?;
-    let wants = list.things[..list.at_first].iter();
+    let wants = list.things[..list.at_first].iter().chain(&list.page);
     Some(wants.map(|thing| thing.wants.len() as u64 + 1).sum())
 }

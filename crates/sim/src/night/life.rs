@@ -481,7 +481,7 @@ fn duplicates(world: &mut crate::night::world::Inner, plan: &Plan, events: &[Eve
                 Ok((next, _)) => world.breaks(
                     "a fact that comes twice changes nothing",
                     format!(
-                        "{:?} made {} of {}",
+                        "after event {at}, {:?} made {} of {}",
                         again.fact,
                         next.status(),
                         state.status()

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use overnight_core::ids::ItemId;
-use overnight_core::item::{Dossier, Item, Outcome, Verb};
+use overnight_core::item::{Dossier, Item, Outcome, Verb, WHOLE_ID};
 use overnight_core::repo::Delivered;
 use overnight_core::state::{Phase, State};
 use overnight_core::turn::Call;
@@ -30,6 +30,8 @@ pub const SHARED: &str = "shared";
 pub const LEFT: &str = "left";
 /// See [`LEFT`].
 pub const RIGHT: &str = "right";
+/// A file that no item is about, and that the goal of some lists wants as well.
+pub const PAGE: &str = "page";
 /// What a diagnosis says whose citations hold.
 pub const CITES: &str = "See item-0:1.";
 
@@ -75,6 +77,8 @@ pub struct Thing {
 pub struct Backlog {
     /// The items: those that are there at first, and those that appear while the run works.
     pub things: Vec<Thing>,
+    /// What the whole lacks when every item is closed.
+    pub page: Option<Thing>,
     /// How many there are at first.
     pub at_first: usize,
     /// How many are worked on at a time.
@@ -103,13 +107,14 @@ impl Backlog {
     /// The files that the items are about.
     pub fn files(&self) -> Files {
         let own = self.things.iter().map(|thing| (thing.file.clone(), 0));
-        let common = [SHARED, LEFT, RIGHT].map(|file| (file.to_owned(), 0));
+        let common = [SHARED, LEFT, RIGHT, PAGE].map(|file| (file.to_owned(), 0));
         own.chain(common).collect()
     }
 
-    /// The item of that id.
+    /// The item of that id, or what the whole lacks.
     pub fn thing(&self, id: &ItemId) -> Option<&Thing> {
-        self.things.iter().find(|thing| thing.id == *id)
+        let mut all = self.things.iter().chain(&self.page);
+        all.find(|thing| thing.id == *id)
     }
 }
 
@@ -164,8 +169,20 @@ pub fn backlog(r: &mut Random, benign: bool) -> Backlog {
             on.insert(Outcome::Unresolved, vec![Verb::Comment]);
         }
     }
+    let page = r.percent(25).then(|| Thing {
+        id: ItemId::from(WHOLE_ID),
+        character: match benign {
+            true => Character::Eager,
+            false => r.pick(&CHARACTERS),
+        },
+        wants: vec![(PAGE.to_owned(), DONE)],
+        file: PAGE.to_owned(),
+        print: None,
+        gone: false,
+    });
     Backlog {
         things,
+        page,
         at_first,
         parallel: r.pick(&[1, 2, 3, 4, 8]),
         outcomes,

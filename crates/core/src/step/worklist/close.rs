@@ -142,6 +142,9 @@ pub(super) fn settle(state: &mut State, mut child: Box<State>, before: &Phase) {
                 .base
                 .as_ref()
                 .is_some_and(|base| base.tree == *proof.tree());
+            if whole::nothing_lacks(&child, &proof) {
+                return whole::passes(state, child);
+            }
             if unchanged && is_moved(&child) {
                 // What the others have integrated meanwhile contains it.
                 return integrate::contained(state, child);

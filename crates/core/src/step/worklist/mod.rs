@@ -23,7 +23,7 @@ pub(super) use open::{listed, rebaselined, regoal, start};
 pub use source::SOURCE_ATTEMPTS_MAX;
 pub(super) use source::{failed as source_failed, relisted};
 pub use whole::WHOLE_TITLE;
-pub(super) use whole::{again as whole_again, fails as whole_fails};
+pub(super) use whole::{again as whole_again, fails as whole_fails, nothing_lacks};
 
 use crate::event::{Event, Fact};
 use crate::ids::{ItemId, Scope};

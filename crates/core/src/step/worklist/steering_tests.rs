@@ -13,6 +13,7 @@ use crate::step::worklist::tests::{World, fixed, head, id, report};
 use crate::step::{HARNESS_ATTEMPTS_MAX, late};
 use crate::stop::StopReason;
 use crate::turn::{ModelErrorKind, Usage};
+use crate::worklist::Whole;
 
 fn item(n: usize) -> Scope {
     Scope::Item(id(n))
@@ -293,6 +294,47 @@ fn the_whole_follows_an_edit_of_the_contract() {
 
 #[test]
 fn what_no_change_can_make_pass_is_for_a_person_to_say() {
+    let mut world = World::lacking(&["f"], "f", |_| {});
+    world.until(|world| {
+        matches!(&world.state.phase, Phase::Checking(c) if c.fixed) && world.commits.len() == 1
+    });
+    let tree = world.state.candidate.as_ref().unwrap().tree.clone();
+    while matches!(world.state.phase, Phase::Checking(_)) {
+        let check = crate::effect::to_verify(&world.state).remove(0);
+        let own = crate::state::is_own(&check);
+        let mut told = report(check.as_str(), Target::Candidate(tree.clone()), own);
+        if let Fact::CheckReported { report } = &mut told
+            && !own
+        {
+            report.verdict = crate::check::Verdict::CannotTell;
+            report.obstacle = Some(crate::check::Obstacle::Harness {
+                detail: "no disk".into(),
+            });
+        }
+        world.say(Scope::Run, told);
+    }
+    world.straight();
+    assert_eq!(world.state.status(), "blocked");
+    assert_eq!(world.closed.len(), 1, "no model was asked");
+}
+
+#[test]
+fn a_whole_that_turns_out_to_lack_nothing_needs_no_change() {
+    let mut world = World::lacking(&["f"], "t", |_| {});
+    let opened = |world: &World| {
+        let list = world.state.worklist.as_ref();
+        list.is_some_and(|list| list.whole == Whole::Open)
+    };
+    world.until(opened);
+    // The check failed once, and passes whenever it is looked at again.
+    world.whole = "";
+    world.straight();
+    assert_eq!(world.state.status(), "complete");
+    assert_eq!(made(&world), ["i0 c1"]);
+}
+
+#[test]
+fn what_the_harness_itself_finds_wrong_with_the_whole_is_for_a_person_to_say() {
     let mut world = World::new(&["f"], |_| {});
     world.until(|world| {
         matches!(&world.state.phase, Phase::Checking(c) if c.fixed) && world.commits.len() == 1
@@ -300,13 +342,8 @@ fn what_no_change_can_make_pass_is_for_a_person_to_say() {
     let tree = world.state.candidate.as_ref().unwrap().tree.clone();
     while matches!(world.state.phase, Phase::Checking(_)) {
         let check = crate::effect::to_verify(&world.state).remove(0);
-        let mut told = report(check.as_str(), Target::Candidate(tree.clone()), false);
-        if let Fact::CheckReported { report } = &mut told {
-            report.verdict = crate::check::Verdict::CannotTell;
-            report.obstacle = Some(crate::check::Obstacle::Harness {
-                detail: "no disk".into(),
-            });
-        }
+        assert!(crate::state::is_own(&check), "the others are known");
+        let told = report(check.as_str(), Target::Candidate(tree.clone()), false);
         world.say(Scope::Run, told);
     }
     world.straight();
@@ -558,6 +595,13 @@ fn nothing_is_told_of_a_source_that_is_waited_for() {
     world.now += 60_000;
     world.say(Scope::Run, Fact::Woken);
     assert!(!is_late(&world, relisted()));
+
+    let mut world = World::new(&["f", "f"], |items| items.parallel = 1);
+    world.until(|world| world.state.worklist.is_some());
+    assert!(!is_late(&world, failed(SourceDoing::Read)));
+    asking(&mut world, 1);
+    let read = failed(SourceDoing::Read);
+    assert!(is_late(&world, read), "there is no room for another");
 }
 
 /// Two items whose fixes are the same: the second has nothing left when it is taken onto the first.

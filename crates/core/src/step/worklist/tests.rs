@@ -157,7 +157,7 @@ impl World {
     fn holds(&self, check: &CheckId, tree: &str) -> bool {
         match check.as_str() {
             "suite" | "replay" => self.passes(tree),
-            "docs" => changes(tree).contains(&WHOLE_ID),
+            "docs" => self.whole.is_empty() || changes(tree).contains(&WHOLE_ID),
             _ => true,
         }
     }
@@ -418,8 +418,8 @@ impl World {
             WHOLE_ID => self.whole.as_bytes(),
             item => self.moves[item[1..].parse::<usize>().unwrap()].as_bytes(),
         };
-        let at = (turn as usize - 1).min(moves.len() - 1);
-        moves[at] as char
+        let at = (turn as usize - 1).min(moves.len().saturating_sub(1));
+        moves.get(at).map_or('t', |one| *one as char)
     }
 
     fn act(&mut self, item: &ItemId, turn: u64) -> Option<Said> {

@@ -7,8 +7,8 @@ use crate::ids::CheckId;
 use crate::item::{Closed, Outcome};
 use crate::state::{Found, Phase, State, is_own};
 use crate::step::ending;
-use crate::step::worklist::open;
-use crate::stop::{Blocker, StopReason};
+use crate::step::worklist::{close, open};
+use crate::stop::{Blocker, Completion, StopReason};
 use crate::turn::Help;
 use crate::worklist::Whole;
 
@@ -104,6 +104,25 @@ pub(super) fn goal_of(goal: &Goal) -> Goal {
         },
         ..each
     }
+}
+
+/// Whether it turns out that nothing lacks: what was integrated passes as it is.
+pub(in crate::step) fn nothing_lacks(child: &State, proof: &Completion) -> bool {
+    let base = child.base.as_ref();
+    is_of(child) && base.is_some_and(|base| base.tree == *proof.tree())
+}
+
+/// It passes as it is, so nothing was to be done: what was found is known of the run's.
+pub(super) fn passes(state: &mut State, child: Box<State>) {
+    for (id, check) in &child.checks {
+        if let Some(whole) = state.checks.get_mut(id).filter(|_| !is_own(id)) {
+            whole.latest = check.latest.clone();
+        }
+    }
+    let evidence = "What was integrated passes as it is.".to_owned();
+    let outcome = child.item.iter().flat_map(|item| &item.outcomes).next();
+    let outcome = outcome.copied().unwrap_or(Outcome::Done);
+    close::close(state, child, outcome, evidence, None, None);
 }
 
 /// Its work is over: the harness looks at the whole once more, or a person is asked.
