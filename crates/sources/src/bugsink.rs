@@ -19,6 +19,8 @@ use crate::sentry::{made, word};
 use crate::spec::Spec;
 use crate::stack::Event;
 
+/// The variable that holds the token.
+pub(crate) const TOKEN: &str = "BUGSINK_TOKEN";
 /// How many pages of a list are read.
 const PAGES_MAX: usize = 5_000;
 /// What stands in a 404 of an address that this version of Bugsink does not have.
@@ -93,7 +95,7 @@ impl Bugsink {
                 ));
             }
         }
-        let token = spec.secret("token", "BUGSINK_TOKEN")?;
+        let token = spec.secret("token", TOKEN)?;
         Ok(Bugsink {
             api: Api::new("Bugsink", url, vec![Credential::bearer(token)]),
             items: spec.items.clone(),

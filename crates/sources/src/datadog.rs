@@ -19,6 +19,10 @@ use crate::http::{Api, Credential, Failure};
 use crate::sentry::word;
 use crate::spec::Spec;
 
+/// The variable that holds the API key.
+pub(crate) const TOKEN: &str = "DD_API_KEY";
+/// The variable that holds the application key.
+pub(crate) const APP_TOKEN: &str = "DD_APP_KEY";
 /// The most issues that one search gives. There are no pages: a span of time that holds more is halved.
 const SEARCH_MAX: usize = 100;
 /// The shortest span of time that is halved, milliseconds.
@@ -100,8 +104,8 @@ impl Datadog {
             })
         };
         let credentials = vec![
-            credential("dd-api-key", "token", "DD_API_KEY")?,
-            credential("dd-application-key", "app_token", "DD_APP_KEY")?,
+            credential("dd-api-key", "token", TOKEN)?,
+            credential("dd-application-key", "app_token", APP_TOKEN)?,
         ];
         let url = spec.url(Some("https://api.datadoghq.com"))?;
         Ok(Datadog {

@@ -15,6 +15,8 @@ use crate::sentry::{made, word};
 use crate::spec::{Spec, pair};
 use crate::{clean, dossier};
 
+/// The variable that holds the token.
+pub(crate) const TOKEN: &str = "GITHUB_TOKEN";
 /// How many pages of a list are read.
 const PAGES_MAX: usize = 5_000;
 /// How many pages of an issue's comments are looked through.
@@ -72,7 +74,7 @@ impl GitHub {
                 ));
             }
         }
-        let token = spec.secret("token", "GITHUB_TOKEN")?;
+        let token = spec.secret("token", TOKEN)?;
         let url = spec.url(Some("https://api.github.com"))?;
         let headers = &[("x-github-api-version", "2022-11-28")];
         Ok(GitHub {

@@ -1,4 +1,4 @@
-//! The source of a goal's items: its secrets come from the environment, and commands of the goal's run in a clean
+//! The source of a goal's items: its secrets come from the environment or a command of the person's, and commands of the goal's run in a clean
 //! checkout of the base, which no agent can have written to.
 
 use std::path::{Path, PathBuf};
@@ -11,7 +11,6 @@ use overnight_ports::source::{Act, ActReceipt, Source, SourceError};
 use overnight_ports::workspace::Workspace;
 use overnight_sources::Opening;
 use overnight_workspace::GitWorkspace;
-use secrecy::SecretString;
 use tokio::sync::OnceCell;
 
 use super::Purpose;
@@ -44,7 +43,8 @@ pub fn source(
 }
 
 fn open(items: &Items, base: PathBuf, repo: &Path) -> anyhow::Result<Arc<dyn Source>> {
-    let secret = |name: &str| std::env::var(name).ok().map(SecretString::from);
+    let secrets = crate::config::secrets()?;
+    let secret = |name: &str| secrets.get(name).map_err(|e| e.to_string());
     let cx = Opening {
         secret: &secret,
         base,

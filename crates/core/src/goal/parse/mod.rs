@@ -26,6 +26,7 @@ use super::{Deliver, GOAL_BYTES_MAX, Goal, Role};
 use reader::Reader;
 
 pub(in crate::goal) use place::normal;
+pub use items::copied_secret;
 pub use split::SMALLEST_GOAL;
 
 /// Keys of the front matter.
