@@ -218,5 +218,7 @@ fn print(settings: &Settings, rows: &[Row]) {
     say!(
         "then the environment (OVERNIGHT_MODEL, OPENAI_BASE_URL, ANTHROPIC_BASE_URL; {USER_FILE_VARIABLE} names another file of yours), the goal's `use.model`, and options."
     );
-    say!("A repository's file may set `model` and `prices`; `providers`, `notify` and `secrets` only yours.");
+    say!(
+        "A repository's file may set `model` and `prices`; `providers`, `notify` and `secrets` only yours."
+    );
 }

@@ -246,8 +246,7 @@ impl Reader<'_> {
 
     /// Commands that print secrets, by the names of the variables that would hold them.
     fn secrets(&mut self, value: &Spanned<DeValue<'_>>) {
-        const EXAMPLE: &str =
-            "[secrets] SENTRY_AUTH_TOKEN = \"secret-tool lookup service sentry\"";
+        const EXAMPLE: &str = "[secrets] SENTRY_AUTH_TOKEN = \"secret-tool lookup service sentry\"";
         let DeValue::Table(table) = value.get_ref() else {
             return self.say(&value.span(), "`secrets` is a table", EXAMPLE);
         };
