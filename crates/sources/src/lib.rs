@@ -16,6 +16,7 @@ mod hand;
 mod http;
 mod lines;
 mod query;
+mod secretive;
 mod sentry;
 mod spec;
 mod stack;
