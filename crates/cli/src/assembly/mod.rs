@@ -39,6 +39,7 @@ pub use hidden_files::HiddenFiles;
 pub use oracle::GitOracle;
 pub use servers::{connector, tried as try_servers};
 pub use setup::Setup;
+pub use source::usable as usable_source;
 use trees::GitTrees;
 pub use unasked::Unasked;
 

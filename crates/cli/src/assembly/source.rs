@@ -42,6 +42,15 @@ pub fn source(
     })))
 }
 
+/// Whether the source can be used as far as that can be known without asking it: a token that is missing, a query that
+/// cannot be meant.
+pub fn usable(goal: &Goal, repo: &Path) -> anyhow::Result<()> {
+    match &goal.items {
+        Some(items) => open(items, PathBuf::from("/"), repo).map(|_| ()),
+        None => Ok(()),
+    }
+}
+
 fn open(items: &Items, base: PathBuf, repo: &Path) -> anyhow::Result<Arc<dyn Source>> {
     let secrets = crate::config::secrets()?;
     let secret = |name: &str| secrets.get(name).map_err(|e| e.to_string());

@@ -90,6 +90,11 @@ pub(super) async fn act(
             | SourceError::Unavailable(_)
             | SourceError::Malformed(_)),
         ) => source_failed(SourceDoing::Act, &error),
+        Err(error) if probe => acted(
+            None,
+            false,
+            Some(format!("{error}; an earlier attempt may have performed it")),
+        ),
         Err(error) => acted(None, false, Some(error.to_string())),
     });
 }

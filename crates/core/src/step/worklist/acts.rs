@@ -28,7 +28,20 @@ pub(in crate::step) fn acting(state: &mut State) {
 }
 
 /// What came of it is known.
-pub(in crate::step) fn acted(state: &mut State) {
+pub(in crate::step) fn acted(state: &mut State, performed: bool) {
+    if let Some(list) = &mut state.worklist {
+        list.away = false;
+        list.unperformed += u32::from(!performed);
+    }
+    over(state);
+}
+
+/// It was tried often enough, and the source has not answered.
+pub(super) fn given_up(state: &mut State) {
+    if let Some(list) = &mut state.worklist {
+        list.away = true;
+        list.unperformed += 1;
+    }
     over(state);
 }
 
