@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use overnight_core::goal::{Goal, Items};
@@ -16,6 +17,10 @@ use tokio::sync::OnceCell;
 use super::Purpose;
 use super::unasked::UnaskedSource;
 use crate::problem::usage;
+
+/// How long a server may go on with a request whose sender has died or given up. An act that is not found is looked for
+/// once more after that, before it is performed again.
+const SETTLES_WITHIN: Duration = Duration::from_secs(5);
 
 /// The source that the goal names, or why it cannot be used. Nothing is sent yet.
 pub fn source(
@@ -39,6 +44,7 @@ pub fn source(
         base,
         ready: OnceCell::new(),
         commands: items.from == "command" || items.spec.get("act").is_some(),
+        remote: !matches!(items.from.as_str(), "command" | "file"),
     })))
 }
 
@@ -70,6 +76,8 @@ struct RunSource {
     base: PathBuf,
     ready: OnceCell<()>,
     commands: bool,
+    /// It is a server, which may go on with what nobody waits for any more.
+    remote: bool,
 }
 
 impl RunSource {
@@ -121,6 +129,11 @@ impl Source for RunSource {
 
     async fn probe(&self, act: &Act) -> Result<Option<ActReceipt>, SourceError> {
         self.ready().await?;
+        let found = self.inner.probe(act).await?;
+        if found.is_some() || !self.remote {
+            return Ok(found);
+        }
+        tokio::time::sleep(SETTLES_WITHIN).await;
         self.inner.probe(act).await
     }
 
