@@ -455,6 +455,13 @@ pub fn farewell(state: &State) -> Vec<String> {
             state.run.short()
         ));
     }
+    if let Some(list) = state.worklist.as_ref().filter(|list| list.cut) {
+        let left = list.acts.saturating_sub(list.acted);
+        text.push(format!(
+            "acts    {left} of {} at the source were not begun, because the run was stopped",
+            list.acts
+        ));
+    }
     if let Some(report) = &state.report {
         text.push(format!("report  {report}"));
     }

@@ -196,7 +196,9 @@ fn apply(state: &mut State, scope: &Scope, event: &Event) -> Result<(), StepErro
             expect(state, event, is_next_act(state, *number))?;
             worklist::acting(state);
         }
-        Fact::Acted { number, receipt, .. } => {
+        Fact::Acted {
+            number, receipt, ..
+        } => {
             expect(state, event, is_next_act(state, *number))?;
             worklist::acted(state, receipt.is_some());
         }
