@@ -15,6 +15,7 @@ use crate::dossier::{self, Broken, NO_EVENT};
 use crate::hand::Hand;
 use crate::http::{Api, Credential, Failure, Pages};
 use crate::query::{Query, Term};
+use crate::secretive;
 use crate::sentry::{made, word};
 use crate::spec::Spec;
 use crate::stack::Event;
@@ -189,7 +190,7 @@ impl Bugsink {
         }
         let tags = event.map(|e| e.tags.as_slice()).unwrap_or_default();
         Ok(Item {
-            title,
+            title: secretive::words(&title).into_owned(),
             body: None,
             url: Some(format!("{}/issues/issue/{id}/", self.api.place())),
             created: word(issue, "first_seen"),

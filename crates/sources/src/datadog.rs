@@ -16,6 +16,7 @@ use crate::command::cannot;
 use crate::dossier;
 use crate::hand::Hand;
 use crate::http::{Api, Credential, Failure};
+use crate::secretive::{self, scrubbed};
 use crate::sentry::word;
 use crate::spec::Spec;
 
@@ -202,11 +203,11 @@ impl Datadog {
             "last_seen_version",
         ] {
             if let Some(value) = attributes.get(key).filter(|v| !v.is_null()) {
-                rest.insert(key.to_owned(), value.clone());
+                rest.insert(key.to_owned(), scrubbed(value));
             }
         }
         Ok(Item {
-            title,
+            title: secretive::words(&title).into_owned(),
             body: None,
             url: self.web(&id),
             created,
@@ -332,7 +333,7 @@ impl Source for Datadog {
         let more = "Datadog's API gives no stack trace: the file and the function are where the error was raised.";
         let mut dossier = dossier::of_words(&now, more);
         dossier.item = item.clone();
-        dossier.event = Some(issue);
+        dossier.event = Some(scrubbed(&issue));
         Ok(dossier)
     }
 

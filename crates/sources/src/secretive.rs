@@ -126,8 +126,8 @@ fn plain(value: &Value) -> bool {
     matches!(value, Value::Null | Value::Bool(_))
 }
 
-/// A text without what looks like a secret.
-fn words(text: &str) -> Cow<'_, str> {
+/// A text without what looks like a secret: an error's own words are in its title too.
+pub(crate) fn words(text: &str) -> Cow<'_, str> {
     fn through<'t>(
         text: Cow<'t, str>,
         form: &Regex,

@@ -12,6 +12,7 @@ use crate::command::cannot;
 use crate::dossier::{self, Broken, NO_EVENT};
 use crate::hand::Hand;
 use crate::http::{Api, Credential, Failure, Pages, next_link};
+use crate::secretive;
 use crate::spec::{Spec, pair};
 
 /// How many pages of a list are read.
@@ -192,7 +193,7 @@ impl Tracker {
             url.as_str().map(str::to_owned)
         });
         Ok(Item {
-            title: word(issue, "title").unwrap_or_default(),
+            title: secretive::words(&word(issue, "title").unwrap_or_default()).into_owned(),
             body: None,
             url,
             created: word(issue, "firstSeen"),
