@@ -447,6 +447,21 @@ pub fn farewell(state: &State) -> Vec<String> {
     if let Some(error) = &state.delivery_error {
         text.push(plain(&format!("not delivered: {error}")));
     }
+    if let Some(list) = state.worklist.as_ref().filter(|list| list.unperformed > 0) {
+        text.push(format!(
+            "acts    {} of {} at the source could not be performed: see the report, or `overnight items {}`",
+            list.unperformed,
+            list.acts,
+            state.run.short()
+        ));
+    }
+    if let Some(list) = state.worklist.as_ref().filter(|list| list.cut) {
+        let left = list.acts.saturating_sub(list.acted);
+        text.push(format!(
+            "acts    {left} of {} at the source were not begun, because the run was stopped",
+            list.acts
+        ));
+    }
     if let Some(report) = &state.report {
         text.push(format!("report  {report}"));
     }

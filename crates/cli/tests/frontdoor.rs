@@ -642,7 +642,7 @@ fn later_layers_win_and_every_value_says_where_it_comes_from() {
     );
     assert_eq!(
         config["keys"]["chat"],
-        serde_json::json!({"variable": "MY_KEY", "set": true})
+        serde_json::json!({"variable": "MY_KEY", "set": true, "from": "environment"})
     );
     for args in [&["config", "--json"][..], &["config"][..]] {
         let done = desk.with(&env, args);
@@ -692,6 +692,10 @@ fn a_repository_cannot_say_where_a_key_or_the_code_is_sent() {
         (
             "model = \"chat/x@http://127.0.0.1:1/evil\"\n",
             "overnight.toml:1:9:",
+        ),
+        (
+            "[secrets]\nOPENAI_API_KEY = \"touch /tmp/evil\"\n",
+            "overnight.toml:1:2:",
         ),
     ] {
         let desk = Desk::new(&[("overnight.toml", file)]);
@@ -909,6 +913,72 @@ fn the_persons_own_address_and_key_variable_are_used() {
 }
 
 #[test]
+fn a_key_that_no_variable_holds_is_printed_by_the_persons_command_once() {
+    let server = server();
+    let desk = Desk::new(&[("README.md", "x\n")]);
+    let (keyring, asked) = (desk.root.join("keyring"), desk.root.join("asked"));
+    write(&keyring, &format!("{SECRET}\n"));
+    desk.mine(&format!(
+        "model = \"openai/x\"\n[providers.openai]\nbase_url = \"{}\"\n[secrets]\nOPENAI_API_KEY = \"cat {} && echo x >> {}\"\nANTHROPIC_API_KEY = \"false\"\nSENTRY_AUTH_TOKEN = \"no-such-program-at-all\"\n",
+        server.base_url(),
+        keyring.display(),
+        asked.display()
+    ));
+    desk.put("goal.md", &format!("{TINY}---\nBrief.\n"));
+    let times = || fs::read_to_string(&asked).unwrap_or_default().len() / 2;
+    let shown = desk.config(&[]);
+    assert_eq!(
+        shown["keys"]["openai"],
+        serde_json::json!({"variable": "OPENAI_API_KEY", "set": true, "from": "command"})
+    );
+    assert_eq!(
+        value(&shown, "secrets.OPENAI_API_KEY")["value"],
+        "a command"
+    );
+    assert_eq!(times(), 0, "to show what is configured needs no secret");
+    let done = desk.overnight(&["run", "goal.md", "--yes"]);
+    assert_eq!(done.code, 0, "{}{}", done.out, done.err);
+    assert_eq!((server.answers_sent(), times()), (2, 1));
+    let doctor = desk.with(&[("BUGSINK_TOKEN", "a1b2c3d4e5")], &["doctor", "--json"]);
+    let found: Value = serde_json::from_str(&doctor.out).expect("JSON");
+    assert_eq!(times(), 2);
+    let openai = finding(&found, "key openai");
+    assert_eq!(openai["state"], "ok", "{found:#}");
+    let says = openai["says"].as_str().unwrap_or_default();
+    assert!(says.ends_with("config.toml:5:1"), "{says}");
+    // Whoever needs none of the others can begin.
+    assert_eq!(doctor.code, 0, "{found:#}");
+    let all = doctor.out.as_str();
+    for word in [
+        "BUGSINK_TOKEN is set in the environment",
+        "config.toml:6:1: the command for the secret ANTHROPIC_API_KEY gave none: it ended with exit code 1",
+        "config.toml:7:1: the command for the secret SENTRY_AUTH_TOKEN gave none: a program in it was not found",
+        "need one: GLITCHTIP_TOKEN, DD_API_KEY",
+    ] {
+        assert!(all.contains(word), "{word}: {all}");
+    }
+    // The variable comes first, also where it is wrong.
+    let wrong = desk.with(
+        &[("OPENAI_API_KEY", "sk-wrong-one")],
+        &["doctor", "--online", "--json"],
+    );
+    assert_eq!((wrong.code, times()), (1, 2), "{}", wrong.out);
+    let said = [&done.out, &done.err, &doctor.out, &doctor.err].map(String::as_str);
+    for said in said {
+        assert!(
+            !said.contains(SECRET) && !said.contains("no-such-program"),
+            "{said}"
+        );
+    }
+    // What a command cannot give is said before there is a run.
+    let runs = || fs::read_dir(desk.root.join("state/runs")).map_or(0, Iterator::count);
+    let before = runs();
+    let none = desk.overnight(&["run", "goal.md", "--yes", "--model", "anthropic/x"]);
+    assert_eq!((none.code, runs()), (2, before), "{}", none.err);
+    assert!(none.err.contains("config.toml:6:1:"), "{}", none.err);
+}
+
+#[test]
 fn the_first_key_that_is_set_names_a_model_where_nobody_does() {
     let desk = Desk::new(&[("README.md", "x\n")]);
     let done = desk.with(&[("ANTHROPIC_API_KEY", SECRET)], &["doctor", "--json"]);
@@ -965,7 +1035,7 @@ fn a_doctor_who_finds_everything_ends_with_0_and_shows_no_key() {
     assert!(
         finding(&found, "key openai")["says"]
             .as_str()
-            .is_some_and(|s| s == "OPENAI_API_KEY is set")
+            .is_some_and(|s| s == "OPENAI_API_KEY is set in the environment")
     );
     let plain = desk.with(&env, &["doctor"]);
     assert!(plain.out.contains("a run can start"), "{}", plain.out);

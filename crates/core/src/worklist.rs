@@ -66,6 +66,13 @@ pub struct Worklist {
     pub acts: u32,
     /// Acts that are over.
     pub acted: u32,
+    /// Of these, acts that could not be performed.
+    pub unperformed: u32,
+    /// The source did not answer to the last act however long it was waited for: the next ones are tried once each, so
+    /// that a source that is away for good does not keep the run from its end.
+    pub away: bool,
+    /// A person stopped the run while it was ending: no further act is begun.
+    pub cut: bool,
     /// Whether the intent of the next one is durable.
     pub acting: bool,
     /// Whether nobody knows if the next one was performed already: its source is asked first.

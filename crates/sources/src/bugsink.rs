@@ -11,14 +11,17 @@ use reqwest::{Method, Url};
 use serde_json::{Map, Value, json};
 
 use crate::command::cannot;
-use crate::dossier;
+use crate::dossier::{self, Broken, NO_EVENT};
 use crate::hand::Hand;
-use crate::http::{Api, Credential, Failure};
+use crate::http::{Api, Credential, Failure, Pages};
 use crate::query::{Query, Term};
+use crate::secretive;
 use crate::sentry::{made, word};
 use crate::spec::Spec;
 use crate::stack::Event;
 
+/// The variable that holds the token.
+pub(crate) const TOKEN: &str = "BUGSINK_TOKEN";
 /// How many pages of a list are read.
 const PAGES_MAX: usize = 5_000;
 /// What stands in a 404 of an address that this version of Bugsink does not have.
@@ -58,6 +61,7 @@ pub(crate) struct Bugsink {
     query: Query,
     /// The project's number, once it was looked up.
     number: OnceLock<String>,
+    broken: Broken,
 }
 
 /// Whether the history of an issue holds a comment.
@@ -93,13 +97,14 @@ impl Bugsink {
                 ));
             }
         }
-        let token = spec.secret("token", "BUGSINK_TOKEN")?;
+        let token = spec.secret("token", TOKEN)?;
         Ok(Bugsink {
             api: Api::new("Bugsink", url, vec![Credential::bearer(token)]),
             items: spec.items.clone(),
             project,
             query,
             number: OnceLock::new(),
+            broken: Broken::default(),
         })
     }
 
@@ -117,9 +122,9 @@ impl Bugsink {
         ))
     }
 
-    /// A page: what it holds and where the next one is.
-    async fn page(&self, first: &Url, url: Url) -> Result<(Vec<Value>, Option<Url>), Failure> {
-        let answer = self.api.get(url.clone()).await?;
+    /// A page: what it holds and where it says that the next one is.
+    async fn page(&self, url: Url) -> Result<(Vec<Value>, Option<String>), Failure> {
+        let answer = self.api.get(url).await?;
         let Some(results) = answer.value.get("results").and_then(Value::as_array) else {
             return Err(Failure {
                 error: self.unlike("a page has no results"),
@@ -128,10 +133,7 @@ impl Bugsink {
             });
         };
         let next = answer.value.get("next").and_then(Value::as_str);
-        let next = next
-            .and_then(|next| Api::next_page(first, next))
-            .filter(|next| *next != url);
-        Ok((results.clone(), next))
+        Ok((results.clone(), next.map(str::to_owned)))
     }
 
     /// The project's number: the list knows no names.
@@ -143,13 +145,10 @@ impl Bugsink {
             return Ok(self.number.get_or_init(|| self.project.clone()));
         }
         let first = self.at(&["projects"]);
-        let (mut url, mut names) = (Some(first.clone()), Vec::new());
-        for _ in 0..PAGES_MAX {
-            let Some(at) = url.take() else { break };
-            let (projects, next) = self
-                .page(&first, at)
-                .await
-                .map_err(|f| f.of_list("`items.url`"))?;
+        let mut pages = Pages::new(&self.api, &first, PAGES_MAX);
+        let (mut url, mut names) = (Some(first), Vec::new());
+        while let Some(at) = url.take() {
+            let (projects, next) = self.page(at).await.map_err(|f| f.of_list("`items.url`"))?;
             for project in &projects {
                 let name = |key: &str| word(project, key).unwrap_or_default();
                 if name("name") == self.project || name("slug") == self.project {
@@ -159,7 +158,7 @@ impl Bugsink {
                 }
                 names.push(name("name"));
             }
-            url = next;
+            url = pages.next(next.as_deref())?;
         }
         names.truncate(20);
         Err(SourceError::Refused(format!(
@@ -191,7 +190,7 @@ impl Bugsink {
         }
         let tags = event.map(|e| e.tags.as_slice()).unwrap_or_default();
         Ok(Item {
-            title,
+            title: secretive::words(&title).into_owned(),
             body: None,
             url: Some(format!("{}/issues/issue/{id}/", self.api.place())),
             created: word(issue, "first_seen"),
@@ -212,7 +211,7 @@ impl Bugsink {
         url.query_pairs_mut()
             .append_pair("issue", id)
             .append_pair("order", "desc");
-        let (events, _) = self.page(&url.clone(), url).await?;
+        let (events, _) = self.page(url).await?;
         let Some(event) = events.first() else {
             return Ok(None);
         };
@@ -247,12 +246,10 @@ impl Bugsink {
             .query_pairs_mut()
             .append_pair("issue", act.item.id.as_str())
             .append_pair("order", "desc");
-        let mut url = Some(first.clone());
-        for _ in 0..PAGES_MAX {
-            let Some(at) = url.take() else {
-                return Ok(Told::NotMade);
-            };
-            let (points, next) = match self.page(&first, at).await {
+        let mut pages = Pages::new(&self.api, &first, PAGES_MAX);
+        let mut url = Some(first);
+        while let Some(at) = url.take() {
+            let (points, next) = match self.page(at).await {
                 Ok(page) => page,
                 Err(failure) => {
                     return match &failure.error {
@@ -275,9 +272,9 @@ impl Bugsink {
                     already: true,
                 }));
             }
-            url = next;
+            url = pages.next(next.as_deref())?;
         }
-        Ok(Told::Untold)
+        Ok(Told::NotMade)
     }
 
     /// What nobody can find out is not done again.
@@ -324,7 +321,7 @@ impl Bugsink {
         let mut url = self.at(&["releases"]);
         url.query_pairs_mut().append_pair("project", number);
         // A token that may not look resolves at once.
-        let page = self.page(&url.clone(), url).await;
+        let page = self.page(url).await;
         page.is_ok_and(|(releases, _)| releases.iter().any(|r| word(r, "version").is_some()))
     }
 
@@ -451,21 +448,19 @@ impl Source for Bugsink {
             .append_pair("sort", "digest_order")
             .append_pair("order", order);
         let mut hand = Hand::new(&self.items, sorted, found);
-        let (mut url, mut eventless) = (Some(first.clone()), 0);
+        let mut pages = Pages::new(&self.api, &first, PAGES_MAX);
+        let (mut url, mut eventless) = (Some(first), 0);
         let note = |mut notes: Vec<String>, eventless: usize| {
             if eventless > 0 {
                 notes.push(format!(
-                    "{eventless} issues have no event any more that `items.query` could be held against: they are left out"
+                    "{eventless} issues have no event that can be read, so that `items.query` cannot be held against it: they are left out"
                 ));
             }
             notes
         };
-        for _ in 0..PAGES_MAX {
-            let Some(at) = url.take() else {
-                return Ok(note(hand.finish(), eventless));
-            };
+        while let Some(at) = url.take() {
             let (issues, next) = self
-                .page(&first, at)
+                .page(at)
                 .await
                 .map_err(|f| f.of_list("`items.project`"))?;
             for issue in &issues {
@@ -486,7 +481,12 @@ impl Source for Bugsink {
                 }
                 let mut event = None;
                 if !open.is_empty() || self.items.order == Order::Priority {
-                    event = self.event(&id).await?.map(|event| Event::read(&event));
+                    event = match self.event(&id).await {
+                        Ok(event) => event.map(|event| Event::read(&event)),
+                        // One that cannot be read must not keep the others from being listed.
+                        Err(SourceError::Malformed(_)) => None,
+                        Err(error) => return Err(error),
+                    };
                     match &event {
                         Some(event) => fits = open.iter().all(|term| of_event(term, issue, event)),
                         None => fits = open.is_empty(),
@@ -497,16 +497,18 @@ impl Source for Bugsink {
                     return Ok(note(hand.finish(), eventless));
                 }
             }
-            url = next;
+            url = pages.next(next.as_deref())?;
         }
-        Err(self.unlike("its list has no end"))
+        Ok(note(hand.finish(), eventless))
     }
 
     async fn read(&self, item: &Item) -> Result<Dossier, SourceError> {
         self.issue(item).await?;
-        Ok(match self.event(item.id.as_str()).await? {
-            Some(event) => dossier::of_event(item, &event),
-            None => dossier::of_words(item, "There is no event of it any more."),
+        Ok(match self.event(item.id.as_str()).await {
+            Ok(Some(event)) => dossier::of_event(item, &event),
+            Ok(None) => dossier::of_words(item, NO_EVENT),
+            // The issue was read a moment ago.
+            Err(error) => self.broken.event(item, error)?,
         })
     }
 

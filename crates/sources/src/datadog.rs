@@ -16,9 +16,14 @@ use crate::command::cannot;
 use crate::dossier;
 use crate::hand::Hand;
 use crate::http::{Api, Credential, Failure};
+use crate::secretive::{self, scrubbed};
 use crate::sentry::word;
 use crate::spec::Spec;
 
+/// The variable that holds the API key.
+pub(crate) const TOKEN: &str = "DD_API_KEY";
+/// The variable that holds the application key.
+pub(crate) const APP_TOKEN: &str = "DD_APP_KEY";
 /// The most issues that one search gives. There are no pages: a span of time that holds more is halved.
 const SEARCH_MAX: usize = 100;
 /// The shortest span of time that is halved, milliseconds.
@@ -100,8 +105,8 @@ impl Datadog {
             })
         };
         let credentials = vec![
-            credential("dd-api-key", "token", "DD_API_KEY")?,
-            credential("dd-application-key", "app_token", "DD_APP_KEY")?,
+            credential("dd-api-key", "token", TOKEN)?,
+            credential("dd-application-key", "app_token", APP_TOKEN)?,
         ];
         let url = spec.url(Some("https://api.datadoghq.com"))?;
         Ok(Datadog {
@@ -198,11 +203,11 @@ impl Datadog {
             "last_seen_version",
         ] {
             if let Some(value) = attributes.get(key).filter(|v| !v.is_null()) {
-                rest.insert(key.to_owned(), value.clone());
+                rest.insert(key.to_owned(), scrubbed(value));
             }
         }
         Ok(Item {
-            title,
+            title: secretive::words(&title).into_owned(),
             body: None,
             url: self.web(&id),
             created,
@@ -328,7 +333,7 @@ impl Source for Datadog {
         let more = "Datadog's API gives no stack trace: the file and the function are where the error was raised.";
         let mut dossier = dossier::of_words(&now, more);
         dossier.item = item.clone();
-        dossier.event = Some(issue);
+        dossier.event = Some(scrubbed(&issue));
         Ok(dossier)
     }
 

@@ -1,20 +1,60 @@
 //! What an opened item is: the list's word on it and its source's whole word, bounded.
 
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
 use overnight_core::item::{Dossier, Item};
+use overnight_ports::source::SourceError;
 use serde_json::Value;
 
 use crate::clean;
-use crate::stack::{Event, scrubbed};
+use crate::secretive::scrubbed;
+use crate::stack::Event;
 
 /// Length of what the model is shown of an item, bytes.
 const TEXT_BYTES_MAX: usize = 32 * 1024;
 /// Largest event that is kept for a replay, bytes of JSON.
 const EVENT_BYTES_MAX: usize = 4 * 1024 * 1024;
 
+/// What is said of an item whose events were dropped.
+pub(crate) const NO_EVENT: &str = "There is no event of it any more.";
+/// How often an event is asked for that the server fails to give, while it gives the issue.
+const ATTEMPTS_MAX: u32 = 3;
+
+/// Events that a server cannot give although it gives their issues: after some attempts the item is opened without, so
+/// that one broken event does not keep all the other items waiting.
+#[derive(Default)]
+pub(crate) struct Broken(Mutex<BTreeMap<String, u32>>);
+
+impl Broken {
+    /// What becomes of an item whose event could not be had.
+    pub(crate) fn event(&self, item: &Item, error: SourceError) -> Result<Dossier, SourceError> {
+        let why = match &error {
+            SourceError::Malformed(why) => why,
+            SourceError::Unavailable(why) => {
+                // A poisoned lock would mean a panic while a number was raised.
+                let mut failed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+                let times = failed.entry(item.id.0.clone()).or_default();
+                *times += 1;
+                if *times < ATTEMPTS_MAX {
+                    return Err(error);
+                }
+                why
+            }
+            SourceError::Refused(_) | SourceError::Gone(_) | SourceError::RateLimited { .. } => {
+                return Err(error);
+            }
+        };
+        let more = format!("Its newest event could not be read: {why}");
+        Ok(of_words(item, &more))
+    }
+}
+
 /// Of an item with an event.
 pub(crate) fn of_event(item: &Item, event: &Value) -> Dossier {
-    let read = Event::read(event);
     let small = event.to_string().len() <= EVENT_BYTES_MAX;
+    let event = &scrubbed(event);
+    let read = Event::read(event);
     let mut text = head(item);
     text.push_str(&read.text());
     if !small {
@@ -24,7 +64,7 @@ pub(crate) fn of_event(item: &Item, event: &Value) -> Dossier {
         item: item.clone(),
         text: clean::block(&text, TEXT_BYTES_MAX),
         fingerprint: read.fingerprint(),
-        event: small.then(|| scrubbed(event)),
+        event: small.then(|| event.clone()),
     }
 }
 

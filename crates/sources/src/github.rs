@@ -9,12 +9,14 @@ use serde_json::{Map, Value, json};
 
 use crate::command::cannot;
 use crate::hand::{Hand, rank};
-use crate::http::{Api, Credential, Failure, next_link};
+use crate::http::{Api, Credential, Failure, Pages, next_link};
 use crate::query::{Query, Term};
 use crate::sentry::{made, word};
 use crate::spec::{Spec, pair};
 use crate::{clean, dossier};
 
+/// The variable that holds the token.
+pub(crate) const TOKEN: &str = "GITHUB_TOKEN";
 /// How many pages of a list are read.
 const PAGES_MAX: usize = 5_000;
 /// How many pages of an issue's comments are looked through.
@@ -72,7 +74,7 @@ impl GitHub {
                 ));
             }
         }
-        let token = spec.secret("token", "GITHUB_TOKEN")?;
+        let token = spec.secret("token", TOKEN)?;
         let url = spec.url(Some("https://api.github.com"))?;
         let headers = &[("x-github-api-version", "2022-11-28")];
         Ok(GitHub {
@@ -189,23 +191,20 @@ impl GitHub {
     ) -> Result<(), SourceError> {
         let mut first = self.at(&[item.id.as_str(), "comments"]);
         first.query_pairs_mut().append_pair("per_page", PAGE);
-        let mut url = first.clone();
-        for _ in 0..COMMENT_PAGES_MAX {
-            let answer = self.api.get(url.clone()).await?;
+        let mut pages = Pages::new(&self.api, &first, COMMENT_PAGES_MAX);
+        let mut url = first;
+        loop {
+            let answer = self.api.get(url).await?;
             let comments = answer.value.as_array();
             let comments = comments.ok_or_else(|| self.unlike("its comments are no list"))?;
             if !comments.iter().all(&mut see) {
                 return Ok(());
             }
-            match next_link(&answer.headers).and_then(|next| Api::next_page(&first, &next)) {
-                Some(next) if next != url => url = next,
-                _ => return Ok(()),
+            match pages.next(next_link(&answer.headers).as_deref())? {
+                Some(next) => url = next,
+                None => return Ok(()),
             }
         }
-        Err(SourceError::Refused(format!(
-            "issue {} has more comments than are looked through",
-            item.id
-        )))
     }
 
     /// What the act comes to if it was performed.
@@ -316,9 +315,10 @@ impl Source for GitHub {
         let sorted = self.items.order != Order::Priority;
         let mut hand = Hand::new(&self.items, sorted, found);
         let first = self.list_address();
-        let mut url = first.clone();
-        for _ in 0..PAGES_MAX {
-            let answer = self.api.get(url.clone()).await;
+        let mut pages = Pages::new(&self.api, &first, PAGES_MAX);
+        let mut url = first;
+        loop {
+            let answer = self.api.get(url).await;
             let answer = answer.map_err(|f| f.of_list("`items.project`"))?;
             let issues = answer.value.as_array();
             let issues = issues.ok_or_else(|| self.unlike("its issues are no list"))?;
@@ -329,12 +329,11 @@ impl Source for GitHub {
                     return Ok(hand.finish());
                 }
             }
-            match next_link(&answer.headers).and_then(|next| Api::next_page(&first, &next)) {
-                Some(next) if next != url => url = next,
-                _ => return Ok(hand.finish()),
+            match pages.next(next_link(&answer.headers).as_deref())? {
+                Some(next) => url = next,
+                None => return Ok(hand.finish()),
             }
         }
-        Err(self.unlike("its list has no end"))
     }
 
     async fn read(&self, item: &Item) -> Result<Dossier, SourceError> {

@@ -1,5 +1,6 @@
 //! One HTTP API with a token: bounded, patient for some seconds, and never talking to anybody but its own server.
 
+use std::collections::BTreeSet;
 use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};
 
@@ -35,6 +36,11 @@ const REDIRECTS_MAX: usize = 3;
 const UNIX_TIME_MIN: u64 = 1_000_000_000;
 /// A secret shorter than this is none, and replacing it would garble messages, bytes.
 const SECRET_BYTES_MIN: usize = 6;
+
+/// What is shorter is not looked for in whole answers, where it could be a part of anything, bytes.
+const TOKEN_BYTES_MIN: usize = 16;
+/// Numbers from here on are Unix times in milliseconds.
+const UNIX_TIME_MS_MIN: u64 = 1_000_000_000_000;
 
 /// A header with a secret.
 pub(crate) struct Credential {
@@ -127,15 +133,6 @@ impl Api {
             path.pop_if_empty().extend(parts);
         }
         url
-    }
-
-    /// The same address with the query of another: of the next page as a server names it, only this is used, so that
-    /// no token ever goes to an address that nobody wrote down.
-    pub(crate) fn next_page(at: &Url, next: &str) -> Option<Url> {
-        let next = at.join(next).ok()?;
-        let mut url = at.clone();
-        url.set_query(Some(next.query()?));
-        (url != *at).then_some(url)
     }
 
     pub(crate) async fn get(&self, url: Url) -> Result<Answer, Failure> {
@@ -303,6 +300,7 @@ impl Api {
         let value = if body.iter().all(u8::is_ascii_whitespace) {
             Value::Null
         } else {
+            let body = self.without_tokens(body);
             serde_json::from_slice(&body).map_err(|error| {
                 unread(SourceError::Malformed(format!(
                     "{} answered with what is no JSON ({error}): check `items.url`",
@@ -397,6 +395,23 @@ impl Api {
         Ok(self.client.get_or_init(|| client))
     }
 
+    /// An answer without the tokens: what a server sends back of them, or an event holds, is neither journaled nor shown.
+    fn without_tokens(&self, body: Vec<u8>) -> Vec<u8> {
+        let text = match String::from_utf8(body) {
+            Ok(text) => text,
+            // It will be refused as what it is.
+            Err(error) => return error.into_bytes(),
+        };
+        let secrets = self.credentials.iter().map(|c| c.secret.expose_secret());
+        secrets
+            .filter(|secret| secret.len() >= TOKEN_BYTES_MIN)
+            .fold(text, |text, secret| match text.contains(secret) {
+                true => text.replace(secret, "[token]"),
+                false => text,
+            })
+            .into_bytes()
+    }
+
     /// A text without the tokens, whatever it was made of.
     pub(crate) fn redacted(&self, text: &str) -> String {
         let secrets = self.credentials.iter().map(|c| c.secret.expose_secret());
@@ -456,9 +471,16 @@ fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
         }
     });
     let reset = || {
-        let value = text("x-sentry-rate-limit-reset").or_else(|| text("x-ratelimit-reset"))?;
+        let value = [
+            "x-sentry-rate-limit-reset",
+            "x-ratelimit-reset",
+            "ratelimit-reset",
+        ];
+        let value = value.into_iter().find_map(text)?;
         let number: u64 = value.split('.').next()?.parse().ok()?;
-        Some(if number >= UNIX_TIME_MIN {
+        Some(if number >= UNIX_TIME_MS_MIN {
+            until(SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(number))?)
+        } else if number >= UNIX_TIME_MIN {
             until(SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(number))?)
         } else {
             Duration::from_secs(number)
@@ -486,25 +508,108 @@ fn causes(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// The address of the next page in a `Link` header: `<…>; rel="next"`, and where it says whether there is any
+/// The pages of one list, each read once.
+pub(crate) struct Pages {
+    name: &'static str,
+    first: Url,
+    read: BTreeSet<Url>,
+    most: usize,
+}
+
+impl Pages {
+    /// A list that begins at this address and has at most so many pages.
+    pub(crate) fn new(api: &Api, first: &Url, most: usize) -> Self {
+        Pages {
+            name: api.name,
+            first: first.clone(),
+            read: BTreeSet::from([first.clone()]),
+            most,
+        }
+    }
+
+    /// Where the next page is, if the server names one: the list's own address with the query of the one that is named,
+    /// so that no token ever goes to an address that nobody wrote down. A server that leads in a circle, or to where
+    /// nobody can follow, has not given the whole list, and a part of it is not taken for the whole.
+    pub(crate) fn next(&mut self, named: Option<&str>) -> Result<Option<Url>, SourceError> {
+        let Some(named) = named else {
+            return Ok(None);
+        };
+        let odd =
+            |why: &str| SourceError::Malformed(format!("{} names a next page {why}", self.name));
+        let mut url = self.first.clone();
+        let next = self.first.join(named).ok();
+        let query = next.as_ref().and_then(Url::query);
+        let query = query.ok_or_else(|| odd("that is no part of the same list"))?;
+        url.set_query(Some(query));
+        if self.read.len() >= self.most {
+            return Err(odd(&format!(
+                "after {} pages: the list has no end",
+                self.most
+            )));
+        }
+        if !self.read.insert(url.clone()) {
+            return Err(odd("that was read already: the list leads in a circle"));
+        }
+        Ok(Some(url))
+    }
+}
+
+/// The address of the next page in `Link` headers (RFC 8288), and where they say whether there is any
 /// (`results="false"`), that too.
 pub(crate) fn next_link(headers: &HeaderMap) -> Option<String> {
-    let all = headers.get_all(reqwest::header::LINK);
-    let links = all.iter().filter_map(|value| value.to_str().ok());
-    for link in links.flat_map(|value| value.split(",").collect::<Vec<_>>()) {
-        let Some((address, rest)) = link
-            .trim()
-            .strip_prefix('<')
-            .and_then(|link| link.split_once('>'))
-        else {
-            continue;
-        };
-        let says = |what: &str| rest.split(';').any(|part| part.trim() == what);
-        if says("rel=\"next\"") && !says("results=\"false\"") {
-            return Some(address.to_owned());
+    let all = headers.get_all(reqwest::header::LINK).iter();
+    all.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+        .find_map(|value| next_of(&value))
+}
+
+/// The same of one header's value: `<address>; name=value; name="value", <address>…`. Addresses and quoted values may
+/// hold commas and semicolons.
+fn next_of(mut rest: &str) -> Option<String> {
+    while let Some((_, link)) = rest.split_once('<') {
+        let (address, parameters) = link.split_once('>')?;
+        let (mut is_next, mut any) = (false, true);
+        rest = parameters;
+        while let Some(parameter) = rest.trim_start().strip_prefix(';') {
+            let end = parameter.find(['=', ';', ',']).unwrap_or(parameter.len());
+            let name = parameter[..end].trim().to_ascii_lowercase();
+            let (value, more) = match parameter[end..].strip_prefix('=') {
+                Some(value) => parameter_value(value.trim_start()),
+                None => (String::new(), &parameter[end..]),
+            };
+            rest = more;
+            let mut words = value.split_ascii_whitespace();
+            match name.as_str() {
+                "rel" => is_next |= words.any(|word| word.eq_ignore_ascii_case("next")),
+                "results" => any &= !value.eq_ignore_ascii_case("false"),
+                _ => {}
+            }
+        }
+        if is_next && any {
+            return Some(address.trim().to_owned());
         }
     }
     None
+}
+
+/// A parameter's value, quoted or not, and what follows it.
+fn parameter_value(text: &str) -> (String, &str) {
+    let Some(quoted) = text.strip_prefix('"') else {
+        let end = text.find([';', ',']).unwrap_or(text.len());
+        return (text[..end].trim().to_owned(), &text[end..]);
+    };
+    let (mut value, mut escaped) = (String::new(), false);
+    for (at, c) in quoted.char_indices() {
+        match c {
+            _ if escaped => {
+                value.push(c);
+                escaped = false;
+            }
+            '\\' => escaped = true,
+            '"' => return (value, &quoted[at + 1..]),
+            c => value.push(c),
+        }
+    }
+    (value, "")
 }
 
 #[cfg(test)]
@@ -533,6 +638,8 @@ mod tests {
         );
         assert_eq!(wait(&[("x-ratelimit-reset", "1799999999")]), Some(0));
         assert_eq!(wait(&[("x-ratelimit-reset", "9")]), Some(9));
+        assert_eq!(wait(&[("x-ratelimit-reset", "1800000008000")]), Some(8));
+        assert_eq!(wait(&[("ratelimit-reset", "11")]), Some(11));
         assert_eq!(
             wait(&[
                 ("date", "Sun, 22 Nov 2026 21:00:00 GMT"),
@@ -556,11 +663,95 @@ mod tests {
             next("<https://sentry.io/x/?cursor=2>; rel=\"next\"; results=\"false\""),
             None
         );
-        let at = Url::parse("https://a.example/api/0/x/?query=q").unwrap();
-        let page = Api::next_page(&at, "https://evil.example/steal?cursor=5").unwrap();
-        assert_eq!(page.as_str(), "https://a.example/api/0/x/?cursor=5");
-        assert_eq!(Api::next_page(&at, "https://a.example/api/0/x/"), None);
-        assert_eq!(Api::next_page(&at, at.as_str()), None);
+    }
+
+    #[test]
+    fn a_link_header_is_read_however_it_is_written() {
+        let next = |link| next_link(&headers(&[("link", link)]));
+        for link in [
+            "</x?p=2>; rel=next",
+            "</x?p=2>;rel=next;title=\"a, <b>; c\"",
+            "</x?p=2>; REL=\"Next\"",
+            "</x?p=2>; rel=\"last next\"",
+            "</x?p=2> ; title=\"a \\\" rel=prev\" ; rel = \"next\"",
+            "</x?p=1>; rel=\"first\", </x?p=2>; rel=\"next\"",
+            "</x?q=a,b>; rel=prev, </x?p=2>; results=\"true\"; rel=\"next\"; cursor=\"0:1:0\"",
+            "</x?p=0>; rel=\"next\"; results=\"false\", </x?p=2>; rel=\"next\"",
+        ] {
+            assert_eq!(next(link).as_deref(), Some("/x?p=2"), "{link}");
+        }
+        let comma = "</x?q=a,b;c&p=2>; rel=next";
+        assert_eq!(next(comma).as_deref(), Some("/x?q=a,b;c&p=2"));
+        for link in [
+            "",
+            "<",
+            "</x",
+            "</x?p=2>",
+            "</x?p=2>; rel",
+            "</x?p=2>; rel=\"nextish\"",
+            "</x?p=2>; rel=\"next",
+            "</x?p=2>; title=\"rel=next\"",
+            "</x?p=2>; results=false; rel=next",
+            "</x?p=2>; rel=prev; =; ;; , ,",
+        ] {
+            let found = next(link);
+            assert!(
+                found.is_none() || link.ends_with("\"next"),
+                "{link}: {found:?}"
+            );
+        }
+        let both = headers(&[("link", "</x>; rel=prev"), ("link", "</x?p=2>; rel=next")]);
+        assert_eq!(next_link(&both).as_deref(), Some("/x?p=2"));
+    }
+
+    #[test]
+    fn pages_keep_to_their_server_and_never_go_in_a_circle() {
+        let api = Api::new("X", Url::parse("https://a.example").unwrap(), vec![]);
+        let first = Url::parse("https://a.example/api/0/x/?query=q").unwrap();
+        let mut pages = Pages::new(&api, &first, 4);
+        assert_eq!(pages.next(None), Ok(None));
+        for (named, page) in [
+            (
+                "https://evil.example/steal?cursor=5",
+                "https://a.example/api/0/x/?cursor=5",
+            ),
+            ("?cursor=6", "https://a.example/api/0/x/?cursor=6"),
+            (
+                "http://a.example/x?cursor=7",
+                "https://a.example/api/0/x/?cursor=7",
+            ),
+        ] {
+            assert_eq!(pages.next(Some(named)).unwrap().unwrap().as_str(), page);
+        }
+        assert!(
+            pages.next(Some("?cursor=8")).is_err(),
+            "four pages are enough"
+        );
+        let mut pages = Pages::new(&api, &first, 40);
+        pages.next(Some("?cursor=1")).unwrap();
+        pages.next(Some("?cursor=2")).unwrap();
+        for circle in ["?cursor=1", "?cursor=2", "?query=q"] {
+            let why = pages.next(Some(circle)).unwrap_err().to_string();
+            assert!(why.contains("circle"), "{why}");
+        }
+        for odd in ["https://a.example/api/0/x/page/2", "https://[", ""] {
+            let why = pages.next(Some(odd));
+            assert!(why.is_err(), "{odd}: {why:?}");
+        }
+    }
+
+    #[test]
+    fn a_token_that_comes_back_in_an_answer_is_taken_out() {
+        let token = "sntrys_0123456789abcdef";
+        let credential = Credential::bearer(SecretString::from(token));
+        let api = Api::new(
+            "X",
+            Url::parse("https://a.example").unwrap(),
+            vec![credential],
+        );
+        let body = format!("{{\"a\": \"x {token} y\"}}").into_bytes();
+        assert_eq!(api.without_tokens(body), b"{\"a\": \"x [token] y\"}");
+        assert_eq!(api.without_tokens(vec![0xff]), [0xff]);
     }
 
     #[test]

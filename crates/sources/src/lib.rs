@@ -16,6 +16,7 @@ mod hand;
 mod http;
 mod lines;
 mod query;
+mod secretive;
 mod sentry;
 mod spec;
 mod stack;
@@ -39,10 +40,21 @@ pub const NAMES: [&str; 7] = [
     "github",
 ];
 
+/// The variables that hold the tokens of sources, where a goal names no other.
+pub const TOKENS: [&str; 6] = [
+    sentry::SENTRY.token,
+    glitchtip::GLITCHTIP.token,
+    bugsink::TOKEN,
+    datadog::TOKEN,
+    datadog::APP_TOKEN,
+    github::TOKEN,
+];
+
 /// What sources need to know of the outside.
 pub struct Opening<'a> {
-    /// Looks up a secret by the name of an environment variable.
-    pub secret: &'a dyn Fn(&str) -> Option<SecretString>,
+    /// Looks up a secret by the name of an environment variable. An error, for people, if it should be there and
+    /// cannot be had.
+    pub secret: &'a dyn Fn(&str) -> Result<Option<SecretString>, String>,
     /// A clean checkout of the base, in which the goal's commands run: the agent can never have changed it.
     pub base: PathBuf,
     /// What a relative `path` is relative to: the person's own repository.

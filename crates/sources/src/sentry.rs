@@ -7,11 +7,13 @@ use overnight_ports::source::{Act, ActReceipt, Source, SourceError};
 use reqwest::{Method, Url};
 use serde_json::{Map, Value, json};
 
+use crate::clean;
 use crate::command::cannot;
+use crate::dossier::{self, Broken, NO_EVENT};
 use crate::hand::Hand;
-use crate::http::{Api, Credential, Failure, next_link};
+use crate::http::{Api, Credential, Failure, Pages, next_link};
+use crate::secretive;
 use crate::spec::{Spec, pair};
-use crate::{clean, dossier};
 
 /// How many pages of a list are read.
 const PAGES_MAX: usize = 5_000;
@@ -84,6 +86,7 @@ pub(crate) struct Tracker {
     query: String,
     period: String,
     assign: Option<String>,
+    broken: Broken,
 }
 
 impl Tracker {
@@ -109,6 +112,7 @@ impl Tracker {
                 .text("period")?
                 .unwrap_or_else(|| PERIOD_DEFAULT.to_owned()),
             assign: spec.text("assign")?,
+            broken: Broken::default(),
             flavour,
         })
     }
@@ -189,7 +193,7 @@ impl Tracker {
             url.as_str().map(str::to_owned)
         });
         Ok(Item {
-            title: word(issue, "title").unwrap_or_default(),
+            title: secretive::words(&word(issue, "title").unwrap_or_default()).into_owned(),
             body: None,
             url,
             created: word(issue, "firstSeen"),
@@ -207,9 +211,10 @@ impl Tracker {
     /// The comment that carries the key.
     async fn comment(&self, act: &Act) -> Result<Option<ActReceipt>, SourceError> {
         let first = self.at(&act.item, &["comments"]);
-        let mut url = first.clone();
-        for _ in 0..COMMENT_PAGES_MAX {
-            let answer = self.api.get(url.clone()).await?;
+        let mut pages = Pages::new(&self.api, &first, COMMENT_PAGES_MAX);
+        let mut url = first;
+        loop {
+            let answer = self.api.get(url).await?;
             let comments = answer
                 .value
                 .as_array()
@@ -224,15 +229,25 @@ impl Tracker {
                     already: true,
                 }));
             }
-            match next_link(&answer.headers).and_then(|next| Api::next_page(&first, &next)) {
-                Some(next) if next != url => url = next,
-                _ => return Ok(None),
+            match pages.next(next_link(&answer.headers).as_deref())? {
+                Some(next) => url = next,
+                None => return Ok(None),
             }
         }
-        Err(SourceError::Refused(format!(
-            "issue {} has more comments than are looked through: nobody knows whether it has ours",
-            act.item.id
-        )))
+    }
+
+    /// The issue as it is before something is done to it. One that was merged into another meanwhile is answered for by
+    /// that other, which was on nobody's list.
+    async fn unmerged(&self, item: &Item) -> Result<Value, SourceError> {
+        let issue = self.issue(item).await?;
+        match word(&issue, "id") {
+            Some(id) if id != item.id.0 => Err(SourceError::Refused(format!(
+                "issue {} was merged into issue {} meanwhile, which is left to a person",
+                item.id,
+                clean::line(&id, 80)
+            ))),
+            Some(_) | None => Ok(issue),
+        }
     }
 
     fn is_assigned(&self, issue: &Value) -> bool {
@@ -305,9 +320,10 @@ impl Source for Tracker {
         let (_, sorted) = (self.flavour.sort)(self.items.order);
         let mut hand = Hand::new(&self.items, sorted, found);
         let first = self.list_address().await?;
-        let mut url = first.clone();
-        for _ in 0..PAGES_MAX {
-            let answer = self.api.get(url.clone()).await;
+        let mut pages = Pages::new(&self.api, &first, PAGES_MAX);
+        let mut url = first;
+        loop {
+            let answer = self.api.get(url).await;
             let answer = answer.map_err(|f| f.of_list("`items.project`"))?;
             let issues = answer
                 .value
@@ -318,23 +334,31 @@ impl Source for Tracker {
                     return Ok(hand.finish());
                 }
             }
-            match next_link(&answer.headers).and_then(|next| Api::next_page(&first, &next)) {
-                Some(next) if next != url => url = next,
-                _ => return Ok(hand.finish()),
+            match pages.next(next_link(&answer.headers).as_deref())? {
+                Some(next) => url = next,
+                None => return Ok(hand.finish()),
             }
         }
-        Err(self.unlike("its list has no end"))
     }
 
     async fn read(&self, item: &Item) -> Result<Dossier, SourceError> {
         match self.api.get(self.at(item, &["events", "latest"])).await {
             Ok(answer) => Ok(dossier::of_event(item, &answer.value)),
-            Err(failure) if matches!(failure.error, SourceError::Gone(_)) => {
+            Err(failure) => match failure.error {
                 // Its events may have been dropped, or it is gone itself.
-                self.issue(item).await?;
-                Ok(dossier::of_words(item, "There is no event of it any more."))
-            }
-            Err(failure) => Err(failure.into()),
+                SourceError::Gone(_) => {
+                    self.issue(item).await?;
+                    Ok(dossier::of_words(item, NO_EVENT))
+                }
+                error @ (SourceError::Malformed(_) | SourceError::Unavailable(_)) => {
+                    // Is it this event, or all of the server?
+                    match self.issue(item).await {
+                        Ok(_) => self.broken.event(item, error),
+                        Err(_) => Err(error),
+                    }
+                }
+                error => Err(error),
+            },
         }
     }
 
@@ -350,11 +374,11 @@ impl Source for Tracker {
         let done = match act.verb {
             Verb::Comment => return self.comment(act).await,
             Verb::Resolve => {
-                let issue = self.issue(&act.item).await?;
+                let issue = self.unmerged(&act.item).await?;
                 (issue["status"] == "resolved").then(|| "resolved".to_owned())
             }
             Verb::Assign => {
-                let issue = self.issue(&act.item).await?;
+                let issue = self.unmerged(&act.item).await?;
                 let to = self.assign.as_deref().unwrap_or_default();
                 self.is_assigned(&issue)
                     .then(|| format!("assigned to {to}"))

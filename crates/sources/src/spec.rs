@@ -97,14 +97,14 @@ impl<'a> Spec<'a> {
                 "`items.{key}` must be the name of an environment variable, like `{default}`: the model reads the goal file, so no token may stand in it"
             ));
         }
-        let secret = (self.cx.secret)(name).filter(|s| !s.expose_secret().trim().is_empty());
+        let secret = (self.cx.secret)(name)?.filter(|s| !s.expose_secret().trim().is_empty());
         let Some(secret) = secret else {
             let other = match named {
                 Some(_) => String::new(),
                 None => format!(", or name another variable with `items.{key}`"),
             };
             return Err(format!(
-                "`items: {{from: {}}}` needs a token: set the environment variable {name}{other}",
+                "`items: {{from: {}}}` needs a token: set the environment variable {name}, or name a command that prints it under `[secrets]` in your own configuration{other}",
                 self.items.from
             ));
         };
@@ -112,7 +112,7 @@ impl<'a> Spec<'a> {
         // It becomes a header.
         if !secret.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(format!(
-                "what the environment variable {name} holds is no token: it has characters that a token never has"
+                "what the environment variable {name} holds, or the command for it prints, is no token: it has characters that a token never has"
             ));
         }
         Ok(SecretString::from(secret))

@@ -30,21 +30,6 @@ const BREADCRUMBS_MAX: usize = 20;
 const BREADCRUMB_BYTES_MAX: usize = 300;
 /// How many tags are read.
 const TAGS_MAX: usize = 100;
-/// Parts of names of variables whose values are left out, lower case.
-const SECRETIVE: [&str; 9] = [
-    "password",
-    "passwd",
-    "secret",
-    "token",
-    "api_key",
-    "apikey",
-    "authorization",
-    "cookie",
-    "credential",
-];
-/// Stands where a secret was.
-const LEFT_OUT: &str = "[left out]";
-
 /// What an event says.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Event {
@@ -418,9 +403,7 @@ fn variables(vars: Option<&Map<String, Value>>) -> Vec<(String, String)> {
         .filter(|(name, _)| !name.starts_with("__"))
         .take(VARIABLES_MAX)
         .map(|(name, value)| {
-            let lower = name.to_lowercase();
             let value = match value {
-                _ if SECRETIVE.iter().any(|part| lower.contains(part)) => LEFT_OUT.to_owned(),
                 Value::String(text) => text.clone(),
                 value => value.to_string(),
             };
@@ -430,35 +413,6 @@ fn variables(vars: Option<&Map<String, Value>>) -> Vec<(String, String)> {
             )
         })
         .collect()
-}
-
-/// The same event without the values of what is named like a secret, at any depth: it is journaled and fed to a replay.
-pub(crate) fn scrubbed(event: &Value) -> Value {
-    let secretive = |name: &str| {
-        let lower = name.to_lowercase().replace('-', "_");
-        SECRETIVE.iter().any(|part| lower.contains(part))
-    };
-    match event {
-        Value::Object(fields) => fields
-            .iter()
-            .map(|(name, value)| {
-                let value = match value {
-                    Value::Null | Value::Bool(_) => value.clone(),
-                    _ if secretive(name) => Value::from(LEFT_OUT),
-                    value => scrubbed(value),
-                };
-                (name.clone(), value)
-            })
-            .collect(),
-        Value::Array(list) => match list.as_slice() {
-            // Headers are pairs.
-            [Value::String(name), Value::String(_)] if secretive(name) => {
-                Value::from(vec![name.as_str(), LEFT_OUT])
-            }
-            list => list.iter().map(scrubbed).collect(),
-        },
-        other => other.clone(),
-    }
 }
 
 /// Tags: a map, a list of pairs, or a list of `{key, value}`.
@@ -536,6 +490,7 @@ fn request(value: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::secretive::scrubbed;
     use serde_json::json;
 
     /// The same event as an SDK sends it and as Sentry's API gives it.
@@ -575,7 +530,7 @@ mod tests {
 
     #[test]
     fn both_forms_say_the_same() {
-        let [sdk, api] = both().map(|event| Event::read(&event));
+        let [sdk, api] = both().map(|event| Event::read(&scrubbed(&event)));
         assert_eq!(sdk.fingerprint(), api.fingerprint());
         assert_eq!(sdk.transaction, "api.orders");
         for event in [sdk, api] {

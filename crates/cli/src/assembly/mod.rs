@@ -39,6 +39,7 @@ pub use hidden_files::HiddenFiles;
 pub use oracle::GitOracle;
 pub use servers::{connector, tried as try_servers};
 pub use setup::Setup;
+pub use source::usable as usable_source;
 use trees::GitTrees;
 pub use unasked::Unasked;
 
@@ -84,7 +85,8 @@ pub fn model(name: &str) -> anyhow::Result<Arc<dyn Model>> {
         )));
     }
     let settings = crate::config::load(&std::env::current_dir()?)?;
-    overnight_models::open(name, &settings.models()).map_err(|e| usage(e.to_string()))
+    let env = settings.model_of(name)?;
+    overnight_models::open(name, &env).map_err(|e| usage(e.to_string()))
 }
 
 /// The repository that a goal works on: the one around the current folder. A goal that delivers nothing needs none.

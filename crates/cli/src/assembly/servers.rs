@@ -11,12 +11,13 @@ use overnight_core::ids::TreeId;
 use overnight_mcp::McpClient;
 use overnight_ports::mcp::Connector;
 use overnight_ports::sandbox::{Cell, CellSpec, Sandbox, WORKSPACE_INSIDE};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::RunCheckouts;
 use crate::problem::usage;
 
-/// The client. An error if a variable that is to hold a token is not set, or holds what no header can.
+/// The client. An error if a token is neither in its variable nor printed by a command, or
+/// is what no header can hold.
 pub fn connector(goal: &Goal) -> anyhow::Result<Arc<dyn Connector>> {
     let mut tokens = BTreeMap::new();
     for server in &goal.uses.mcp {
@@ -26,11 +27,14 @@ pub fn connector(goal: &Goal) -> anyhow::Result<Arc<dyn Connector>> {
         else {
             continue;
         };
-        let value = std::env::var(name).unwrap_or_default().trim().to_owned();
+        let value = crate::config::secrets()?.get(name)?;
+        let value = value.as_ref().map_or("", |value| value.expose_secret());
+        let value = value.trim().to_owned();
         if value.is_empty() || !value.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(usage(format!(
                 "the variable {name}, which is to hold the token of the server `{}`, is not set or is no token: set it \
-                 in the environment of this command",
+                 in the environment of this command, or name a command that prints it under `[secrets]` in your own \
+                 configuration",
                 server.name
             )));
         }

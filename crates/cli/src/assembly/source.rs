@@ -1,8 +1,9 @@
-//! The source of a goal's items: its secrets come from the environment, and commands of the goal's run in a clean
+//! The source of a goal's items: its secrets come from the environment or a command of the person's, and commands of the goal's run in a clean
 //! checkout of the base, which no agent can have written to.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use overnight_core::goal::{Goal, Items};
@@ -11,12 +12,15 @@ use overnight_ports::source::{Act, ActReceipt, Source, SourceError};
 use overnight_ports::workspace::Workspace;
 use overnight_sources::Opening;
 use overnight_workspace::GitWorkspace;
-use secrecy::SecretString;
 use tokio::sync::OnceCell;
 
 use super::Purpose;
 use super::unasked::UnaskedSource;
 use crate::problem::usage;
+
+/// How long a server may go on with a request whose sender has died or given up. An act that is not found is looked for
+/// once more after that, before it is performed again.
+const SETTLES_WITHIN: Duration = Duration::from_secs(5);
 
 /// The source that the goal names, or why it cannot be used. Nothing is sent yet.
 pub fn source(
@@ -40,11 +44,22 @@ pub fn source(
         base,
         ready: OnceCell::new(),
         commands: items.from == "command" || items.spec.get("act").is_some(),
+        remote: !matches!(items.from.as_str(), "command" | "file"),
     })))
 }
 
+/// Whether the source can be used as far as that can be known without asking it: a token that is missing, a query that
+/// cannot be meant.
+pub fn usable(goal: &Goal, repo: &Path) -> anyhow::Result<()> {
+    match &goal.items {
+        Some(items) => open(items, PathBuf::from("/"), repo).map(|_| ()),
+        None => Ok(()),
+    }
+}
+
 fn open(items: &Items, base: PathBuf, repo: &Path) -> anyhow::Result<Arc<dyn Source>> {
-    let secret = |name: &str| std::env::var(name).ok().map(SecretString::from);
+    let secrets = crate::config::secrets()?;
+    let secret = |name: &str| secrets.get(name).map_err(|e| e.to_string());
     let cx = Opening {
         secret: &secret,
         base,
@@ -61,6 +76,8 @@ struct RunSource {
     base: PathBuf,
     ready: OnceCell<()>,
     commands: bool,
+    /// It is a server, which may go on with what nobody waits for any more.
+    remote: bool,
 }
 
 impl RunSource {
@@ -112,6 +129,11 @@ impl Source for RunSource {
 
     async fn probe(&self, act: &Act) -> Result<Option<ActReceipt>, SourceError> {
         self.ready().await?;
+        let found = self.inner.probe(act).await?;
+        if found.is_some() || !self.remote {
+            return Ok(found);
+        }
+        tokio::time::sleep(SETTLES_WITHIN).await;
         self.inner.probe(act).await
     }
 

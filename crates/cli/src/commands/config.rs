@@ -4,6 +4,7 @@ use overnight_core::goal::{HOURS_DEFAULT, NO_PROGRESS_DEFAULT, TURNS_DEFAULT};
 use serde_json::{Value as Json, json};
 
 use crate::args::JsonArg;
+use crate::config::secrets::Whence;
 use crate::config::{
     self, How, Key, Origin, Provider, Setting, Settings, USER_FILE_VARIABLE, Value,
 };
@@ -120,12 +121,15 @@ fn row(settings: &Settings, key: &Key, setting: &Setting) -> Row {
     shown = hidden(&shown);
     let value = match &setting.value {
         Value::Price(price) => json!(price),
-        Value::Text(_) => json!(shown),
+        Value::Text(_) | Value::Command(_) => json!(shown),
     };
     // Whether a key is there is said; what it is never.
     if let Key::Variable(provider) = key {
-        let there = settings.has_key(*provider);
-        shown.push_str(if there { " (set)" } else { " (not set)" });
+        shown.push_str(match settings.key_from(*provider) {
+            Whence::Environment => " (set)",
+            Whence::Command(_) => " (by a command)",
+            Whence::Missing => " (not set)",
+        });
     }
     Row {
         key: key.to_string(),
@@ -165,7 +169,11 @@ fn as_json(settings: &Settings, rows: &[Row]) -> Json {
         .map(|p| {
             (
                 p.name().to_owned(),
-                json!({"variable": settings.key_variable(p), "set": settings.has_key(p)}),
+                json!({
+                    "variable": settings.key_variable(p),
+                    "set": settings.key_from(p) != Whence::Missing,
+                    "from": settings.key_from(p).word(),
+                }),
             )
         })
         .collect();
@@ -210,5 +218,7 @@ fn print(settings: &Settings, rows: &[Row]) {
     say!(
         "then the environment (OVERNIGHT_MODEL, OPENAI_BASE_URL, ANTHROPIC_BASE_URL; {USER_FILE_VARIABLE} names another file of yours), the goal's `use.model`, and options."
     );
-    say!("A repository's file may set `model` and `prices`; `providers` and `notify` only yours.");
+    say!(
+        "A repository's file may set `model` and `prices`; `providers`, `notify` and `secrets` only yours."
+    );
 }

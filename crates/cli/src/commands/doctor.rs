@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::args::DoctorArgs;
 use crate::config::choice::{self, Chosen};
+use crate::config::secrets::{Secrets, Whence};
 use crate::config::{self, Provider, Settings};
 use crate::home::home;
 
@@ -113,18 +114,7 @@ async fn configured(args: &DoctorArgs, settings: &Settings, found: &mut Vec<Find
         read.join(", ")
     };
     found.push(Finding::new("configuration", State::Ok, says));
-    for provider in Provider::ALL {
-        let says = match settings.key_variable(provider) {
-            Some(name) if settings.has_key(provider) => format!("{name} is set"),
-            Some(name) => format!("{name} is not set"),
-            None => "none of its own".to_owned(),
-        };
-        found.push(Finding::new(
-            &format!("key {}", provider.name()),
-            State::Info,
-            says,
-        ));
-    }
+    secrets(settings, found);
     let chosen = match choice::model(args.model.as_deref(), None, settings).await {
         Ok(chosen) => chosen,
         Err(e) => {
@@ -148,6 +138,60 @@ async fn configured(args: &DoctorArgs, settings: &Settings, found: &mut Vec<Find
     found.push(Finding::new("price", State::Info, price));
     if args.online {
         found.push(call(model.as_ref()).await);
+    }
+}
+
+/// Where each secret comes from: the models' keys, the tokens of sources, and whatever has a command. Commands are tried.
+fn secrets(settings: &Settings, found: &mut Vec<Finding>) {
+    let secrets = settings.secrets();
+    let mut told: Vec<String> = Vec::new();
+    for provider in Provider::ALL {
+        let name = format!("key {}", provider.name());
+        match settings.key_variable(provider) {
+            Some(variable) => {
+                found.push(secret(&secrets, &name, variable));
+                told.push(variable.to_owned());
+            }
+            None => found.push(Finding::new(&name, State::Info, "none of its own")),
+        }
+    }
+    let tokens = overnight_sources::TOKENS.iter();
+    let missing: Vec<&str> = tokens
+        .copied()
+        .filter(|name| secrets.whence(name) == Whence::Missing)
+        .collect();
+    let there = overnight_sources::TOKENS.iter().copied();
+    let there = there.filter(|name| !missing.contains(name));
+    for name in there.chain(secrets.names()) {
+        if !told.iter().any(|other| other == name) {
+            found.push(secret(&secrets, "secret", name));
+            told.push(name.to_owned());
+        }
+    }
+    if !missing.is_empty() {
+        let says = format!("not set, for sources that need one: {}", missing.join(", "));
+        found.push(Finding::new("tokens", State::Info, says));
+    }
+}
+
+/// One secret by the name of its variable.
+fn secret(secrets: &Secrets, name: &str, variable: &str) -> Finding {
+    match secrets.whence(variable) {
+        Whence::Environment => Finding::new(
+            name,
+            State::Info,
+            format!("{variable} is set in the environment"),
+        ),
+        Whence::Command(place) => match secrets.get(variable) {
+            Ok(_) => Finding::new(
+                name,
+                State::Ok,
+                format!("{variable} comes from the command at {place}"),
+            ),
+            Err(e) => Finding::new(name, State::Warning, format!("{e:#}"))
+                .next("try the command in your shell; what needs this secret cannot work without"),
+        },
+        Whence::Missing => Finding::new(name, State::Info, format!("{variable} is not set")),
     }
 }
 

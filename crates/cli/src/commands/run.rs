@@ -116,6 +116,7 @@ pub async fn start(start: Start) -> anyhow::Result<u8> {
     let repo = assembly::repository(&goal.goal, &folder)?;
     if let Some(repo) = &repo {
         overnight_workspace::ready(repo).map_err(|e| usage(e.to_string()))?;
+        assembly::usable_source(&goal.goal, repo)?;
     }
     let id = uuid::Uuid::now_v7().simple().to_string();
     let run_dir = overnight_store::runs_dir(&home).join(&id);

@@ -4,7 +4,7 @@ use overnight_core::event::Price;
 use overnight_core::goal::Goal;
 use overnight_models::{Loopback, NOTHING_FOUND};
 
-use super::{Origin, Settings};
+use super::{Origin, Provider, Settings};
 use crate::problem::usage;
 
 /// A model with the reason why it is that one.
@@ -42,7 +42,12 @@ pub async fn model(
     if let Some(chosen) = named(given, goal, settings) {
         return Ok(chosen);
     }
-    match overnight_models::default_model(&settings.models(), &Loopback).await {
+    // The second key is not asked for where the first is there.
+    let mut env = settings.models(&[Provider::OpenAi])?;
+    if env.openai_api_key.is_none() {
+        env = settings.models(&[Provider::Anthropic])?;
+    }
+    match overnight_models::default_model(&env, &Loopback).await {
         Some(found) => Ok(Chosen {
             spec: found.spec,
             line: found.reason,

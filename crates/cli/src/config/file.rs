@@ -17,6 +17,8 @@ use crate::problem::usage;
 
 /// Largest file that is read, bytes.
 const FILE_BYTES_MAX: u64 = 256 * 1024;
+/// Length of the name of a variable, bytes.
+const VARIABLE_BYTES_MAX: usize = 64;
 /// How many mistakes are told at once.
 const FINDINGS_MAX: usize = 20;
 
@@ -166,7 +168,20 @@ impl Reader<'_> {
                     ),
                 ),
                 "notify" => self.notify(value),
-                _ => self.unknown(key, "", &["model", "notify", "prices", "providers"]),
+                "secrets" if self.whose == Whose::Repository => self.say(
+                    &key.span(),
+                    "a repository may not set `secrets`: it would run a command on your machine",
+                    &format!(
+                        "remove it here; if you want it, put it into your own file, {}",
+                        yours()
+                    ),
+                ),
+                "secrets" => self.secrets(value),
+                _ => self.unknown(
+                    key,
+                    "",
+                    &["model", "notify", "prices", "providers", "secrets"],
+                ),
             }
         }
     }
@@ -226,6 +241,50 @@ impl Reader<'_> {
                     &["command", "webhook", "webhook_env", "desktop"],
                 ),
             }
+        }
+    }
+
+    /// Commands that print secrets, by the names of the variables that would hold them.
+    fn secrets(&mut self, value: &Spanned<DeValue<'_>>) {
+        const EXAMPLE: &str = "[secrets] SENTRY_AUTH_TOKEN = \"secret-tool lookup service sentry\"";
+        let DeValue::Table(table) = value.get_ref() else {
+            return self.say(&value.span(), "`secrets` is a table", EXAMPLE);
+        };
+        for (key, value) in table {
+            let name = key.get_ref().as_ref();
+            if !is_variable(name) {
+                // What stands at the wrong place may be the secret: it is not repeated.
+                self.say(
+                    &key.span(),
+                    "a key of `secrets` is the name of an environment variable, in capital letters",
+                    EXAMPLE,
+                );
+                continue;
+            }
+            let command = match value.get_ref() {
+                DeValue::String(text) if !text.trim().is_empty() => text.trim().to_owned(),
+                _ => {
+                    self.say(
+                        &value.span(),
+                        "an entry of `secrets` is a command line that prints the secret",
+                        EXAMPLE,
+                    );
+                    continue;
+                }
+            };
+            if overnight_core::goal::parse::copied_secret(&command) {
+                self.say(
+                    &value.span(),
+                    "this looks like the secret itself, and secrets are never in files; here stands a command that prints it",
+                    EXAMPLE,
+                );
+                continue;
+            }
+            self.put(
+                Key::Secret(name.to_owned()),
+                Value::Command(command),
+                &key.span(),
+            );
         }
     }
 
@@ -349,12 +408,7 @@ impl Reader<'_> {
         let Some(name) = self.text(value, "key_env", &example) else {
             return;
         };
-        let good = name.len() <= 64
-            && name.starts_with(|c: char| c.is_ascii_uppercase() || c == '_')
-            && name
-                .chars()
-                .all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
-        if good {
+        if is_variable(&name) {
             self.put(Key::Variable(provider), Value::Text(name), &value.span());
         } else {
             self.say(
@@ -395,9 +449,18 @@ impl Reader<'_> {
         self.say(
             &key.span(),
             &what,
-            "remove it, export the key in your shell, and name the variable: key_env = \"OPENAI_API_KEY\"",
+            "remove it, and export it in your shell, or name a command that prints it: [secrets] OPENAI_API_KEY = \"pass show openai\"; key_env names another variable",
         );
     }
+}
+
+/// Whether it is an environment variable's name, as people write those of secrets.
+fn is_variable(name: &str) -> bool {
+    name.len() <= VARIABLE_BYTES_MAX
+        && name.starts_with(|c: char| c.is_ascii_uppercase() || c == '_')
+        && name
+            .chars()
+            .all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
 }
 
 /// The person's file, for messages.
@@ -548,6 +611,36 @@ mod tests {
             "[notify]\nwebhook_env = \"https://hush.example\"",
             "[notify]\ndesktop = \"yes\"",
             "[notify]\nmail = \"ann\"",
+        ] {
+            let said = wrong(text);
+            assert!(
+                said.starts_with("c.toml:") && !said.contains("hush"),
+                "{text}: {said}"
+            );
+        }
+    }
+
+    #[test]
+    fn only_the_persons_own_file_has_commands_for_secrets_and_never_a_secret() {
+        let text = "[secrets]\nSENTRY_AUTH_TOKEN = \"pass show sentry\"\nMY_KEY = \"op read op://a/b/c\"\n";
+        let said = parse(text, "c.toml", Whose::User).map_err(|f| f.join("\n"));
+        assert_eq!(said.map(|s| s.len()), Ok(2));
+        let said = match parse(text, "overnight.toml", Whose::Repository) {
+            Ok(_) => panic!("it was taken"),
+            Err(found) => found.join("\n"),
+        };
+        assert!(
+            said.starts_with("overnight.toml:1:2:") && said.contains("on your machine"),
+            "{said}"
+        );
+        for text in [
+            "secrets = \"hush\"",
+            "[secrets]\nSENTRY_AUTH_TOKEN = 3",
+            "[secrets]\nSENTRY_AUTH_TOKEN = \" \"",
+            "[secrets]\nSENTRY_AUTH_TOKEN = [\"hush\"]",
+            "[secrets]\nhush = \"pass show x\"",
+            "[secrets]\nSENTRY_AUTH_TOKEN = \"sntrys_hush\"",
+            "[secrets]\nGITHUB_TOKEN = \"echo ghp_hush\"",
         ] {
             let said = wrong(text);
             assert!(

@@ -6,6 +6,7 @@
 
 pub mod choice;
 mod file;
+pub mod secrets;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -16,8 +17,8 @@ use etcetera::BaseStrategy;
 use overnight_core::event::Price;
 use overnight_core::notification::{Address, Channel};
 use overnight_models::Env;
-use secrecy::SecretString;
 
+use self::secrets::{Secrets, Whence};
 use crate::problem::usage;
 
 /// The repository's file.
@@ -79,6 +80,8 @@ pub enum Key {
     Variable(Provider),
     /// `notify.…`
     Notify(How),
+    /// `secrets.NAME`
+    Secret(String),
 }
 
 /// How the person is told of what happens to a run, where the goal does not say.
@@ -105,6 +108,7 @@ impl fmt::Display for Key {
             Key::Notify(How::Webhook) => write!(f, "notify.webhook"),
             Key::Notify(How::WebhookVariable) => write!(f, "notify.webhook_env"),
             Key::Notify(How::Desktop) => write!(f, "notify.desktop"),
+            Key::Secret(name) => write!(f, "secrets.{name}"),
         }
     }
 }
@@ -116,12 +120,15 @@ pub enum Value {
     Text(String),
     /// What a model costs.
     Price(Price),
+    /// A command line that prints a secret. It may hold one itself, and is never shown.
+    Command(String),
 }
 
 impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Value::Text(text) => write!(f, "{}", without_credentials(text)),
+            Value::Command(_) => write!(f, "a command"),
             Value::Price(Price {
                 input,
                 cached,
@@ -269,6 +276,17 @@ pub fn load(folder: &Path) -> anyhow::Result<Settings> {
     Ok(settings)
 }
 
+/// The person's secrets, for what has nothing else to do with the configuration.
+pub fn secrets() -> anyhow::Result<Secrets> {
+    let mut settings = Settings::default();
+    if let Some(path) = user_file()? {
+        for said in settings.read("user", &path, file::Whose::User)? {
+            settings.put(said.key, said.value, said.origin);
+        }
+    }
+    Ok(settings.secrets())
+}
+
 /// A variable that is set and not empty.
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|v| !v.is_empty())
@@ -322,7 +340,7 @@ impl Settings {
             (Key::Price(_), Some(person)) => person.instead_of.push((said.value, said.origin)),
             // What runs on the person's machine, and what is told to whom, no repository says: its file is refused, and
             // if it were not, nothing would come of it.
-            (Key::Notify(_), _) => {}
+            (Key::Notify(_) | Key::Secret(_), _) => {}
             (Key::Address(_) | Key::Variable(_) | Key::Model | Key::Price(_), _) => {
                 self.put(said.key, said.value, said.origin)
             }
@@ -376,7 +394,7 @@ impl Settings {
                 ..
             }) => Some((text, origin)),
             Some(Setting {
-                value: Value::Price(_),
+                value: Value::Price(_) | Value::Command(_),
                 ..
             })
             | None => None,
@@ -413,7 +431,7 @@ impl Settings {
                 ..
             }) => Some((*price, origin)),
             Some(Setting {
-                value: Value::Text(_),
+                value: Value::Text(_) | Value::Command(_),
                 ..
             })
             | None => None,
@@ -425,33 +443,63 @@ impl Settings {
         self.text(&Key::Variable(provider)).map(|(name, _)| name)
     }
 
-    /// Whether a provider's key is there.
-    pub fn has_key(&self, provider: Provider) -> bool {
-        self.key_variable(provider)
-            .is_some_and(|name| variable(name).is_some())
+    /// Where a provider's key comes from.
+    pub fn key_from(&self, provider: Provider) -> Whence {
+        match self.key_variable(provider) {
+            Some(name) => self.secrets().whence(name),
+            None => Whence::Missing,
+        }
     }
 
-    /// What the models need to know: addresses and keys.
-    pub fn models(&self) -> Env {
+    /// Secrets, and the commands that print them.
+    pub fn secrets(&self) -> Secrets {
+        let mut secrets = Secrets::default();
+        for (key, setting) in &self.values {
+            if let (Key::Secret(name), Value::Command(command), Some(place)) =
+                (key, &setting.value, setting.origin.place())
+            {
+                secrets.put(name, command, place);
+            }
+        }
+        secrets
+    }
+
+    /// What the models need to know: every address, and the keys of these providers. A key may have to be asked for.
+    pub fn models(&self, keys: &[Provider]) -> anyhow::Result<Env> {
         let address = |provider| {
             self.text(&Key::Address(provider))
                 .filter(|(_, origin)| **origin != Origin::Default)
                 .map(|(address, _)| address.to_owned())
         };
-        let key = |provider| {
-            self.key_variable(provider)
-                .and_then(variable)
-                .map(SecretString::from)
+        let secrets = self.secrets();
+        let key = |provider| match self.key_variable(provider) {
+            Some(name) if keys.contains(&provider) => secrets.get(name),
+            Some(_) | None => Ok(None),
         };
-        Env {
+        Ok(Env {
             openai_base_url: address(Provider::OpenAi),
-            openai_api_key: key(Provider::OpenAi),
+            openai_api_key: key(Provider::OpenAi)?,
             anthropic_base_url: address(Provider::Anthropic),
-            anthropic_api_key: key(Provider::Anthropic),
+            anthropic_api_key: key(Provider::Anthropic)?,
             chat_base_url: address(Provider::Chat),
-            chat_api_key: key(Provider::Chat),
+            chat_api_key: key(Provider::Chat)?,
             ..Env::default()
-        }
+        })
+    }
+
+    /// What the model of this name needs to know.
+    pub fn model_of(&self, spec: &str) -> anyhow::Result<Env> {
+        let chat = match self.text(&Key::Address(Provider::Chat)) {
+            Some(_) => Provider::Chat,
+            None => Provider::OpenAi,
+        };
+        let provider = match spec.split_once('/') {
+            Some(("openai", _)) => Some(Provider::OpenAi),
+            Some(("anthropic", _)) => Some(Provider::Anthropic),
+            Some(("chat", _)) => Some(chat),
+            Some(_) | None => None,
+        };
+        self.models(provider.as_slice())
     }
 }
 

@@ -8,8 +8,10 @@ mod webhook;
 use async_trait::async_trait;
 use overnight_core::notification::{Address, Channel};
 use overnight_ports::notifier::{Message, Notifier};
+use secrecy::ExposeSecret;
 
-/// Sends through whatever the goal or the configuration names, from this process's own environment.
+/// Sends through whatever the goal or the configuration names; addresses that are secrets come from where all secrets
+/// come from.
 pub struct Messenger;
 
 #[async_trait]
@@ -17,7 +19,13 @@ impl Notifier for Messenger {
     async fn send(&self, channel: &Channel, message: &Message) -> Result<(), String> {
         match channel {
             Channel::Command { command } => command::send(command, message).await,
-            Channel::Webhook { to } => webhook::send(&address(to)?, message).await,
+            Channel::Webhook { to } => {
+                let to = to.clone();
+                // A command that prints the address may take a while.
+                let address = tokio::task::spawn_blocking(move || address(&to)).await;
+                let address = address.unwrap_or_else(|e| Err(e.to_string()))?;
+                webhook::send(&address, message).await
+            }
             Channel::Desktop => desktop::send(message).await,
         }
     }
@@ -28,8 +36,13 @@ fn address(to: &Address) -> Result<String, String> {
     match to {
         Address::Url(url) => Ok(url.clone()),
         Address::Variable(name) => {
-            let url = std::env::var(name)
-                .map_err(|_| format!("the variable {name} is not set in the process that runs"))?;
+            let url = crate::config::secrets()
+                .and_then(|secrets| secrets.get(name))
+                .map_err(|e| e.to_string())?
+                .ok_or_else(|| {
+                    format!("the variable {name} is not set in the process that runs")
+                })?;
+            let url = url.expose_secret();
             overnight_core::notification::webhook(url.trim())
                 .map_err(|why| format!("the variable {name} holds no address for it: {why}"))?;
             Ok(url.trim().to_owned())

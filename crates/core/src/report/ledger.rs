@@ -278,6 +278,10 @@ impl Ledger {
             } if self.acts.performed + self.acts.failed < list.acted => {
                 self.acted(list.acted, None, false, Some(message));
             }
+            Fact::StopRequested if self.acts.performed + self.acts.failed < list.acted => {
+                let why = "the run was stopped while its source was waited for";
+                self.acted(list.acted, None, false, Some(why));
+            }
             _ => {}
         }
         if let Scope::Item(id) = &event.scope {

@@ -244,6 +244,12 @@ fn facts(page: &mut Page, report: &Report, times: &dyn Fn(UnixMs) -> String) {
     ));
     if let Some(items) = &report.items {
         page.line(&format!("- Items: {}", markdown_items::in_one_line(items)));
+        if items.acts.failed > 0 {
+            page.line(&format!(
+                "- At their source: **{} of {} acts could not be performed**, see below",
+                items.acts.failed, items.acts.due
+            ));
+        }
     }
     page.line(&format!(
         "- Goal: {}, run {}, {} to {}",

@@ -107,8 +107,11 @@ pub(super) fn undelivered(state: &mut State, message: &str) {
     }
 }
 
-/// A person stops a run that is ending: its last checkpoint is not waited for.
+/// A person stops a run that is ending: its last checkpoint is not waited for, and no further act is begun.
 fn hurry(state: &mut State, reason: &StopReason) {
+    if *reason == StopReason::Stopped {
+        worklist::cut(state);
+    }
     if let (StopReason::Stopped, Phase::Checking(checkpoint)) = (reason, &mut state.phase)
         && checkpoint.why == Why::Ending
     {
@@ -122,6 +125,11 @@ fn hurry(state: &mut State, reason: &StopReason) {
 
 pub(super) fn resumed(state: &mut State) {
     state.paused = false;
+    if state.phase == Phase::Ended
+        && let Some(list) = &mut state.worklist
+    {
+        list.cut = false;
+    }
     // What could not be delivered is tried again; delivering twice is delivering once.
     if state.phase == Phase::Ended && state.delivery_error.take().is_some() {
         if let Some(proof) = Completion::prove(state) {

@@ -196,9 +196,11 @@ fn apply(state: &mut State, scope: &Scope, event: &Event) -> Result<(), StepErro
             expect(state, event, is_next_act(state, *number))?;
             worklist::acting(state);
         }
-        Fact::Acted { number, .. } => {
+        Fact::Acted {
+            number, receipt, ..
+        } => {
             expect(state, event, is_next_act(state, *number))?;
-            worklist::acted(state);
+            worklist::acted(state, receipt.is_some());
         }
         // These are an item's, and it is not worked on.
         Fact::ItemOpened(_)

@@ -84,9 +84,17 @@ pub(super) async fn act(
     };
     say(match done {
         Ok((receipt, found)) => acted(Some(receipt.what), found || receipt.already, None),
-        Err(error @ (SourceError::RateLimited { .. } | SourceError::Unavailable(_))) => {
-            source_failed(SourceDoing::Act, &error)
-        }
+        // An answer that cannot be read may be that to an act which was performed: the next attempt looks first.
+        Err(
+            error @ (SourceError::RateLimited { .. }
+            | SourceError::Unavailable(_)
+            | SourceError::Malformed(_)),
+        ) => source_failed(SourceDoing::Act, &error),
+        Err(error) if probe => acted(
+            None,
+            false,
+            Some(format!("{error}; an earlier attempt may have performed it")),
+        ),
         Err(error) => acted(None, false, Some(error.to_string())),
     });
 }

@@ -116,7 +116,10 @@ fn of_member(ports: &Ports, member: Member) -> Arc<Ports> {
 /// The fact of a source that could not do it.
 fn source_failed(doing: SourceDoing, error: &SourceError) -> Fact {
     let (fatal, retry_after_ms) = match error {
-        SourceError::Refused(_) | SourceError::Malformed(_) | SourceError::Gone(_) => (true, None),
+        // What cannot be read at the beginning is most likely a wrong address; once a list was read, a page of somebody
+        // who mends the server, which goes by itself.
+        SourceError::Malformed(_) => (doing == SourceDoing::List, None),
+        SourceError::Refused(_) | SourceError::Gone(_) => (true, None),
         SourceError::RateLimited { retry_after_ms, .. } => (false, *retry_after_ms),
         SourceError::Unavailable(_) => (false, None),
     };

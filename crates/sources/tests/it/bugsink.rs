@@ -169,7 +169,7 @@ impl Bugsink {
         let spec = json!({"from": "bugsink", "url": self.url, "project": "shop", "query": query});
         let opening = Opening {
             secret: &|name| {
-                (name == "BUGSINK_TOKEN").then(|| SecretString::from(self.token.clone()))
+                Ok((name == "BUGSINK_TOKEN").then(|| SecretString::from(self.token.clone())))
             },
             base: "/".into(),
             folder: "/".into(),

@@ -42,7 +42,7 @@ pub fn items(spec: &Value, order: Order, limit: Option<u32>) -> Items {
 pub fn opened(items: &Items) -> Result<Arc<dyn Source>, String> {
     let folder = PathBuf::from(items.spec["folder"].as_str().unwrap_or("/nonexistent"));
     let opening = Opening {
-        secret: &|_| Some(SecretString::from(TOKEN)),
+        secret: &|_| Ok(Some(SecretString::from(TOKEN))),
         base: folder.clone(),
         folder,
         home: None,

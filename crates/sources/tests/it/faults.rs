@@ -164,7 +164,7 @@ async fn an_answer_without_end_is_cut_off() {
         matches!(&error, SourceError::Malformed(m) if m.contains("16 MiB")),
         "{error:?}"
     );
-    // A list that names itself as its next page ends.
+    // A list that names itself as its next page is not taken for a whole one.
     let server = Server::start(|asked| {
         Answer::json(200, json!([{"id": "1", "title": "t"}])).with(
             "link",
@@ -172,10 +172,93 @@ async fn an_answer_without_end_is_cut_off() {
         )
     });
     let spec = with(&spec, "url", json!(server.url));
-    let all = listed(&*source(&spec, Order::Oldest, None))
+    let error = listed(&*source(&spec, Order::Oldest, None))
         .await
-        .expect("it ends");
-    assert_eq!(all.len(), 1);
+        .expect_err("nobody knows what else there is");
+    assert!(
+        matches!(&error, SourceError::Malformed(m) if m.contains("circle")),
+        "{error:?}"
+    );
+    // Whoever wants no more than is there needs no next page.
+    let all = listed(&*source(&spec, Order::Oldest, Some(1))).await;
+    assert_eq!(all.expect("it lists").len(), 1);
+}
+
+#[tokio::test]
+async fn one_event_that_cannot_be_read_keeps_nobody_from_its_item() {
+    let event = |asked: &crate::server::Asked| {
+        asked.path.ends_with("/events/latest/")
+            || (asked.path.contains("/events/") && !asked.path.ends_with("/events/"))
+    };
+    let broken = [
+        (Answer::json(500, json!({"detail": "Internal Error"})), 2),
+        (Answer::text(200, "{\"entries\": [{\"ty"), 0),
+        (Answer::text(200, " ".repeat(17 * 1024 * 1024)), 0),
+    ];
+    for (answer, before) in broken {
+        let answers = answer.clone();
+        let server = Server::start(move |asked| match asked.path.as_str() {
+            _ if event(asked) => answers.clone(),
+            path if path.ends_with("/events/") => {
+                Answer::json(200, json!({"results": [{"id": "e"}], "next": null}))
+            }
+            _ => Answer::json(200, json!({"id": "7", "title": "t"})),
+        });
+        for from in ["sentry", "glitchtip", "bugsink"] {
+            let project = if from == "bugsink" { "1" } else { "a/b" };
+            let spec = at(from, &server.url, json!({"project": project}));
+            let source = source(&spec, Order::Oldest, None);
+            let item = overnight_core::item::Item {
+                id: "7".into(),
+                title: "t".into(),
+                ..Default::default()
+            };
+            for _ in 0..before {
+                let error = source.read(&item).await.expect_err("it may go by");
+                assert!(matches!(error, SourceError::Unavailable(_)), "{error:?}");
+            }
+            let dossier = source.read(&item).await.expect("the item is there");
+            assert!(
+                dossier.event.is_none() && dossier.text.contains("could not be read"),
+                "{from}: {}",
+                dossier.text
+            );
+        }
+    }
+    // A server that gives nothing is another matter.
+    let server = Server::start(|_| Answer::text(200, "<html>We are mending it.</html>"));
+    let spec = at("sentry", &server.url, json!({"project": "a/b"}));
+    let source = source(&spec, Order::Oldest, None);
+    for _ in 0..5 {
+        let item = overnight_core::item::Item {
+            id: "7".into(),
+            ..Default::default()
+        };
+        let error = source.read(&item).await.expect_err("it is no tracker");
+        assert!(matches!(error, SourceError::Malformed(_)), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_issue_that_was_merged_into_another_is_left_to_a_person() {
+    let server = Server::start(|_| Answer::json(200, json!({"id": "9", "status": "unresolved"})));
+    for from in ["sentry", "glitchtip"] {
+        let spec = at(from, &server.url, json!({"project": "a/b"}));
+        let source = source(&spec, Order::Oldest, None);
+        let item = overnight_core::item::Item {
+            id: "7".into(),
+            title: "t".into(),
+            ..Default::default()
+        };
+        let error = source.act(&act(&item, Verb::Resolve)).await;
+        let error = error.expect_err("nobody asked for issue 9");
+        assert!(
+            matches!(&error, SourceError::Refused(m) if m.contains("merged into issue 9")),
+            "{error:?}"
+        );
+        let asked = server.asked();
+        assert!(asked.iter().all(|a| a.method == "GET"), "{asked:?}");
+    }
 }
 
 #[tokio::test]

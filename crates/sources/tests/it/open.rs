@@ -99,7 +99,7 @@ fn a_missing_token_is_told_by_its_variable() {
     ] {
         let spec = json!({"from": from, "project": "a/b", "url": "http://localhost:1"});
         let opening = overnight_sources::Opening {
-            secret: &|_| None,
+            secret: &|_| Ok(None),
             base: "/".into(),
             folder: "/".into(),
             home: None,

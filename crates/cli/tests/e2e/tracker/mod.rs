@@ -4,8 +4,8 @@
 
 mod backlog;
 mod bugsink;
+mod keyring;
 mod killed;
-
 mod planted;
 mod replay;
 mod served;

@@ -114,6 +114,12 @@ const EXAMPLE: &str =
     "items: {from: command, run: ./list-open-cases.sh, outcomes: [fixed, diagnosed]}";
 const ON_EXAMPLE: &str = "on: {fixed: [comment, resolve], diagnosed: [comment]}";
 
+/// Whether a text holds a token that somebody copied into it.
+pub fn copied_secret(text: &str) -> bool {
+    text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '-')
+        .any(|word| SECRET_BEGINNINGS.iter().any(|b| word.starts_with(b)))
+}
+
 impl Reader<'_> {
     /// The worklist, and the checks of its items before they have names.
     pub fn items(&mut self, top: Fields) -> Option<(Items, Vec<Draft>)> {
@@ -329,9 +335,7 @@ impl Reader<'_> {
                 let scheme = SECRET_SCHEMES
                     .iter()
                     .any(|s| text.trim_start().starts_with(s));
-                let copied = text
-                    .split(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '-')
-                    .any(|word| SECRET_BEGINNINGS.iter().any(|b| word.starts_with(b)));
+                let copied = copied_secret(text);
                 let in_address = text.split_once("://").is_some_and(|(_, rest)| {
                     let host = rest.split(['/', '?', '#']).next().unwrap_or("");
                     host.rsplit_once('@')

@@ -25,6 +25,7 @@ use super::yaml::{self, Node, Value};
 use super::{Deliver, GOAL_BYTES_MAX, Goal, Role};
 use reader::Reader;
 
+pub use items::copied_secret;
 pub(in crate::goal) use place::normal;
 pub use split::SMALLEST_GOAL;
 

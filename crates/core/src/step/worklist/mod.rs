@@ -17,7 +17,7 @@ mod whole;
 #[cfg(test)]
 pub(super) use table::page as table;
 
-pub(super) use acts::{acted, acting, after_delivery};
+pub(super) use acts::{acted, acting, after_delivery, cut};
 pub(super) use close::closing_said;
 pub(super) use open::{listed, rebaselined, regoal, start};
 pub use source::SOURCE_ATTEMPTS_MAX;

@@ -11,8 +11,11 @@ use crate::worklist::Worklist;
 
 /// How often in a row a source may fail before a person is asked: with the waits between, some hours.
 pub const SOURCE_ATTEMPTS_MAX: u32 = 24;
-/// How often one act is tried.
-const ACT_ATTEMPTS_MAX: u32 = 5;
+/// How often one act is tried: with the waits between, some minutes. Once that was in vain, the next acts are tried once
+/// each until one is answered.
+const ACT_ATTEMPTS_MAX: u32 = 10;
+/// How often the list is read again at the end.
+const RELIST_ATTEMPTS_MAX: u32 = 5;
 /// Longest wait that is taken from a source, milliseconds.
 const SOURCE_WAIT_MS_MAX: u64 = 60 * 60 * 1_000;
 /// How often items that appear meanwhile are taken into the list.
@@ -31,7 +34,9 @@ pub(in crate::step) fn failed(
     list.failures = list.failures.saturating_add(1);
     let most = match doing {
         SourceDoing::List | SourceDoing::Read => SOURCE_ATTEMPTS_MAX,
-        SourceDoing::Relist | SourceDoing::Act => ACT_ATTEMPTS_MAX,
+        SourceDoing::Relist => RELIST_ATTEMPTS_MAX,
+        SourceDoing::Act if list.away => 1,
+        SourceDoing::Act => ACT_ATTEMPTS_MAX,
     };
     if !fatal && list.failures < most {
         // An act that was not answered may have been performed.
@@ -52,7 +57,7 @@ pub(in crate::step) fn failed(
         SourceDoing::Relist => {
             list.relisted = true;
         }
-        SourceDoing::Act => acts::over(state),
+        SourceDoing::Act => acts::given_up(state),
         SourceDoing::List | SourceDoing::Read => {
             let help = Help {
                 question: format!("The items' source cannot be used: {message}"),

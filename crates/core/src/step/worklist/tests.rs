@@ -980,6 +980,93 @@ fn a_source_that_fails_is_waited_for_and_one_that_refuses_blocks() {
 }
 
 #[test]
+fn a_source_that_is_away_for_good_does_not_keep_the_run_from_its_end() {
+    let mut world = World::new(&["d", "d", "d"], |items| {
+        items.on = BTreeMap::from([(Outcome::Diagnosed, vec![Verb::Comment])]);
+    });
+    let acting = |world: &World| matches!(due(&world.state)[0], Effect::Act { begun: true, .. });
+    let away = || Fact::SourceFailed {
+        doing: SourceDoing::Act,
+        fatal: false,
+        message: "the tracker does not answer".into(),
+        retry_after_ms: None,
+    };
+    world.until(acting);
+    let begun = world.now;
+    let mut attempts = 0;
+    while world.state.worklist.as_ref().unwrap().acted == 0 {
+        world.say(Scope::Run, away());
+        attempts += 1;
+        if let Some(at) = world.state.wakes_at() {
+            world.now = at;
+            world.say(Scope::Run, Fact::Woken);
+        }
+    }
+    let waited_s = (world.now - begun) / 1_000;
+    assert!(
+        attempts > 5 && (120..1_800).contains(&waited_s),
+        "{attempts}, {waited_s} s"
+    );
+    // The next one is tried once, whatever comes of it.
+    world.until(acting);
+    world.say(Scope::Run, away());
+    let list = world.state.worklist.as_ref().unwrap();
+    assert_eq!((list.acted, list.unperformed, list.away), (2, 2, true));
+    world.straight();
+    assert_eq!(world.acts, [3]);
+    let list = world.state.worklist.as_ref().unwrap();
+    assert_eq!((list.acted, list.unperformed, list.away), (3, 2, false));
+    assert_eq!(world.state.status(), "complete");
+}
+
+#[test]
+fn no_act_is_begun_once_a_person_has_stopped_the_run() {
+    let begin = || {
+        let mut world = World::new(&["d", "d", "d"], |items| {
+            items.on = BTreeMap::from([(Outcome::Diagnosed, vec![Verb::Comment])]);
+        });
+        world.until(|world| matches!(due(&world.state)[0], Effect::Act { begun: true, .. }));
+        world
+    };
+    // One that is under way is seen to its end.
+    let mut world = begin();
+    world.say(Scope::Run, Fact::StopRequested);
+    assert!(matches!(
+        due(&world.state)[0],
+        Effect::Act {
+            begun: true,
+            number: 1,
+            ..
+        }
+    ));
+    world.straight();
+    assert_eq!(world.acts, [1]);
+    assert_eq!(world.state.status(), "complete");
+    // One whose source is waited for is given up.
+    let mut world = begin();
+    let failed = Fact::SourceFailed {
+        doing: SourceDoing::Act,
+        fatal: false,
+        message: "the tracker does not answer".into(),
+        retry_after_ms: Some(60_000),
+    };
+    world.say(Scope::Run, failed);
+    world.say(Scope::Run, Fact::StopRequested);
+    assert_eq!(world.state.phase, Phase::Reporting);
+    world.straight();
+    assert_eq!(world.acts, [0u32; 0]);
+    // Before the first one.
+    let mut early = World::new(&["d"], |items| {
+        items.on = BTreeMap::from([(Outcome::Diagnosed, vec![Verb::Comment])]);
+    });
+    early.until(|world| world.state.phase == Phase::Delivering);
+    early.say(Scope::Run, Fact::StopRequested);
+    early.straight();
+    assert_eq!(early.acts, [0u32; 0]);
+    assert_eq!(early.state.status(), "complete");
+}
+
+#[test]
 fn a_crash_between_an_act_and_its_receipt_asks_the_source() {
     let mut world = World::new(&["d"], |items| {
         items.on = BTreeMap::from([(Outcome::Diagnosed, vec![Verb::Comment])]);
