@@ -743,6 +743,23 @@ fn a_fix_that_breaks_a_check_is_refused_until_only_words_are_left() {
 }
 
 #[test]
+fn an_item_that_takes_long_has_its_attempts_left() {
+    const LONG: &str = concat!(
+        "wwwwwwwwwwwwwwwwwwwwwwwwwwwwww",
+        "wwwwwwwwwwwwwwwwwwwwwwwwwwwwww",
+        "f"
+    );
+    let mut world = World::new(&[LONG, "tttf"], |items| items.parallel = 1);
+    world.straight();
+    insta::assert_snapshot!(world.ledger(), @r"
+    i0 fixed c1, 0 refused
+    i1 fixed c2, 1 refused
+    complete
+    ");
+    assert!(world.log.contains("refused (nothing was closed"), "{}", world.log);
+}
+
+#[test]
 fn who_cannot_solve_it_leaves_it_unresolved_and_the_run_is_not_complete() {
     let mut world = World::new(&["f", "bbbbbb", "h"], |items| items.parallel = 1);
     world.straight();
