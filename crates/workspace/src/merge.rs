@@ -133,6 +133,15 @@ impl Checkouts {
         Ok(Merged { tree, conflicts })
     }
 
+    /// Whether a file of a tree holds the marks that a merge left in it.
+    pub fn has_conflict(&self, tree: &TreeId, path: &str) -> bool {
+        let [integrated, _, item] = LABELS;
+        let marks = [format!("<<<<<<< {integrated}"), format!(">>>>>>> {item}")];
+        let content = self.file(tree, path, MERGED_BYTES_MAX).unwrap_or_default();
+        let mut lines = content.split(|byte| *byte == b'\n');
+        lines.any(|line| marks.iter().any(|mark| line.starts_with(mark.as_bytes())))
+    }
+
     /// Makes a commit in the store. The same arguments make the same commit.
     pub fn commit(
         &self,
