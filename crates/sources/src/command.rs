@@ -101,7 +101,7 @@ impl Source for CommandSource {
     }
 
     async fn read(&self, item: &Item) -> Result<Dossier, SourceError> {
-        Ok(dossier::of_words(item, ""))
+        Ok(dossier::of_line(item))
     }
 
     fn verbs(&self) -> Vec<Verb> {

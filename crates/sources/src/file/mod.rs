@@ -273,7 +273,7 @@ impl Source for FileSource {
         if !self.has(item)? {
             return Err(self.gone(item));
         }
-        Ok(dossier::of_words(item, ""))
+        Ok(dossier::of_line(item))
     }
 
     fn verbs(&self) -> Vec<Verb> {
