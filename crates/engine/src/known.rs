@@ -94,8 +94,16 @@ impl Ledger {
 
     /// The commits that this one holds: itself, and those before it on the run's branch. None where it is the base.
     pub fn integrated_in(&self, commit: &CommitId) -> &[Integrated] {
-        let held = self.integrated.iter().position(|made| made.commit == *commit);
+        let held = self
+            .integrated
+            .iter()
+            .position(|made| made.commit == *commit);
         held.map_or(&[][..], |at| &self.integrated[..=at])
+    }
+
+    /// The commits that came after this one: all of them where it is the base.
+    pub fn integrated_since(&self, commit: &CommitId) -> &[Integrated] {
+        &self.integrated[self.integrated_in(commit).len()..]
     }
 
     /// All that was read of an item.

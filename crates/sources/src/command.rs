@@ -250,7 +250,10 @@ async fn run(
         Some(code) => format!("exit code {code}"),
         None => status.to_string(),
     };
-    let message = format!("{what} ended with {how}: {complaint}");
+    let message = match complaint.is_empty() {
+        true => format!("{what} ended with {how}, and complained of nothing"),
+        false => format!("{what} ended with {how}: {complaint}"),
+    };
     Err(match status.code() {
         Some(TRY_LATER) => SourceError::Unavailable(message),
         _ => SourceError::Refused(message),

@@ -100,6 +100,9 @@ mod tests {
         let mut line = item.clone();
         line.rest.insert("cart".into(), json!([1, {"qty": 2}]));
         let event = of_line(&line).event.unwrap_or_default();
-        assert_eq!((&event["id"], &event["cart"][1]["qty"]), (&json!("1"), &json!(2)));
+        assert_eq!(
+            (&event["id"], &event["cart"][1]["qty"]),
+            (&json!("1"), &json!(2))
+        );
     }
 }

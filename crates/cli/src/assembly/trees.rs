@@ -77,7 +77,9 @@ impl Trees for GitTrees {
         let changes = candidate.changes.iter().filter(there);
         let paths: Vec<String> = changes.map(|changed| changed.path.clone()).collect();
         self.ask(move |store| {
-            let marked = |path: &&String| store.has_conflict(&tree, path) && !store.has_conflict(&base, path);
+            let marked = |path: &&String| {
+                store.has_conflict(&tree, path) && !store.has_conflict(&base, path)
+            };
             Ok(paths.iter().filter(marked).cloned().collect())
         })
         .await

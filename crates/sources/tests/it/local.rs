@@ -268,6 +268,17 @@ async fn a_daemon_that_a_command_leaves_behind_holds_nobody_up() {
 }
 
 #[tokio::test]
+async fn a_pipe_is_no_list() {
+    let folder = Folder::new(&[], json!({"from": "file", "path": "cases.jsonl"}));
+    let mut mkfifo = std::process::Command::new("mkfifo");
+    let made = mkfifo.arg(folder.path("cases.jsonl")).status();
+    assert!(made.expect("mkfifo runs").success());
+    let source = source(&folder.spec, Order::Source, None);
+    let error = listed(&*source).await.expect_err("it is refused");
+    assert!(error.to_string().contains("it is no file"), "{error}");
+}
+
+#[tokio::test]
 async fn an_id_that_is_refused_shows_what_cannot_be_seen() {
     let spec = json!({"from": "command", "run": "cat cases.jsonl"});
     let line = "{\"id\": \"A\u{200b}\", \"title\": \"t\"}\n";

@@ -174,7 +174,10 @@ fn what_one_side_renamed_and_the_other_changed_is_merged_where_it_is_now() {
     let merged = trees.merge(&clash, &renamed);
     assert_eq!(merged.conflicts, ["d/b"]);
     let files = trees.files(&merged.tree);
-    assert!(files.len() == 1 && files[0].contains("<<<<<<<"), "{files:?}");
+    assert!(
+        files.len() == 1 && files[0].contains("<<<<<<<"),
+        "{files:?}"
+    );
 }
 
 #[test]
@@ -192,7 +195,10 @@ fn renames_that_do_not_go_together_are_conflicts() {
     let merged = trees.merge(&to("b"), &onto);
     assert_eq!(merged.conflicts, ["a", "b"]);
     let files = trees.files(&merged.tree);
-    assert!(files.contains(&"a=one|2|3|4|5|6|7|8|9|".to_owned()), "{files:?}");
+    assert!(
+        files.contains(&"a=one|2|3|4|5|6|7|8|9|".to_owned()),
+        "{files:?}"
+    );
     let onto = trees.tree(&[("a", Some(&one)), ("b", Some(b"other\n"))]);
     let merged = trees.merge(&to("b"), &onto);
     assert_eq!(merged.conflicts, ["a", "b"]);

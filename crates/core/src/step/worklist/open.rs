@@ -205,6 +205,7 @@ fn child(state: &State, opened: &Opened) -> State {
         closing: None,
         learned: list.map(|list| list.learned.clone()).unwrap_or_default(),
         on_base: opened.on_base,
+        held_by: None,
     };
     State {
         goal_name: opened.head.id.to_string(),

@@ -463,6 +463,7 @@ impl World {
                     .then(|| "src/api.rs".to_owned())
                     .into_iter()
                     .collect(),
+                held_by: None,
             },
         );
     }
@@ -756,7 +757,11 @@ fn an_item_that_takes_long_has_its_attempts_left() {
     i1 fixed c2, 1 refused
     complete
     ");
-    assert!(world.log.contains("refused (nothing was closed"), "{}", world.log);
+    assert!(
+        world.log.contains("refused (nothing was closed"),
+        "{}",
+        world.log
+    );
 }
 
 #[test]
