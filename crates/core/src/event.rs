@@ -182,6 +182,9 @@ pub enum Fact {
         /// Paths that conflict; their files hold conflict markers.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         conflicts: Vec<String>,
+        /// The first commit that holds the whole change, where nothing of it is left.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        held_by: Option<Box<crate::worklist::Tip>>,
     },
     /// An item's change became a commit on the run's branch.
     Integrated {

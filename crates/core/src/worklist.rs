@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::ids::{BlobId, CommitId, ItemId, TreeId};
 use crate::item::{Closed, Closing, ItemHead, Listing, Outcome, Replayed};
@@ -127,7 +127,7 @@ pub enum Whole {
 }
 
 /// The newest commit on the run's branch.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tip {
     /// It.
     pub commit: CommitId,
@@ -182,4 +182,7 @@ pub struct ItemWork {
     pub learned: Vec<String>,
     /// Its replay on the untouched base.
     pub on_base: Option<Replayed>,
+    /// The first commit of others that holds its whole change.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub held_by: Option<Box<Tip>>,
 }

@@ -25,6 +25,23 @@ pub(crate) struct Ledger {
     dossiers: BTreeMap<ItemId, BlobId>,
     /// Those that ended, in the order of their ends.
     pub closed: Vec<Closed>,
+    /// The commits of the run's branch, in its order.
+    integrated: Vec<Integrated>,
+}
+
+/// One commit of the run's branch.
+#[derive(Debug, Clone)]
+pub(crate) struct Integrated {
+    /// Whose change it holds.
+    pub item: ItemId,
+    /// Its name.
+    pub commit: CommitId,
+    /// What was there before it.
+    pub before: TreeId,
+    /// What it holds.
+    pub tree: TreeId,
+    /// Paths that it changed, as many as are remembered.
+    pub paths: Vec<String>,
 }
 
 impl Ledger {
@@ -33,6 +50,10 @@ impl Ledger {
         if let Fact::ItemOpened(opened) = &event.fact {
             self.dossiers
                 .insert(opened.head.id.clone(), opened.dossier.clone());
+        }
+        if let (Fact::Integrated { commit, tree }, Scope::Item(item)) = (&event.fact, &event.scope)
+        {
+            self.integrated(item, commit, tree, after);
         }
         if let Some(list) = &after.worklist {
             self.closed.extend(list.just_closed.iter().cloned());
@@ -55,6 +76,34 @@ impl Ledger {
             .filter(|closed| closed.outcome == Outcome::Fixed)
             .filter(|closed| closed.commit.as_ref().is_some_and(|c| held.contains(&c)))
             .collect()
+    }
+
+    fn integrated(&mut self, item: &ItemId, commit: &CommitId, tree: &TreeId, after: &State) {
+        let last = self.integrated.last().map(|last| last.tree.clone());
+        let base = after.base.as_ref().map(|base| base.tree.clone());
+        let ended = after.worklist.iter().flat_map(|list| &list.just_closed);
+        let mut ended = ended.filter(|closed| closed.head.id == *item);
+        self.integrated.push(Integrated {
+            item: item.clone(),
+            commit: commit.clone(),
+            before: last.or(base).unwrap_or_default(),
+            tree: tree.clone(),
+            paths: ended.next().map(|c| c.paths.clone()).unwrap_or_default(),
+        });
+    }
+
+    /// The commits that this one holds: itself, and those before it on the run's branch. None where it is the base.
+    pub fn integrated_in(&self, commit: &CommitId) -> &[Integrated] {
+        let held = self
+            .integrated
+            .iter()
+            .position(|made| made.commit == *commit);
+        held.map_or(&[][..], |at| &self.integrated[..=at])
+    }
+
+    /// The commits that came after this one: all of them where it is the base.
+    pub fn integrated_since(&self, commit: &CommitId) -> &[Integrated] {
+        &self.integrated[self.integrated_in(commit).len()..]
     }
 
     /// All that was read of an item.

@@ -389,11 +389,16 @@ async fn verify(
     };
     let Some(base) = &state.base else { return };
     let examined = state.checks.contains_key(&CheckId::from(ORACLE_CHECK));
+    let amiss = match wanted.contains(&CheckId::from(SCOPE_CHECK)) {
+        true => worklist::amiss(state, ports, known, &candidate).await,
+        false => Ok(Vec::new()),
+    };
     let verification = Verification {
         goal: &state.goal,
         base: &base.tree,
         candidate: &candidate,
         verifier: ports.verifier.as_ref(),
+        amiss,
         oracle: examined.then_some(ports.oracle.as_ref()),
     };
     verification

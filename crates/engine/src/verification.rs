@@ -9,6 +9,7 @@ use overnight_core::judge::{
     Against, Judgement, canary_faults, judge, judge_diff, judge_oracle, licence,
     worth_asking_the_base, worth_repeating,
 };
+use overnight_core::measure::Measure;
 use overnight_core::repo::{Candidate, Changed};
 use overnight_core::state::{ORACLE_CHECK, SCOPE_CHECK};
 use overnight_core::tests::TestResults;
@@ -34,6 +35,9 @@ pub struct Verification<'a> {
     pub candidate: &'a Candidate,
     /// What gathers evidence.
     pub verifier: &'a dyn Verifier,
+    /// What is wrong with the change beside what it changes where: conflicts that are still marked, others' fixes that it
+    /// undoes. `Err` if that could not be found out.
+    pub amiss: Result<Vec<String>, String>,
     /// What compares the candidate with the base's oracle; `None` for a run that began before there was such a check.
     pub oracle: Option<&'a dyn Oracle>,
 }
@@ -92,7 +96,7 @@ impl Verification<'_> {
             }
         };
         if let Some(judgement) = on_the_diff(self.goal, None, &self.candidate.changes) {
-            say(&CheckId::from(SCOPE_CHECK), judgement);
+            say(&CheckId::from(SCOPE_CHECK), self.beside(judgement));
         }
         let examined = self.examine().await;
         let trees = match &examined {
@@ -159,6 +163,27 @@ impl Verification<'_> {
             }
         };
         say(&CheckId::from(ORACLE_CHECK), judgement);
+    }
+
+    /// A verdict on what was changed where, with what else is wrong with the change.
+    fn beside(&self, judgement: Judgement) -> Judgement {
+        if judgement.verdict != Verdict::Pass {
+            return judgement;
+        }
+        match &self.amiss {
+            Err(detail) => unknown(detail),
+            Ok(amiss) if amiss.is_empty() => judgement,
+            Ok(amiss) => Judgement {
+                verdict: Verdict::Fail,
+                reason: amiss.join("; "),
+                measure: Measure {
+                    passing: 0,
+                    failing: amiss.len() as u64,
+                    distance: None,
+                },
+                ..judgement
+            },
+        }
     }
 
     /// What the candidate is held against by a check that found `base` on the base.

@@ -385,6 +385,33 @@ mod tests {
     }
 
     #[test]
+    fn what_only_works_like_a_function_counts_too() {
+        for (path, text) in [
+            (
+                "a.rs",
+                "macro_rules! m { () => { fn c() -> u8 { 1 } } }\nfn f() {}\n",
+            ),
+            ("a.rs", "cfg_if! {\n fn a() { 1 }\n}\nfn f() { vec![1]; }\n"),
+            (
+                "A.java",
+                "class A { static { x = 1; } int f() { return 0; } }\n",
+            ),
+            ("a.js", "class A { static { this.x = 1 } f() {} }\n"),
+        ] {
+            let changed = text.replacen('1', "2", 1);
+            assert_eq!(
+                of(&[(path, text)], &[(path, &changed)]).0,
+                Some(1),
+                "{text}"
+            );
+        }
+        // A macro without functions is a line.
+        let table = "table! {\n a = 1,\n}\n";
+        let changed = table.replace('1', "2");
+        assert_eq!(of(&[("a.rs", table)], &[("a.rs", &changed)]).0, Some(0));
+    }
+
+    #[test]
     fn functions_without_a_name_count_too() {
         let before = [(
             "a.js",

@@ -62,6 +62,9 @@ pub trait Trees: Send + Sync {
     async fn compare(&self, base: &TreeId, tree: &TreeId) -> Result<Candidate, String>;
     /// Takes the change from `base` to `tree` onto `onto` (a three-way merge).
     async fn rebase(&self, base: &TreeId, tree: &TreeId, onto: &TreeId) -> Result<Moved, String>;
+    /// Paths of a change in which a conflict that a rebase left is still marked.
+    async fn unresolved(&self, base: &TreeId, candidate: &Candidate)
+    -> Result<Vec<String>, String>;
     /// Makes a commit; the same commit again makes the same.
     async fn commit(&self, commit: &Commit) -> Result<CommitId, String>;
     /// The size of a change.

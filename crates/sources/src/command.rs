@@ -26,6 +26,8 @@ use crate::{Opening, clean, dossier, lines};
 const LIST_TIMEOUT: Duration = Duration::from_secs(10 * 60);
 /// How long the command that acts may take.
 const ACT_TIMEOUT: Duration = Duration::from_secs(2 * 60);
+/// How long what a command left behind may still write once the command itself has ended.
+const LEFT_BEHIND_TIMEOUT: Duration = Duration::from_secs(5);
 /// How much a list may be, bytes.
 const LIST_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// How much of what an acting command prints is read, bytes.
@@ -99,7 +101,7 @@ impl Source for CommandSource {
     }
 
     async fn read(&self, item: &Item) -> Result<Dossier, SourceError> {
-        Ok(dossier::of_words(item, ""))
+        Ok(dossier::of_line(item))
     }
 
     fn verbs(&self) -> Vec<Verb> {
@@ -225,8 +227,7 @@ async fn run(
         .spawn()
         .map_err(|e| cannot(e.to_string()))?;
     let group = Group(child.id());
-    let done = tokio::time::timeout(limit, end(&mut child, bytes_max)).await;
-    drop(group);
+    let done = tokio::time::timeout(limit, end(&mut child, bytes_max, group)).await;
     let (status, end, complaint) = match done {
         Ok(Ok(done)) => done,
         Ok(Err(error)) => {
@@ -249,55 +250,101 @@ async fn run(
         Some(code) => format!("exit code {code}"),
         None => status.to_string(),
     };
-    let message = format!("{what} ended with {how}: {complaint}");
+    let message = match complaint.is_empty() {
+        true => format!("{what} ended with {how}, and complained of nothing"),
+        false => format!("{what} ended with {how}: {complaint}"),
+    };
     Err(match status.code() {
         Some(TRY_LATER) => SourceError::Unavailable(message),
         _ => SourceError::Refused(message),
     })
 }
 
+/// Waits for the command and reads what it prints. Its end is its own: what it left behind may still write for a moment
+/// (a shell does not wait for the last part of `> >(…)`), but a daemon that keeps the output open holds nobody up.
 async fn end(
     child: &mut Child,
     bytes_max: u64,
+    group: Group,
 ) -> std::io::Result<(std::process::ExitStatus, End, String)> {
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-    let (printed, complaint, status) = tokio::join!(
-        first(stdout, bytes_max),
-        last(stderr, COMPLAINT_BYTES_MAX),
-        child.wait()
-    );
-    let (stdout, more) = printed?;
-    let complaint = String::from_utf8_lossy(&complaint?).into_owned();
-    Ok((status?, End { stdout, more }, complaint))
-}
-
-/// The first so many bytes, and whether there were more. The rest is read and dropped, so that the command does not
-/// stop for want of room.
-async fn first(
-    from: Option<impl AsyncRead + Unpin>,
-    bytes_max: u64,
-) -> std::io::Result<(Vec<u8>, bool)> {
-    let mut read = Vec::new();
-    let Some(from) = from else {
-        return Ok((read, false));
+    let (mut printed, mut complaint) = (First::new(bytes_max), Vec::new());
+    let mut reads = Box::pin(async {
+        tokio::join!(
+            printed.read(stdout),
+            last(stderr, COMPLAINT_BYTES_MAX, &mut complaint)
+        )
+    });
+    let mut read = None;
+    let status = tokio::select! {
+        status = child.wait() => status?,
+        done = &mut reads => {
+            read = Some(done);
+            child.wait().await?
+        }
     };
-    let mut begin = from.take(bytes_max);
-    begin.read_to_end(&mut read).await?;
-    let rest = tokio::io::copy(&mut begin.into_inner(), &mut tokio::io::sink()).await?;
-    Ok((read, rest > 0))
+    if read.is_none() {
+        read = tokio::time::timeout(LEFT_BEHIND_TIMEOUT, &mut reads)
+            .await
+            .ok();
+    }
+    drop(reads);
+    drop(group);
+    if let Some((stdout, stderr)) = read {
+        stdout?;
+        stderr?;
+    }
+    let complaint = String::from_utf8_lossy(&complaint).into_owned();
+    let First { kept, more, .. } = printed;
+    Ok((status, End { stdout: kept, more }, complaint))
 }
 
-/// The last so many bytes.
-async fn last(from: Option<impl AsyncRead + Unpin>, bytes_max: usize) -> std::io::Result<Vec<u8>> {
-    let mut kept = Vec::new();
+/// The first so many bytes of an output, and whether there were more.
+struct First {
+    kept: Vec<u8>,
+    bytes_max: u64,
+    more: bool,
+}
+
+impl First {
+    fn new(bytes_max: u64) -> Self {
+        First {
+            kept: Vec::new(),
+            bytes_max,
+            more: false,
+        }
+    }
+
+    /// The rest is read and dropped, so that the command does not stop for want of room.
+    async fn read(&mut self, from: Option<impl AsyncRead + Unpin>) -> std::io::Result<()> {
+        let Some(from) = from else {
+            return Ok(());
+        };
+        let mut begin = from.take(self.bytes_max);
+        begin.read_to_end(&mut self.kept).await?;
+        let mut rest = begin.into_inner();
+        let mut piece = [0; 4096];
+        while rest.read(&mut piece).await? > 0 {
+            self.more = true;
+        }
+        Ok(())
+    }
+}
+
+/// Keeps the last so many bytes.
+async fn last(
+    from: Option<impl AsyncRead + Unpin>,
+    bytes_max: usize,
+    kept: &mut Vec<u8>,
+) -> std::io::Result<()> {
     let Some(mut from) = from else {
-        return Ok(kept);
+        return Ok(());
     };
     let mut piece = [0; 4096];
     loop {
         let size = from.read(&mut piece).await?;
         if size == 0 {
-            return Ok(kept);
+            return Ok(());
         }
         kept.extend_from_slice(&piece[..size]);
         let over = kept.len().saturating_sub(bytes_max);

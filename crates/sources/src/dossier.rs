@@ -92,6 +92,14 @@ pub(crate) fn of_words(item: &Item, more: &str) -> Dossier {
     }
 }
 
+/// Of an item that a command or a file lists: it is its own event, with every field that its list gave it.
+pub(crate) fn of_line(item: &Item) -> Dossier {
+    Dossier {
+        event: serde_json::to_value(item).ok(),
+        ..of_words(item, "")
+    }
+}
+
 fn head(item: &Item) -> String {
     let mut text = format!("{}\n", item.title);
     let tags = item.tags.join(", ");
@@ -128,5 +136,13 @@ mod tests {
         let dossier = of_event(&item, &event);
         assert!(dossier.event.is_none() && dossier.text.contains("too large to be replayed"));
         assert!(of_event(&item, &json!({"message": "m"})).event.is_some());
+        // A line of a list is replayed with every field that it has.
+        let mut line = item.clone();
+        line.rest.insert("cart".into(), json!([1, {"qty": 2}]));
+        let event = of_line(&line).event.unwrap_or_default();
+        assert_eq!(
+            (&event["id"], &event["cart"][1]["qty"]),
+            (&json!("1"), &json!(2))
+        );
     }
 }

@@ -17,6 +17,8 @@ use crate::clean;
 const URL_BYTES_MAX: usize = 2 * 1024;
 /// Length of a time, a priority or a tag, bytes.
 const WORD_BYTES_MAX: usize = 200;
+/// How much of an id that is refused is shown, characters.
+const ID_SHOWN_CHARS: usize = 60;
 /// How many tags an item keeps.
 const TAGS_MAX: usize = 50;
 /// Names of fields that an item has of its own.
@@ -126,10 +128,13 @@ impl<'a> Hand<'a> {
     fn tidy(&mut self, item: Item) -> Result<Item, SourceError> {
         let id = item.id.0.trim();
         if id.is_empty() || id.len() > ITEM_ID_BYTES_MAX || id != clean::line(id, id.len()) {
+            // Written as in a program, so that what cannot be seen is seen.
+            let shown: String = id.chars().take(ID_SHOWN_CHARS).collect();
             return Err(SourceError::Malformed(format!(
-                "the id of item {} is {}: an id is one line of 1 to {ITEM_ID_BYTES_MAX} bytes",
+                "the id of item {} is {shown:?}{}: an id is one line of 1 to {ITEM_ID_BYTES_MAX} bytes without \
+                 characters that cannot be seen",
                 self.seen.len() + 1,
-                Value::from(clean::line(id, 60))
+                if shown.len() < id.len() { "…" } else { "" },
             )));
         }
         let mut title = clean::line(&item.title, ITEM_TITLE_BYTES_MAX);

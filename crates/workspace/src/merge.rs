@@ -4,7 +4,8 @@
 //! It is done path by path with the oldest of git's tools, so that every version of git gives the same: what only one side
 //! changed is that side's, and only files that both changed are merged by their lines (`git merge-file`). Nothing that a
 //! repository says has a part in it: no merge driver, no filter, no attribute is looked at, and nothing is run.
-//! Renames are not looked for: a file that one side renamed and the other changed is a conflict, and said to be one.
+//! A file that one side renamed and the other changed is merged where it is now; renamed by both to different names, or
+//! by one and deleted by the other, it is a conflict.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -27,6 +28,10 @@ use crate::trees::{Listing, Replacement, TreeEntry};
 const MERGED_BYTES_MAX: u64 = 4 * 1024 * 1024;
 /// How many files are merged by their lines; both sides changing more is a conflict of the rest.
 const MERGED_FILES_MAX: usize = 2_000;
+/// How much of a file has to be the same for it to be taken for one that was renamed: git's own measure.
+const RENAMED_ALIKE: &str = "--find-renames=50%";
+/// How many files that are gone and have come are held against each other; of more, only those that are the same.
+const RENAMES_MAX: usize = 1_000;
 /// How much of a file's beginning tells whether it is text, bytes: what git looks at.
 const GLANCE_BYTES: usize = 8_000;
 /// How long one command of a merge may take.
@@ -93,15 +98,20 @@ impl Checkouts {
         tree: &TreeId,
         onto: &TreeId,
     ) -> Result<Merged, WorkspaceError> {
-        let theirs = self.moves(base, tree)?;
-        let ours = self.moves(base, onto)?;
+        let mut theirs = self.moves(base, tree)?;
+        let mut ours = self.moves(base, onto)?;
+        let renames = Renames {
+            theirs: self.renames(base, tree, &theirs)?,
+            ours: self.renames(base, onto, &ours)?,
+        };
         let listing = self.listing(onto)?;
+        let torn = renames.follow(&listing, &mut theirs, &mut ours);
         let mut merge = Merge {
             listing: &listing,
             theirs: &theirs,
             ours: &ours,
             replacements: BTreeMap::new(),
-            conflicts: Vec::new(),
+            conflicts: torn,
         };
         let mut both = Vec::new();
         for (path, change) in &theirs {
@@ -121,6 +131,15 @@ impl Checkouts {
             self.patched(onto, &listing, &replacements)?
         };
         Ok(Merged { tree, conflicts })
+    }
+
+    /// Whether a file of a tree holds the marks that a merge left in it.
+    pub fn has_conflict(&self, tree: &TreeId, path: &str) -> bool {
+        let [integrated, _, item] = LABELS;
+        let marks = [format!("<<<<<<< {integrated}"), format!(">>>>>>> {item}")];
+        let content = self.file(tree, path, MERGED_BYTES_MAX).unwrap_or_default();
+        let mut lines = content.split(|byte| *byte == b'\n');
+        lines.any(|line| marks.iter().any(|mark| line.starts_with(mark.as_bytes())))
     }
 
     /// Makes a commit in the store. The same arguments make the same commit.
@@ -167,6 +186,43 @@ impl Checkouts {
                 new: side(new_mode, new),
             };
             found.insert(names::quote(path), moved);
+        }
+        Ok(found)
+    }
+
+    /// Which files have another name, by their old names: those that git takes for the same.
+    fn renames(
+        &self,
+        from: &TreeId,
+        to: &TreeId,
+        moves: &BTreeMap<String, Moved>,
+    ) -> Result<BTreeMap<String, String>, WorkspaceError> {
+        let gone = moves.values().any(|moved| moved.new.is_none());
+        let come = moves.values().any(|moved| moved.old.is_none());
+        if !(gone && come) {
+            return Ok(BTreeMap::new());
+        }
+        let (from, to) = (object_name(from.as_str())?, object_name(to.as_str())?);
+        let limit = format!("-l{RENAMES_MAX}");
+        let args = [
+            "diff-tree",
+            "-r",
+            "-z",
+            "--raw",
+            "--no-rename-empty",
+            "--diff-filter=R",
+            RENAMED_ALIKE,
+            &limit,
+            from,
+            to,
+        ];
+        let output = self.layout.git().within(COMMAND_TIMEOUT).run(&args)?;
+        let mut found = BTreeMap::new();
+        let mut records = records(&output);
+        // As in `moves`, with both paths.
+        while let (Some(_), Some(old), Some(new)) = (records.next(), records.next(), records.next())
+        {
+            found.insert(names::quote(old), names::quote(new));
         }
         Ok(found)
     }
@@ -261,6 +317,100 @@ impl Checkouts {
         let text = !glance.contains(&0) && Pointer::parse(&content).is_none();
         Ok(text.then_some(content))
     }
+}
+
+/// The files that each side renamed, new names by old ones.
+struct Renames {
+    theirs: BTreeMap<String, String>,
+    ours: BTreeMap<String, String>,
+}
+
+impl Renames {
+    /// Moves what one side changed to where the other has it now, as far as that can be said. Gives the paths of which
+    /// it cannot: renamed to two names, or renamed here and deleted there.
+    fn follow(
+        &self,
+        onto: &Listing,
+        theirs: &mut BTreeMap<String, Moved>,
+        ours: &mut BTreeMap<String, Moved>,
+    ) -> Vec<String> {
+        let mut torn = Vec::new();
+        for (old, new) in &self.ours {
+            match self.theirs.get(old) {
+                Some(other) if other == new => both_renamed(theirs, ours, old, new),
+                Some(other) => torn.push(other.clone()),
+                None => {
+                    if !carried(theirs, ours, old, new) {
+                        torn.push(new.clone());
+                    }
+                }
+            }
+        }
+        for (old, new) in &self.theirs {
+            // What stands where it is to be is there already; everything keeps its place, and conflicts.
+            let barred = self.ours.contains_key(old) || obstructed(onto, new);
+            if !barred && !carried(ours, theirs, old, new) {
+                torn.push(new.clone());
+            }
+        }
+        torn
+    }
+}
+
+/// Whether something of the tree stands where this file would be, beneath it or as one of its folders.
+fn obstructed(tree: &Listing, path: &str) -> bool {
+    let below = format!("{path}/");
+    let next = tree.range(below.clone()..).next();
+    let beneath = next.is_some_and(|(other, _)| other.starts_with(&below));
+    let above = path
+        .match_indices('/')
+        .any(|(at, _)| tree.contains_key(&path[..at]));
+    beneath || above
+}
+
+/// Both gave a file the same new name: they have a base in common there.
+fn both_renamed(
+    theirs: &mut BTreeMap<String, Moved>,
+    ours: &mut BTreeMap<String, Moved>,
+    old: &str,
+    new: &str,
+) {
+    let base = theirs.get(old).and_then(|moved| moved.old.clone());
+    for side in [theirs, ours] {
+        if let Some(moved) = side.get_mut(new) {
+            moved.old.clone_from(&base);
+        }
+    }
+}
+
+/// What `stays` changed in a file that `renames` gave another name is moved there. Whether that can be said; a file that
+/// only one side touched needs nothing.
+fn carried(
+    stays: &mut BTreeMap<String, Moved>,
+    renames: &mut BTreeMap<String, Moved>,
+    old: &str,
+    new: &str,
+) -> bool {
+    let Some(change) = stays.get(old) else {
+        return true;
+    };
+    if change.new.is_none() {
+        // Deleted there, kept here.
+        return false;
+    }
+    let plain = change.new.iter().all(Side::is_file);
+    if !plain || stays.contains_key(new) {
+        // Another kind of thing, or two files that want one place: they conflict there, and at the old name.
+        return true;
+    }
+    let Some(change) = stays.remove(old) else {
+        return true;
+    };
+    if let Some(moved) = renames.get_mut(new) {
+        moved.old.clone_from(&change.old);
+    }
+    stays.insert(new.to_owned(), change);
+    true
 }
 
 /// A merge as far as whole files tell.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use async_trait::async_trait;
 use overnight_core::ids::{CommitId, TreeId};
 use overnight_core::item::Extent;
-use overnight_core::repo::Candidate;
+use overnight_core::repo::{Candidate, Changed, How};
 use overnight_ports::crew::{Commit, Moved, Trees};
 use overnight_ports::workspace::WorkspaceError;
 use overnight_workspace::Checkouts;
@@ -63,6 +63,24 @@ impl Trees for GitTrees {
                 candidate: candidate(store, &onto, merged.tree)?,
                 conflicts: merged.conflicts,
             })
+        })
+        .await
+    }
+
+    async fn unresolved(
+        &self,
+        base: &TreeId,
+        candidate: &Candidate,
+    ) -> Result<Vec<String>, String> {
+        let (base, tree) = (base.clone(), candidate.tree.clone());
+        let there = |changed: &&Changed| changed.how != How::Deleted;
+        let changes = candidate.changes.iter().filter(there);
+        let paths: Vec<String> = changes.map(|changed| changed.path.clone()).collect();
+        self.ask(move |store| {
+            let marked = |path: &&String| {
+                store.has_conflict(&tree, path) && !store.has_conflict(&base, path)
+            };
+            Ok(paths.iter().filter(marked).cloned().collect())
         })
         .await
     }

@@ -160,6 +160,12 @@ fn head(report: &ItemsReport) -> Vec<String> {
             report.acts.performed, report.acts.due
         ));
     }
+    if let Some(why) = &report.not_looked {
+        text.push(format!(
+            "whether items appeared meanwhile is not known: {}",
+            why.as_str()
+        ));
+    }
     if report.newcomers_total > 0 {
         text.push(format!(
             "{} items appeared meanwhile and are not in the list",

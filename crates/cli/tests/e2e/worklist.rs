@@ -90,3 +90,75 @@ fn a_long_list_is_frozen_whole_and_the_state_stays_small() {
     );
     assert!(!requests.is_empty());
 }
+
+/// A worklist from a file whose items change `notes.txt` and `parts/`; `each` looks at nothing that they write.
+fn words(parallel: u8) -> String {
+    format!(
+        "---\noutcome: Every note is right.\nitems:\n  from: file\n  path: notes.jsonl\n  outcomes: [fixed, flagged]\n  each: [\"test -e notes.jsonl\"]\n  parallel: {parallel}\nuse: {{paths: [\"parts/**\"]}}\nnext: {{attempts: 2}}\nstop: {{turns: 40, hours: 1}}\n---\nMend the notes.\n"
+    )
+}
+
+fn notes(ids: &[&str]) -> World {
+    let line = |id: &&str| format!("{{\"id\": \"{id}\", \"title\": \"note {id}\"}}\n");
+    let list: String = ids.iter().map(line).collect();
+    let lines: String = (1..=9).map(|n| format!("line {n}\n")).collect();
+    World::new(&[("notes.jsonl", &list), ("parts/a.txt", &lines)])
+}
+
+fn outcomes(world: &World) -> Vec<(String, String)> {
+    let shown = world.overnight(&["items", "last", "--json"]).exits(0).out;
+    let shown: serde_json::Value = serde_json::from_str(&shown).expect("JSON");
+    let word = |row: &serde_json::Value, key: &str| row[key].as_str().unwrap_or("-").to_owned();
+    let rows = shown["rows"].as_array().expect("rows");
+    rows.iter()
+        .map(|row| (word(row, "id"), word(row, "outcome")))
+        .collect()
+}
+
+fn both(first: &str, second: &str) -> Vec<(String, String)> {
+    [("A", first), ("B", second)]
+        .map(|(id, outcome)| (id.to_owned(), outcome.to_owned()))
+        .to_vec()
+}
+
+#[test]
+fn a_conflict_that_is_still_marked_fixes_nothing() {
+    let script = r#"items:
+  A:
+    - shell: {command: "sed -i 's/line 3/first/' parts/a.txt"}
+    - close_item: {id: A, outcome: fixed, evidence: "The first"}
+  B:
+    - shell: {command: "sleep 1; sed -i 's/line 3/second/' parts/a.txt"}
+    - close_item: {id: B, outcome: fixed, evidence: "The second"}
+    - close_item: {id: B, outcome: fixed, evidence: "The second again"}
+    - match:
+        - when: "still holds the marks of a conflict"
+          close_item: {id: B, outcome: flagged, evidence: "Not to be brought together"}
+"#;
+    let (world, server) = (notes(&["A", "B"]), model(script));
+    let done = world.run(&server, &words(2)).exits(0);
+    assert_eq!(outcomes(&world), both("fixed", "flagged"));
+    let file = world.git(&["show", &format!("{}:parts/a.txt", done.branch())]);
+    assert!(file.contains("first") && !file.contains("<<<<"), "{file}");
+}
+
+#[test]
+fn a_change_that_takes_back_what_fixed_another_fixes_nothing() {
+    let script = r#"items:
+  A:
+    - shell: {command: "sed -i 's/line 3/right/' parts/a.txt"}
+    - close_item: {id: A, outcome: fixed, evidence: "Right"}
+  B:
+    - shell: {command: "sed -i 's/right/line 3/; s/line 9/nine/' parts/a.txt"}
+    - close_item: {id: B, outcome: fixed, evidence: "Nine"}
+    - match:
+        - when: "it undoes the whole change that was made for `A`"
+          shell: {command: "sed -i 's/line 3/right/' parts/a.txt"}
+    - close_item: {id: B, outcome: fixed, evidence: "Nine, and A's stays"}
+"#;
+    let (world, server) = (notes(&["A", "B"]), model(script));
+    let done = world.run(&server, &words(1)).exits(0);
+    assert_eq!(outcomes(&world), both("fixed", "fixed"));
+    let file = world.git(&["show", &format!("{}:parts/a.txt", done.branch())]);
+    assert!(file.contains("right") && file.contains("nine"), "{file}");
+}

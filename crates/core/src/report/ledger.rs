@@ -62,6 +62,9 @@ pub struct ItemsReport {
     pub newcomers_total: u32,
     /// They, the first few.
     pub newcomers: Vec<Newcomer>,
+    /// Why nobody knows whether any appeared: the source could not be read again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_looked: Option<Quoted>,
     /// What the goal wants done at the source.
     pub acts: Acts,
 }
@@ -242,6 +245,7 @@ pub struct Ledger {
     rows: BTreeMap<u32, ItemRow>,
     index: BTreeMap<ItemId, u32>,
     newcomers: Vec<Newcomer>,
+    not_looked: Option<Quoted>,
     acts: Acts,
     /// Which item the act that was begun last is of.
     acting: Option<(u32, u32)>,
@@ -260,7 +264,15 @@ impl Ledger {
         };
         match &event.fact {
             Fact::Listed { source, .. } => self.source = clip(source, LINE_BYTES_MAX),
-            Fact::Relisted { newcomers, .. } => self.appeared(newcomers, list.newcomers),
+            Fact::Relisted { newcomers, .. } => {
+                self.not_looked = None;
+                self.appeared(newcomers, list.newcomers);
+            }
+            Fact::SourceFailed {
+                doing: SourceDoing::Relist,
+                message,
+                ..
+            } if list.relisted => self.not_looked = Some(Quoted::of(message, LINE_BYTES_MAX)),
             Fact::Acting {
                 number, item, verb, ..
             } => self.begun(*number, item, *verb),
@@ -478,6 +490,7 @@ impl Ledger {
             whole,
             newcomers_total: list.newcomers,
             newcomers: self.newcomers,
+            not_looked: self.not_looked,
             acts: Acts {
                 due: list.acts,
                 ..self.acts

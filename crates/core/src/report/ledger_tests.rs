@@ -347,12 +347,22 @@ fn an_act_that_fails_or_is_begun_twice_is_one_act() {
         message: "the token may not".into(),
         retry_after_ms: None,
     };
+    let lost = || Fact::SourceFailed {
+        doing: SourceDoing::Relist,
+        fatal: true,
+        message: "the list is gone".into(),
+        retry_after_ms: None,
+    };
+    state.worklist.as_mut().unwrap().relisted = true;
+    ledger.see(&Event::run(6_001, lost()), &state);
     // Waited for, then given up.
     ledger.see(&Event::run(6_002, failed(false)), &state);
     state.worklist.as_mut().unwrap().acted = 2;
     ledger.see(&Event::run(6_003, failed(true)), &state);
     let items = ledger.report(&state).unwrap();
     assert_eq!((items.acts.performed, items.acts.failed), (1, 1));
+    let why = items.not_looked.as_ref().map(Quoted::as_str);
+    assert_eq!(why, Some("the list is gone"));
     let acts: Vec<_> = items.rows[0]
         .acts
         .iter()

@@ -159,6 +159,12 @@ fn acts(page: &mut Page, items: &ItemsReport) {
 }
 
 fn newcomers(page: &mut Page, items: &ItemsReport) {
+    if let Some(why) = &items.not_looked {
+        page.line(&format!(
+            "\nWhether items appeared meanwhile is not known, because the source could not be read again: {}\n",
+            text(why.as_str(), TITLE_BYTES_MAX)
+        ));
+    }
     if items.newcomers_total == 0 {
         return;
     }

@@ -1,7 +1,7 @@
 //! Bringing an item's change onto the run's branch, and looking at the evidence of those that change nothing.
 
 use overnight_core::event::Fact;
-use overnight_core::ids::{ItemId, Scope};
+use overnight_core::ids::{ItemId, Scope, TreeId};
 use overnight_core::item::Outcome;
 use overnight_core::judge::plain;
 use overnight_core::state::State;
@@ -64,11 +64,17 @@ pub(super) async fn integrate(
         {
             Ok(moved) => {
                 known.keep(&Scope::Item(item.clone()), &moved.candidate);
-                Ok(Fact::Rebased {
+                let held = moved.conflicts.is_empty() && moved.candidate.tree == tip.tree;
+                let held_by = match held {
+                    true => holder(child, &base.tree, &candidate.tree, list, known).await,
+                    false => Ok(None),
+                };
+                held_by.map(|held_by| Fact::Rebased {
                     candidate: moved.candidate,
                     onto: tip.commit,
                     onto_tree: tip.tree,
                     conflicts: moved.conflicts,
+                    held_by: held_by.map(Box::new),
                 })
             }
             Err(why) => Err(why),
@@ -78,6 +84,35 @@ pub(super) async fn integrate(
         message: format!("the change of `{item}` could not be integrated: {why}"),
         fatal: false,
     }));
+}
+
+/// The first commit, of those that were made since the item's workspace was, that holds the whole change.
+async fn holder(
+    child: &State,
+    base: &TreeId,
+    tree: &TreeId,
+    list: &WorklistPorts,
+    known: &Known,
+) -> Result<Option<Tip>, String> {
+    let Some(item) = &child.item else {
+        return Ok(None);
+    };
+    let since: Vec<Tip> = known.ledger(|ledger| {
+        let made = ledger.integrated_since(&item.start.commit).iter();
+        made.map(|made| Tip {
+            commit: made.commit.clone(),
+            tree: made.tree.clone(),
+            item: made.item.clone(),
+        })
+        .collect()
+    });
+    for made in since {
+        let moved = list.trees.rebase(base, tree, &made.tree).await?;
+        if moved.conflicts.is_empty() && moved.candidate.tree == made.tree {
+            return Ok(Some(made));
+        }
+    }
+    Ok(None)
 }
 
 async fn commit(

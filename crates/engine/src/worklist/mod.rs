@@ -20,7 +20,7 @@ use crate::perform::{Ports, Say, perform};
 use crate::run::Message;
 
 pub(crate) use integrate::whole as fix_whole;
-pub(crate) use own::verify_own;
+pub(crate) use own::{amiss, verify_own};
 
 /// Performs an effect that only a run with a worklist has.
 pub(crate) async fn perform_listed(

@@ -1,20 +1,25 @@
 //! The harness's own checks of an item's change: its size, and its replay.
 
+use std::collections::BTreeSet;
+
 use overnight_core::check::{Obstacle, Receipt, Target, Verdict};
 use overnight_core::effect::to_verify;
 use overnight_core::event::Fact;
 use overnight_core::goal::FixWhen;
 use overnight_core::ids::{BlobId, CheckId, ItemId, TreeId};
 use overnight_core::item::{Dossier, Extent, Replayed};
-use overnight_core::judge::Judgement;
+use overnight_core::judge::{Judgement, plain};
 use overnight_core::measure::Measure;
 use overnight_core::repo::Candidate;
 use overnight_core::state::{FIX_WHEN_CHECK, REPLAY_CHECK, State};
 use overnight_ports::crew::WorklistPorts;
 
-use crate::known::Known;
+use crate::known::{Integrated, Known};
 use crate::perform::Ports;
 use crate::preflight;
+
+/// How many files with marked conflicts are named.
+const UNRESOLVED_TOLD_MAX: usize = 10;
 
 /// Runs those of them that are wanted.
 pub(crate) async fn verify_own(
@@ -52,6 +57,51 @@ pub(crate) async fn verify_own(
         let judgement = replay(child, ports, list, known, &candidate.tree).await;
         tell(REPLAY_CHECK, judgement);
     }
+}
+
+/// What is wrong with an item's change, whatever its checks say: a conflict that is still marked in it, and what it undoes
+/// of what siblings fixed.
+pub(crate) async fn amiss(
+    child: &State,
+    ports: &Ports,
+    known: &Known,
+    candidate: &Candidate,
+) -> Result<Vec<String>, String> {
+    let (Some(list), Some(base), Some(item)) = (&ports.worklist, &child.base, &child.item) else {
+        return Ok(Vec::new());
+    };
+    let trees = &list.trees;
+    let marked = trees.unresolved(&base.tree, candidate).await?;
+    let mut amiss: Vec<String> = marked
+        .iter()
+        .take(UNRESOLVED_TOLD_MAX)
+        .map(|path| {
+            let path = plain(path);
+            format!("`{path}` still holds the marks of a conflict: bring both sides together")
+        })
+        .collect();
+    let changed: BTreeSet<&str> = candidate.changes.iter().map(|c| c.path.as_str()).collect();
+    let touches = |fix: &&Integrated| {
+        let mut paths = fix.paths.iter();
+        !fix.paths.is_empty() && paths.all(|path| changed.contains(path.as_str()))
+    };
+    let earlier: Vec<Integrated> = known.ledger(|ledger| {
+        let held = ledger.integrated_in(&item.start.commit);
+        held.iter().filter(touches).cloned().collect()
+    });
+    for fix in earlier {
+        // Where nothing is left to be undone, everything of it is undone.
+        let without = trees
+            .rebase(&fix.tree, &fix.before, &candidate.tree)
+            .await?;
+        if without.conflicts.is_empty() && without.candidate.tree == candidate.tree {
+            let (id, commit) = (plain(fix.item.as_str()), fix.commit.short());
+            amiss.push(format!(
+                "it undoes the whole change that was made for `{id}` in `{commit}`"
+            ));
+        }
+    }
+    Ok(amiss)
 }
 
 fn judgement(verdict: Verdict, reason: String) -> Judgement {

@@ -126,6 +126,12 @@ const FUNCTIONS: &[&str] = &[
     "lambda",
     "closure_expression",
 ];
+/// Nodes that hold statements as functions do, for the size of a change.
+const LIKE_FUNCTIONS: &[&str] = &[
+    "macro_definition",
+    "static_initializer",
+    "class_static_block",
+];
 /// Nodes that give the function in them its name.
 const NAMING: &[&str] = &[
     "variable_declarator",
@@ -154,7 +160,8 @@ pub(super) fn pieces(language: Language, bytes: &[u8]) -> Option<super::Pieces> 
     let mut functions = Vec::new();
     let mut walk = source.root().walk();
     while let Some(node) = walk.next() {
-        if !node.named() || !node.is(FUNCTIONS) || is_wrapper(node) {
+        let counts = node.is(FUNCTIONS) || node.is(LIKE_FUNCTIONS) || makes_functions(node);
+        if !node.named() || !counts || is_wrapper(node) {
             continue;
         }
         walk.leave_out(node);
@@ -175,6 +182,15 @@ pub(super) fn pieces(language: Language, bytes: &[u8]) -> Option<super::Pieces> 
         implementation: without(source.text, &tests),
         has_tests: !tests.is_empty(),
     })
+}
+
+/// A macro's call with functions in it: what it makes of them nobody can tell here, and it counts as one.
+fn makes_functions(node: Node<'_>) -> bool {
+    let call = node.kind() == "macro_invocation";
+    call && node
+        .text()
+        .split(|c: char| !c.is_alphanumeric() && c != '_')
+        .any(|word| word == "fn")
 }
 
 /// A function without a name that is called where it stands, to have a scope of its own: what is in it is the file.

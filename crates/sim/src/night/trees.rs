@@ -138,6 +138,13 @@ impl Trees for Store {
         Ok(moved)
     }
 
+    async fn unresolved(&self, _: &TreeId, candidate: &Candidate) -> Result<Vec<String>, String> {
+        self.opened().await?;
+        let files = self.files(&candidate.tree)?;
+        let marked = files.iter().filter(|(_, value)| **value == MARKER);
+        Ok(marked.map(|(file, _)| file.clone()).collect())
+    }
+
     async fn commit(&self, commit: &Commit) -> Result<CommitId, String> {
         may_commit(&mut self.0.0.lock(), commit);
         self.opened().await?;

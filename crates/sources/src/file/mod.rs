@@ -77,12 +77,15 @@ impl FileSource {
 
     /// The file, opened; no more than it may have is read.
     fn opened(&self) -> Result<std::io::Take<std::fs::File>, SourceError> {
+        // A pipe would not even open, and a device would never end.
+        let plain = |kind: std::io::Result<std::fs::Metadata>| match kind {
+            Ok(kind) if kind.is_file() => Ok(()),
+            Ok(_) => Err(self.refused("it is no file")),
+            Err(e) => Err(self.refused(e)),
+        };
+        plain(std::fs::metadata(&self.path))?;
         let file = std::fs::File::open(&self.path).map_err(|e| self.refused(e))?;
-        let kind = file.metadata().map_err(|e| self.refused(e))?;
-        // A pipe or a device would never end.
-        if !kind.is_file() {
-            return Err(self.refused("it is no file"));
-        }
+        plain(file.metadata())?;
         Ok(file.take(FILE_BYTES_MAX + 1))
     }
 
@@ -273,7 +276,7 @@ impl Source for FileSource {
         if !self.has(item)? {
             return Err(self.gone(item));
         }
-        Ok(dossier::of_words(item, ""))
+        Ok(dossier::of_line(item))
     }
 
     fn verbs(&self) -> Vec<Verb> {

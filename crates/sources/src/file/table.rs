@@ -3,7 +3,10 @@
 use overnight_core::item::Item;
 use serde_json::{Map, Value};
 
-use crate::lines;
+use crate::{clean, lines};
+
+/// How much of a column's name is told, bytes.
+const COLUMN_BYTES_MAX: usize = 80;
 
 /// Reads the rows; a row that cannot be read refuses the list.
 pub(super) fn read(text: &str, name: &str) -> Result<Vec<Item>, String> {
@@ -32,6 +35,14 @@ pub(super) fn read(text: &str, name: &str) -> Result<Vec<Item>, String> {
             }
         })
         .collect();
+    let twice =
+        |(at, column): &(usize, &String)| !column.is_empty() && header[..*at].contains(column);
+    if let Some((_, column)) = header.iter().enumerate().find(twice) {
+        return Err(format!(
+            "{name} has two columns `{}` in its first line",
+            clean::line(column, COLUMN_BYTES_MAX)
+        ));
+    }
     for column in ["id", "title"] {
         if !header.iter().any(|c| c == column) {
             return Err(format!("{name} has no column `{column}` in its first line"));
@@ -84,6 +95,7 @@ mod tests {
         for (text, why) in [
             ("", "no column `id`"),
             ("id,name\n1,x\n", "no column `title`"),
+            ("id,title,Title\n1,x,y\n", "x has two columns `title`"),
             (
                 "id,title\n1,a\n1,b\n",
                 "line 3 of x has the id of line 2 again",

@@ -252,6 +252,43 @@ async fn a_command_of_which_nobody_knows_the_end_is_told_so() {
 }
 
 #[tokio::test]
+async fn a_daemon_that_a_command_leaves_behind_holds_nobody_up() {
+    // One of its own group, one that has left it, and both keep the output open; the last line comes late.
+    let run = "setsid sleep 60 & sleep 60 & (sleep 0.3; cat cases.jsonl) & exit 0";
+    let script = "cat >> acted; echo told; setsid sleep 60 & sleep 60 &\n";
+    let spec = json!({"from": "command", "run": run, "act": "./act.sh"});
+    let act_sh = format!("#!/bin/sh\n{script}");
+    let folder = Folder::new(&[("cases.jsonl", CASES), ("act.sh", &act_sh)], spec);
+    let began = std::time::Instant::now();
+    let source = source(&folder.spec, Order::Source, None);
+    let item = listed(&*source).await.expect("it lists").remove(0);
+    let receipt = source.act(&act(&item, Verb::Command)).await;
+    assert_eq!(receipt.expect("it is over").what, "told");
+    assert!(began.elapsed().as_secs() < 40, "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn a_pipe_is_no_list() {
+    let folder = Folder::new(&[], json!({"from": "file", "path": "cases.jsonl"}));
+    let mut mkfifo = std::process::Command::new("mkfifo");
+    let made = mkfifo.arg(folder.path("cases.jsonl")).status();
+    assert!(made.expect("mkfifo runs").success());
+    let source = source(&folder.spec, Order::Source, None);
+    let error = listed(&*source).await.expect_err("it is refused");
+    assert!(error.to_string().contains("it is no file"), "{error}");
+}
+
+#[tokio::test]
+async fn an_id_that_is_refused_shows_what_cannot_be_seen() {
+    let spec = json!({"from": "command", "run": "cat cases.jsonl"});
+    let line = "{\"id\": \"A\u{200b}\", \"title\": \"t\"}\n";
+    let folder = Folder::new(&[("cases.jsonl", line)], spec);
+    let source = source(&folder.spec, Order::Source, None);
+    let error = listed(&*source).await.expect_err("it is refused");
+    assert!(error.to_string().contains("u{200b}"), "{error}");
+}
+
+#[tokio::test]
 async fn files_that_are_no_lists_are_told() {
     for (name, bytes, part) in [
         ("a.md", &b"\xff\xfe"[..], "not UTF-8"),

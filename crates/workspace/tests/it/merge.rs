@@ -145,6 +145,65 @@ fn the_same_lines_conflict_with_markers_and_both_sides_adding_a_file_too() {
     assert!(files[1].starts_with("n=<<<<<<< integrated|t|"), "{files:?}");
 }
 
+const LONG: &str = "1\n2\n3\n4\n5\n6\n7\n8\n9\n";
+
+/// The long file with one line of it changed.
+fn long(line: &str, to: &str) -> Vec<u8> {
+    LONG.replace(line, to).into_bytes()
+}
+
+#[test]
+fn what_one_side_renamed_and_the_other_changed_is_merged_where_it_is_now() {
+    let trees = Trees::new(&[("a", LONG)]);
+    let (first, last) = (long("1", "one"), long("9", "nine"));
+    let renamed = trees.tree(&[("a", None), ("d/b", Some(&last))]);
+    let changed = trees.tree(&[("a", Some(&first))]);
+    let both = ["d/b=one|2|3|4|5|6|7|8|nine|"];
+    for (mine, onto) in [(&renamed, &changed), (&changed, &renamed)] {
+        let merged = trees.merge(mine, onto);
+        assert_eq!(merged.conflicts, Vec::<String>::new());
+        assert_eq!(trees.files(&merged.tree), both);
+    }
+    // By both to the same name.
+    let too = trees.tree(&[("a", None), ("d/b", Some(&first))]);
+    let merged = trees.merge(&too, &renamed);
+    assert_eq!(merged.conflicts, Vec::<String>::new());
+    assert_eq!(trees.files(&merged.tree), both);
+    // The same line: a conflict at the new name, and what was integrated is in it.
+    let clash = trees.tree(&[("a", Some(&long("9", "NINE")))]);
+    let merged = trees.merge(&clash, &renamed);
+    assert_eq!(merged.conflicts, ["d/b"]);
+    let files = trees.files(&merged.tree);
+    assert!(
+        files.len() == 1 && files[0].contains("<<<<<<<"),
+        "{files:?}"
+    );
+}
+
+#[test]
+fn renames_that_do_not_go_together_are_conflicts() {
+    let trees = Trees::new(&[("a", LONG)]);
+    let to = |name| trees.tree(&[("a", None), (name, Some(LONG.as_bytes()))]);
+    let gone = trees.tree(&[("a", None)]);
+    let merged = trees.merge(&to("c"), &to("b"));
+    assert_eq!(merged.conflicts, ["c"], "two names");
+    assert_eq!(trees.merge(&gone, &to("b")).conflicts, ["b"]);
+    assert_eq!(trees.merge(&to("b"), &gone).conflicts, ["b"]);
+    // Where it is to be, something else is: nothing that was integrated is lost.
+    let one = long("1", "one");
+    let onto = trees.tree(&[("a", Some(&one)), ("b/x", Some(b"x\n"))]);
+    let merged = trees.merge(&to("b"), &onto);
+    assert_eq!(merged.conflicts, ["a", "b"]);
+    let files = trees.files(&merged.tree);
+    assert!(
+        files.contains(&"a=one|2|3|4|5|6|7|8|9|".to_owned()),
+        "{files:?}"
+    );
+    let onto = trees.tree(&[("a", Some(&one)), ("b", Some(b"other\n"))]);
+    let merged = trees.merge(&to("b"), &onto);
+    assert_eq!(merged.conflicts, ["a", "b"]);
+}
+
 #[test]
 fn what_has_no_lines_keeps_what_was_integrated_and_is_a_conflict() {
     let trees = Trees::new(&[

@@ -15,6 +15,7 @@ pub(super) fn judge(parsed: &Parsed, findings: &mut Findings) {
     }
     endings(parsed, items, findings);
     evidence(parsed, items, findings);
+    events(parsed, items, findings);
     reach(parsed, findings);
     acts(parsed, items, findings);
 }
@@ -92,6 +93,24 @@ fn evidence(parsed: &Parsed, items: &Items, findings: &mut Findings) {
             parsed.positions.span("items.replay"),
             "`replay` shows that an error is gone, and no outcome of this goal is a change",
             "remove it, or add `fixed` to `items.outcomes`",
+        );
+    }
+}
+
+/// Sources whose items have no event.
+const WITHOUT_EVENTS: &[&str] = &["github", "datadog"];
+
+/// A replay of which no item could have the input: none could ever be fixed.
+fn events(parsed: &Parsed, items: &Items, findings: &mut Findings) {
+    if items.replay.is_some() && WITHOUT_EVENTS.contains(&items.from.as_str()) {
+        findings.error(
+            "replay-without-events",
+            parsed.positions.span("items.replay"),
+            format!(
+                "items of `{}` have no event that could be replayed, so no item could be fixed",
+                items.from
+            ),
+            "each, with a check that runs the tests",
         );
     }
 }

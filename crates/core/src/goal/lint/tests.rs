@@ -462,6 +462,15 @@ fn a_worklist_whose_items_cannot_end_or_whose_fixes_rest_on_nothing() {
         ),
         ["no-effect"]
     );
+    let replayed = |from: &str| {
+        let items = format!("items: {{{from}, {sound}, replay: ./replay.sh}}");
+        codes(&CLEAN.replace("next: Smallest", &format!("{items}\nnext: Smallest")))
+    };
+    assert_eq!(replayed("from: command, run: ./l.sh"), [""; 0]);
+    assert_eq!(
+        replayed("from: github, project: a/b"),
+        ["replay-without-events"]
+    );
     let networked = |items: &str| {
         codes(
             &CLEAN

@@ -15,6 +15,8 @@ use crate::worklist::{TRIED_BYTES_MAX, TRIED_MAX};
 const PATHS_MAX: usize = 12;
 /// Length of a closed item's evidence, bytes.
 const EVIDENCE_BYTES_MAX: usize = 8 * 1024;
+/// What is wrong where the model ended its turns without an outcome.
+const NOT_CLOSED: &str = "nothing was closed: an item ends with `close_item` only";
 /// How many unsolved items are remembered, to be tried again when a person answers.
 const UNRESOLVED_MAX: usize = 2_000;
 
@@ -131,6 +133,11 @@ fn is_moved(child: &State) -> bool {
     child.item.as_ref().is_some_and(|item| item.moved)
 }
 
+/// Whether the harness looked because the item takes long, and nobody said anything of it.
+fn looked_in(before: &Phase) -> bool {
+    matches!(before, Phase::Checking(checkpoint) if checkpoint.why == Why::Routine)
+}
+
 /// What the child's last event means for the run. `before` is the phase that it was in.
 pub(super) fn settle(state: &mut State, mut child: Box<State>, before: &Phase) {
     // A change that was moved may be known not to hold there at once.
@@ -188,6 +195,10 @@ pub(super) fn settle(state: &mut State, mut child: Box<State>, before: &Phase) {
                 integrate::send_back(&mut child, Vec::new(), open);
                 return on(state, child);
             }
+            // A look at an item in the middle of its work is no closing that is refused.
+            if looked_in(before) {
+                return on(state, child);
+            }
             let faults =
                 open.iter().map(
                     |id| match child.checks.get(id).and_then(|c| c.latest.as_ref()) {
@@ -195,7 +206,10 @@ pub(super) fn settle(state: &mut State, mut child: Box<State>, before: &Phase) {
                         None => id.to_string(),
                     },
                 );
-            let faults: Vec<String> = faults.collect();
+            let mut faults: Vec<String> = faults.collect();
+            if child.item.as_ref().is_some_and(|i| i.closing.is_none()) {
+                faults.insert(0, NOT_CLOSED.to_owned());
+            }
             refused(&mut child, faults);
             on(state, child);
         }

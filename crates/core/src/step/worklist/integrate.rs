@@ -139,8 +139,9 @@ pub(super) fn ended(state: &mut State, mut child: Box<State>) {
 /// Taken onto what the others have integrated, nothing of its change is left: they contain it.
 pub(super) fn contained(state: &mut State, mut child: Box<State>) {
     let tip = state.worklist.as_ref().and_then(|list| list.tip.clone());
+    let held_by = child.item.as_mut().and_then(|item| item.held_by.take());
     let closing = child.item.as_mut().and_then(|item| item.closing.take());
-    let (Some(closing), Some(tip)) = (closing, tip) else {
+    let (Some(closing), Some(tip)) = (closing, held_by.map(|tip| *tip).or(tip)) else {
         // Neither can be missing here: it was closed, and taken onto what is integrated.
         return put_back(state, child);
     };

@@ -80,6 +80,7 @@ fn of_child(state: &mut State, id: &ItemId, event: &Event) -> Result<(), StepErr
             onto,
             onto_tree,
             conflicts,
+            held_by,
         } => {
             let fits = integrate::is_first(state, id) && phase == Phase::Delivering;
             expect(state, event, fits).map(|()| {
@@ -88,6 +89,9 @@ fn of_child(state: &mut State, id: &ItemId, event: &Event) -> Result<(), StepErr
                     tree: onto_tree.clone(),
                     ..Default::default()
                 };
+                if let Some(item) = &mut child.item {
+                    item.held_by.clone_from(held_by);
+                }
                 integrate::rebased(state, &mut child, candidate, tip, conflicts);
             })
         }

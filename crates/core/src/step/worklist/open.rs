@@ -210,6 +210,7 @@ pub(super) fn child(state: &State, opened: &Opened, goal: Goal) -> State {
         closing: None,
         learned: list.map(|list| list.learned.clone()).unwrap_or_default(),
         on_base: opened.on_base,
+        held_by: None,
     };
     State {
         goal_name: opened.head.id.to_string(),

@@ -61,7 +61,10 @@ pub(in crate::step) fn failed(
         SourceDoing::List | SourceDoing::Read => {
             let help = Help {
                 question: format!("The items' source cannot be used: {message}"),
-                tried: format!("It was asked {failures} times in a row."),
+                tried: match failures {
+                    1 => "It was asked once, and says that asking again would not help.".to_owned(),
+                    _ => format!("It was asked {failures} times in a row."),
+                },
                 unlock: "Mend it, then `overnight resume` this run.".into(),
             };
             ending::stop(state, ending::stop_reason(help, Blocker::Provider));

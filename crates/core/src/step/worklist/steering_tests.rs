@@ -626,6 +626,7 @@ fn contained(replayed: bool) -> World {
         onto: tip.commit,
         onto_tree: tip.tree,
         conflicts: vec![],
+        held_by: None,
     };
     world.say(item(1), rebased);
     world
@@ -689,6 +690,7 @@ fn what_is_known_not_to_hold_where_it_was_moved_is_sent_back_at_once() {
         onto: tip.commit,
         onto_tree: tip.tree,
         conflicts: vec![],
+        held_by: None,
     };
     world.say(item(1), rebased);
     let list = world.state.worklist.as_ref().unwrap();

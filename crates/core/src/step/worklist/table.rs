@@ -86,6 +86,7 @@ fn facts() -> Vec<(Scope, Fact)> {
         onto: CommitId::from("c9"),
         onto_tree: TreeId::from("base+i9"),
         conflicts,
+        held_by: None,
     };
     let examined = |faults: Vec<String>| Fact::ClosingExamined { faults };
     let opened = |gone| {

@@ -517,6 +517,7 @@ impl World {
                     .then(|| "src/api.rs".to_owned())
                     .into_iter()
                     .collect(),
+                held_by: None,
             },
         );
     }
@@ -794,6 +795,27 @@ fn a_fix_that_breaks_a_check_is_refused_until_only_words_are_left() {
     deliver
     report
     ");
+}
+
+#[test]
+fn an_item_that_takes_long_has_its_attempts_left() {
+    const LONG: &str = concat!(
+        "wwwwwwwwwwwwwwwwwwwwwwwwwwwwww",
+        "wwwwwwwwwwwwwwwwwwwwwwwwwwwwww",
+        "f"
+    );
+    let mut world = World::new(&[LONG, "tttf"], |items| items.parallel = 1);
+    world.straight();
+    insta::assert_snapshot!(world.ledger(), @r"
+    i0 fixed c1, 0 refused
+    i1 fixed c2, 1 refused
+    complete
+    ");
+    assert!(
+        world.log.contains("refused (nothing was closed"),
+        "{}",
+        world.log
+    );
 }
 
 #[test]
