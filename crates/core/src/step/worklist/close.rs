@@ -120,14 +120,6 @@ fn spent_up(child: &State) -> bool {
     })
 }
 
-/// Whether the model has said how the item ends, and that was not looked at to the end.
-fn closes(child: &State) -> bool {
-    child
-        .item
-        .as_ref()
-        .is_some_and(|item| item.closing.is_some())
-}
-
 /// Whether its change lies on another tree than the one that its workspace was made from.
 fn is_moved(child: &State) -> bool {
     child.item.as_ref().is_some_and(|item| item.moved)
@@ -184,10 +176,6 @@ pub(super) fn settle(state: &mut State, mut child: Box<State>, before: &Phase) {
             put_back(state, child);
             ending::stop(state, reason);
         }
-        // The harness looked by itself, and nothing was said to be done: that is no refused closing.
-        None if checked && !closes(&child) && child.version >= VERSION_WITH_WHOLE => {
-            on(state, child);
-        }
         None if checked => {
             let open: Vec<_> = child.open_checks().map(|(id, _)| id.clone()).collect();
             integrate::leave(state, &child);
@@ -196,7 +184,7 @@ pub(super) fn settle(state: &mut State, mut child: Box<State>, before: &Phase) {
                 return on(state, child);
             }
             // A look at an item in the middle of its work is no closing that is refused.
-            if looked_in(before) {
+            if looked_in(before) && child.version >= VERSION_WITH_WHOLE {
                 return on(state, child);
             }
             let faults =

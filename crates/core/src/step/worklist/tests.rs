@@ -835,7 +835,7 @@ fn who_cannot_solve_it_leaves_it_unresolved_and_the_run_is_not_complete() {
     insta::assert_snapshot!(allowed.ledger(), @r"
     i0 fixed c1, 0 refused
     i1 unresolved, 4 refused
-    i2 unresolved, 0 refused
+    i2 unresolved, 3 refused
     complete
     ");
 }
