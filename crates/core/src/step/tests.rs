@@ -1949,6 +1949,94 @@ fn what_the_harness_cannot_do_now_is_tried_again() {
 }
 
 #[test]
+fn orders_and_budgets_are_for_runs_that_can_go_on() {
+    let mut journal = Journal::played(run(), &["ready", "turn write claim", "fix t1", "verify"]);
+    journal.play("written").ok();
+    let ended = |stop: StopReason| State {
+        phase: Phase::Ended,
+        stop: Some(stop),
+        ..journal.state.clone()
+    };
+    let Some(complete @ StopReason::Complete(_)) = journal.state.stop.clone() else {
+        panic!("it is complete")
+    };
+    let why = || "the disk is gone".to_owned();
+    let help = Help {
+        question: why(),
+        tried: why(),
+        unlock: why(),
+    };
+    let by = Blocker::Model;
+    for (stop, goes_on) in [
+        (complete, false),
+        (StopReason::Stopped, false),
+        (StopReason::Refused { why: why() }, false),
+        (StopReason::Unverifiable { checks: vec![] }, false),
+        (StopReason::Failed { why: why() }, true),
+        (StopReason::Blocked { help, by }, true),
+        (StopReason::OutOfBudget { budget: why() }, true),
+    ] {
+        let state = ended(stop);
+        let turns = Raise {
+            turns: 3,
+            ..Raise::default()
+        };
+        for command in [
+            Command::Tell { text: why() },
+            Command::Budget { raise: turns },
+        ] {
+            let decided = decide(&state, &command);
+            assert_eq!(decided.is_ok(), goes_on, "{command:?} of {:?}", state.stop);
+        }
+    }
+}
+
+#[test]
+fn what_it_could_do_at_last_counts_no_longer() {
+    let mut journal = Journal::played(run(), &["ready", "turn write claim", "hiccup"]);
+    assert!(journal.state.trouble.is_some());
+    journal.now = journal.state.wakes_at().unwrap();
+    for word in ["+0s woken", "fix t1"] {
+        journal.play(word).unwrap();
+    }
+    assert!(journal.state.trouble.is_none());
+}
+
+#[test]
+fn artefacts_are_told_once_and_the_first_of_very_many() {
+    let mut journal = Journal::played(run(), &["ready"]);
+    for round in 0..3 {
+        journal.play("turn write claim").unwrap();
+        let name = |n: usize| format!("target/{n:04}");
+        let candidate = Candidate {
+            tree: crate::ids::TreeId::from(format!("t{round}").as_str()),
+            changes: vec![],
+            // Half of them are those of the round before.
+            artefacts: (0..crate::state::CHANGES_SHOWN_MAX / 2 + round * 40)
+                .map(name)
+                .collect(),
+        };
+        // What the checks made on the base stands first.
+        let mut wanted = vec!["target/".to_owned()];
+        wanted.extend(candidate.artefacts.clone());
+        wanted.truncate(crate::state::CHANGES_SHOWN_MAX);
+        let fixed = Fact::CandidateFixed {
+            candidate,
+            delta: None,
+            denials: Vec::new(),
+            stopped: Vec::new(),
+        };
+        journal.add(fixed).unwrap();
+        assert_eq!(journal.state.artefacts, wanted);
+        journal.play("verify unit=fail").unwrap();
+    }
+    assert_eq!(
+        journal.state.artefacts.len(),
+        crate::state::CHANGES_SHOWN_MAX
+    );
+}
+
+#[test]
 fn the_harness_does_not_try_for_ever_and_a_person_can_send_it_on() {
     let mut journal = Journal::played(run(), &["ready", "turn write claim"]);
     let mut waited = 0;

@@ -10,10 +10,10 @@ use crate::item::{Outcome, Verb, WHOLE_ID};
 use crate::state::{Phase, WaitKind};
 use crate::step::tests::effect_words;
 use crate::step::worklist::tests::{World, fixed, head, id, report};
-use crate::step::{HARNESS_ATTEMPTS_MAX, late};
-use crate::stop::StopReason;
+use crate::step::{HARNESS_ATTEMPTS_MAX, late, step};
+use crate::stop::{Completion, StopReason};
 use crate::turn::{ModelErrorKind, Usage};
-use crate::worklist::Whole;
+use crate::worklist::{Whole, Worklist};
 
 fn item(n: usize) -> Scope {
     Scope::Item(id(n))
@@ -206,6 +206,89 @@ fn a_whole_that_fails_in_an_older_run_is_looked_at_again_when_a_person_answers_a
     world.straight();
     assert_eq!(world.state.status(), "complete");
     assert_eq!(world.closed.len(), 1);
+}
+
+#[test]
+fn nothing_is_complete_while_its_worklist_is_not_closed() {
+    let mut world = World::new(&["f", "d"], |_| {});
+    world.straight();
+    let done = world.state.clone();
+    assert!(Completion::prove(&done).is_some());
+    let without = |change: fn(&mut Worklist)| {
+        let mut state = done.clone();
+        change(state.worklist.as_mut().unwrap());
+        assert_eq!(Completion::prove(&state), None);
+    };
+    without(|list| list.listing.hash = BlobId::default());
+    without(|list| list.again.push(1));
+    without(|list| list.next = 1);
+    without(|list| list.whole = Whole::Due);
+    without(|list| {
+        list.held.insert(id(0), vec![1]);
+    });
+    without(|list| list.listing.total = 3);
+    without(|list| *list.ended.entry(Outcome::Fixed).or_default() += 1);
+    without(|list| {
+        list.ended.remove(&Outcome::Diagnosed);
+        list.ended.insert(Outcome::Unresolved, 1);
+    });
+    let mut unlisted = done.clone();
+    unlisted.worklist = None;
+    assert_eq!(Completion::prove(&unlisted), None);
+}
+
+#[test]
+fn an_act_that_is_not_the_next_does_not_fit() {
+    let mut world = World::new(&["f"], |items| {
+        items.on.insert(Outcome::Fixed, vec![Verb::Comment]);
+    });
+    let acting = |number| {
+        let fact = Fact::Acting {
+            number,
+            item: id(0),
+            verb: Verb::Comment,
+            key: "key".into(),
+        };
+        crate::event::Event::run(10_000, fact)
+    };
+    world.until(|world| world.state.worklist.is_some());
+    assert!(step(world.state.clone(), &acting(1)).is_err(), "not yet");
+    world.until(|world| world.state.phase == Phase::Acting);
+    assert!(step(world.state.clone(), &acting(2)).is_err(), "not this");
+    assert!(step(world.state.clone(), &acting(1)).is_ok());
+}
+
+#[test]
+fn an_item_works_or_waits_by_itself() {
+    let mut world = World::new(&["f", "f"], |_| {});
+    asking(&mut world, 2);
+    world.say(item(0), request(1));
+    world.say(
+        item(0),
+        Fact::ModelFailed {
+            turn: 1,
+            kind: ModelErrorKind::Unavailable,
+            message: "503".into(),
+            retry_after_ms: Some(60_000),
+            usage: Usage::default(),
+        },
+    );
+    let spent = |world: &World, n: usize| {
+        let list = world.state.worklist.as_ref().unwrap();
+        let spent = &list.open[&id(n)].spent;
+        (spent.active_ms, spent.waiting_ms)
+    };
+    let before = (spent(&world, 0), spent(&world, 1));
+    world.now += 5_000;
+    world.say(item(1), request(1));
+    let after = (spent(&world, 0), spent(&world, 1));
+    assert_eq!(after.0, (before.0.0, before.0.1 + 5_010));
+    assert_eq!(after.1, (before.1.0 + 5_010, before.1.1));
+    // What fails for a while is what counts towards giving up, and only of who fails.
+    let list = world.state.worklist.as_ref().unwrap();
+    let failing = |n: usize| list.open[&id(n)].lanes[&Scope::Run].failing_ms;
+    assert!(failing(0) >= 5_010);
+    assert_eq!(failing(1), 0);
 }
 
 /// The commits that were made, each of which item.
