@@ -2012,7 +2012,7 @@ fn artefacts_are_told_once_and_the_first_of_very_many() {
             tree: crate::ids::TreeId::from(format!("t{round}").as_str()),
             changes: vec![],
             // Half of them are those of the round before.
-            artefacts: (0..crate::state::CHANGES_SHOWN_MAX / 2 + round * 40)
+            artefacts: (0..crate::state::CHANGES_SHOWN_MAX / 2 + round * 60)
                 .map(name)
                 .collect(),
         };
