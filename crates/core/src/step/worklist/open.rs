@@ -228,7 +228,10 @@ fn child(state: &State, opened: &Opened) -> State {
         checks,
         candidate: None,
         spent: Spent::default(),
-        progress: Progress::default(),
+        progress: Progress {
+            widest: state.progress.widest.map(|_| 0),
+            ..Progress::default()
+        },
         denials: 0,
         delivered: None,
         delivery_error: None,
