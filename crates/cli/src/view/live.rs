@@ -288,12 +288,14 @@ fn keep_drawing(shared: &Shared, place: Place, keys: &dyn Fn(Press)) -> std::io:
                 let until = Instant::now() + FRAME;
                 painter.paint()?;
                 while let Some(left) = until.checked_duration_since(Instant::now()) {
-                    // Not crossterm's own wait: of a terminal that was closed it reads nothing for ever.
-                    if !pressed_within(left)? {
-                        break;
-                    }
+                    // Not crossterm's own wait: of a terminal that was closed it reads nothing for ever. What it has read
+                    // already, several keys at once, it only tells when asked.
+                    pressed_within(Duration::ZERO)?;
                     if !event::poll(Duration::ZERO)? {
-                        continue;
+                        match pressed_within(left)? {
+                            true => continue,
+                            false => break,
+                        }
                     }
                     if hear(&event::read()?, shared, place, keys) {
                         painter.put_away();
