@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
-# Makes the journals of one version of overnight, to be kept as fixtures: scripted runs of every end, and two that are
-# not over. Needs a debug build, since only that can be told to die at an append.
+# Makes the journals of one version of overnight, to be kept as fixtures: scripted runs of every end, two that are not
+# over, and from version 3 on a worklist, once whole and once not over. Needs a debug build, since only that can be told to
+# die at an append.
 #
-# usage: [LICENCE=] bench/make-journals.sh OVERNIGHT_BINARY OUT_DIR
+# usage: [LICENCE=] [ONLY=FAMILY] bench/make-journals.sh OVERNIGHT_BINARY OUT_DIR
+#   ONLY names the family of runs to make (`ends`, `worklist`); both without it.
 #   LICENCE is the goal's line that lets the work change sum.sh, a script that a check starts: version 1 has neither an
 #   oracle nor the key, and its journals are made with an empty one.
 #   OUT_DIR gets one NAME.db for each run, and for those that are not over NAME.tar.gz: the run's folder and the repository.
@@ -78,6 +80,75 @@ fresh() {
 }
 
 fix='edit: {path: sum.sh, old: " - 1", new: ""}'
+
+# A backlog of four: one error that is fixed, two that are diagnosed, one of them after a diagnosis without a citation, and
+# one that is fixed after a closing that its checks refuse. A fifth appears while the run works.
+backlog() {
+    cat >"$shop/backlog.sh" <<'EOF'
+echo '{"id": "T-1", "title": "The sum of two and three is four", "body": "sum.sh takes one off", "priority": "P1"}'
+echo '{"id": "T-2", "title": "The sum of a word fails", "created": "2026-01-02"}'
+echo '{"id": "T-3", "title": "The sum of five and five is nine", "tags": ["again"]}'
+echo '{"id": "T-4", "title": "There is no product"}'
+test ! -f "$OVERNIGHT_HOME/listed" || echo '{"id": "T-5", "title": "There is no quotient"}'
+touch "$OVERNIGHT_HOME/listed"
+EOF
+    (cd "$shop" && git add -A && git commit -q -m backlog)
+    cat >goal.md <<'EOF'
+---
+outcome: The sum is right.
+items:
+  from: command
+  run: sh backlog.sh
+  outcomes: [fixed, diagnosed]
+  each: ["sh tests/says.sh", "test ! -f product.sh || sh product.sh 2 3 | grep -qx 6"]
+  act: cat >>"$OVERNIGHT_HOME/acts.jsonl"; echo told
+done: ['test "$(sh sum.sh 2 3)" = 5']
+keep: {paths: ["tests/**"], checks: ["sh tests/says.sh"]}
+use: {oracle: [sum.sh, product.sh]}
+next: {attempts: 3}
+stop: {turns: 40, hours: 1}
+---
+The sum is off by one.
+EOF
+    script <<'EOF'
+items:
+  T-1:
+    - say: I look.
+      shell: cat sum.sh
+    - edit: {path: sum.sh, old: " - 1", new: ""}
+    - close_item: {id: T-1, outcome: fixed, evidence: "Sum without the one"}
+  T-2:
+    - close_item: {id: T-2, outcome: diagnosed, evidence: "A word is no number."}
+    - close_item: {id: T-2, outcome: diagnosed, evidence: "The shell reads a word as a variable, see sum.sh:1."}
+  T-3:
+    - close_item: {id: T-3, outcome: diagnosed, evidence: "It is T-1, see sum.sh:1."}
+  T-4:
+    - write: {path: product.sh, content: "echo 5\n"}
+    - close_item: {id: T-4, outcome: fixed, evidence: "There is one"}
+    - write: {path: product.sh, content: "echo $(($1 * $2))\n"}
+    - close_item: {id: T-4, outcome: fixed, evidence: "A product"}
+turns:
+  - claim_done: Everything is closed
+EOF
+}
+
+if [ "${ONLY:-worklist}" = worklist ]; then
+    fresh worklist
+    backlog
+    run worklist
+
+    # Some items are closed, and another is at work.
+    fresh worklist-killed
+    backlog
+    export OVERNIGHT_FAULT_KILL_AFTER_APPEND=${WORKLIST_KILL_AT:-45}
+    run worklist-killed
+    unset OVERNIGHT_FAULT_KILL_AFTER_APPEND
+    keep_whole worklist-killed
+fi
+if [ "${ONLY:-ends}" != ends ]; then
+    rm -rf "$root"
+    exit
+fi
 
 fresh complete; goal; script <<EOF
 turns:

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use overnight_engine::Watcher;
 use tokio::sync::mpsc;
 
+use crate::interrupt::Hangup;
 use crate::lines::{JsonLines, PlainLines};
 use crate::view::{Live, Place, Press, View, usable};
 
@@ -99,15 +100,17 @@ impl Onlooker {
         (watcher, &mut self.interrupt)
     }
 
-    /// From now on Ctrl-C and a polite kill pause the run, as often as they come.
+    /// From now on Ctrl-C and a polite kill pause the run, as often as they come, and so does a terminal that is closed.
     pub fn heed_signals(&self) {
         let send = self.send.clone();
         tokio::spawn(async move {
             let terminate =
                 tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate());
             let Ok(mut terminate) = terminate else { return };
+            let mut hangup = Hangup::new();
             loop {
                 tokio::select! {
+                    () = hangup.heard() => {}
                     pressed = tokio::signal::ctrl_c() => if pressed.is_err() { return },
                     asked = terminate.recv() => if asked.is_none() { return },
                 }

@@ -25,6 +25,9 @@ const ENDS: [&str; 7] = [
 /// Those that are not over, with their status.
 const OPEN: [(&str, &str); 2] = [("killed", "checking"), ("paused", "paused")];
 
+/// The first version that has journals of worklists, one whole and one not over.
+const WORKLISTS_FROM: &str = "v3";
+
 fn fixtures() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/journals");
     let mut versions: Vec<PathBuf> = std::fs::read_dir(folder)
@@ -93,6 +96,141 @@ fn every_journal_replays_to_its_end_and_has_a_report() {
                 "{what}: {bytes}"
             );
         }
+    }
+}
+
+/// Folders of versions that know worklists.
+fn with_worklists() -> Vec<PathBuf> {
+    let mut folders = fixtures();
+    folders.retain(|folder| folder.file_name().is_some_and(|v| *v >= *WORKLISTS_FROM));
+    assert!(!folders.is_empty());
+    folders
+}
+
+/// `overnight` in a home; what it prints, if it ends with that code.
+fn overnight(home: &Path, at: &Path, args: &[&str], code: i32) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_overnight"))
+        .args(args)
+        .current_dir(at)
+        .env("OVERNIGHT_HOME", home)
+        .env("GIT_CONFIG_GLOBAL", "/dev/null")
+        .output()
+        .expect("the binary runs");
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{args:?}: {told}");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn json(text: &str) -> serde_json::Value {
+    serde_json::from_str(text).unwrap_or_else(|e| panic!("{e}: {text}"))
+}
+
+/// The ids of the ledger's rows with how they ended and how many of their closings were refused.
+fn ledger(shown: &str) -> Vec<(String, String, u64)> {
+    let rows = json(shown)["rows"].as_array().cloned().unwrap_or_default();
+    let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+    rows.iter()
+        .map(|row| {
+            (
+                text(&row["id"]),
+                text(&row["outcome"]),
+                row["attempts"].as_u64().unwrap_or_default(),
+            )
+        })
+        .collect()
+}
+
+/// How the items of the fixtures end.
+fn closed() -> Vec<(String, String, u64)> {
+    [
+        ("T-1", "fixed", 0),
+        ("T-2", "diagnosed", 1),
+        ("T-3", "diagnosed", 0),
+        ("T-4", "fixed", 1),
+    ]
+    .map(|(id, outcome, refused)| (id.to_owned(), outcome.to_owned(), refused))
+    .to_vec()
+}
+
+#[test]
+fn worklists_of_every_version_that_knows_them_are_shown() {
+    for folder in with_worklists() {
+        for (name, exit, status) in [
+            ("worklist", 0, "complete"),
+            ("worklist-killed", 0, "working"),
+        ] {
+            let temporary = tempfile::tempdir().expect("a folder");
+            let home = temporary.path();
+            let what = format!("{}/{name}", folder.display());
+            let run = home.join("runs/01a20616fc76764895cd40555fe4f267");
+            let store = opened(&folder.join(format!("{name}.db")), &run);
+            let state = overnight_engine::load(&store).unwrap_or_else(|e| panic!("{what}: {e}"));
+            assert_eq!(state.status(), status, "{what}");
+            let ended = status == "complete";
+            let run = |args: &[&str]| overnight(home, home, args, exit);
+            assert!(
+                run(&["show", "last"]).contains("The sum is right"),
+                "{what}"
+            );
+            let log = run(&["log", "last"]);
+            assert!(log.contains("closing refused"), "{what}: {log}");
+            assert_eq!(
+                log.contains("act 4 performed: told"),
+                ended,
+                "{what}: {log}"
+            );
+            let report = run(&["report", "last"]);
+            let items = run(&["items", "last"]);
+            for text in [&report, &items] {
+                assert!(text.contains("There is no product"), "{what}: {text}");
+                // One appeared while the run worked.
+                assert_eq!(
+                    text.contains("There is no quotient"),
+                    ended,
+                    "{what}: {text}"
+                );
+            }
+            let mut expected = closed();
+            if !ended {
+                expected[3].1.clear();
+            }
+            assert_eq!(
+                ledger(&run(&["items", "last", "--json"])),
+                expected,
+                "{what}"
+            );
+            assert_eq!(
+                json(&run(&["report", "last", "--json"]))["complete"],
+                ended,
+                "{what}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_worklist_that_was_begun_under_an_older_version_goes_on_under_this_one() {
+    for folder in with_worklists() {
+        let archive = folder.join("worklist-killed.tar.gz");
+        let what = archive.display().to_string();
+        let temporary = tempfile::tempdir().expect("a folder");
+        let (home, shop) = (temporary.path().join("home"), temporary.path().join("shop"));
+        moved_here(&archive, temporary.path());
+        overnight(&home, &shop, &["resume", "last", "--json"], 0);
+        assert_eq!(
+            ledger(&overnight(&home, &shop, &["items", "last", "--json"], 0)),
+            closed(),
+            "{what}"
+        );
+        // Nothing was done at the source before, and everything once now.
+        let acts = std::fs::read_to_string(home.join("acts.jsonl")).expect("the acts");
+        let acts = serde_json::Deserializer::from_str(&acts).into_iter::<serde_json::Value>();
+        let told: Vec<String> = acts
+            .map(|act| act.expect("JSON")["item"]["id"].to_string())
+            .collect();
+        let once = ["T-1", "T-2", "T-3", "T-4"].map(|id| format!("\"{id}\""));
+        assert_eq!(told, once, "{what}");
+        overnight(&home, &shop, &["verify", "last"], 0);
     }
 }
 

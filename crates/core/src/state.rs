@@ -539,10 +539,20 @@ pub struct Progress {
     pub claims: u32,
     /// Checkpoints in a row without progress.
     pub without: u32,
+    /// The most paths that a candidate has changed; `None` in a run whose version does not ask.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub widest: Option<u64>,
+    /// Checkpoints in a row that count neither as progress nor as its lack, because the work has spread.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub spreading: u32,
     /// When there was progress last.
     pub last_at: Option<UnixMs>,
     /// What was claimed since then and did not hold, oldest first: the latest few.
     pub failed: Vec<String>,
+}
+
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 impl State {
@@ -612,7 +622,10 @@ impl State {
             checks,
             candidate: None,
             spent: Spent::default(),
-            progress: Progress::default(),
+            progress: Progress {
+                widest: (created.version >= crate::event::VERSION_WITH_BREADTH).then_some(0),
+                ..Progress::default()
+            },
             artefacts: Vec::new(),
             orders: Vec::new(),
             orders_given: 0,

@@ -97,7 +97,9 @@ pub enum JournalError {
         path: String,
     },
     /// The journal's content cannot be read.
-    #[error("the journal {path} is damaged: {detail}")]
+    #[error(
+        "the journal {path} is damaged: {detail}; put a copy of it in its place, or begin the run anew"
+    )]
     Damaged {
         /// Which.
         path: String,

@@ -33,7 +33,8 @@ impl Blobs {
                 .or_insert_with(|| content.to_vec());
         } else {
             let path = self.path(&id);
-            if !path.exists() {
+            // A disk may have lost the end of one that is there.
+            if read(&path, &id).is_err() {
                 write_whole(&path, content)?;
             }
         }
@@ -50,7 +51,7 @@ impl Blobs {
             .map_err(Error::other)?;
         match row {
             Some(bytes) => Ok(bytes),
-            None if is_hash(id) => fs::read(self.path(id)),
+            None if is_hash(id) => read(&self.path(id), id),
             None => Err(Error::new(ErrorKind::NotFound, format!("no blob `{id}`"))),
         }
     }
@@ -82,6 +83,20 @@ impl Blobs {
         let (head, rest) = id.as_str().split_at(2.min(id.as_str().len()));
         self.dir.join(head).join(rest)
     }
+}
+
+/// A file of exactly the content that its name says.
+fn read(path: &Path, id: &BlobId) -> Result<Vec<u8>> {
+    let bytes =
+        fs::read(path).map_err(|e| Error::new(e.kind(), format!("{}: {e}", path.display())))?;
+    if BlobId::of(&bytes) == *id {
+        return Ok(bytes);
+    }
+    let why = format!(
+        "{} is damaged: it does not hold what its name says",
+        path.display()
+    );
+    Err(Error::new(ErrorKind::InvalidData, why))
 }
 
 fn is_hash(id: &BlobId) -> bool {

@@ -56,8 +56,12 @@ impl RunStore {
     }
 
     /// Opens a run to look at it, or to leave a command; also while another process works on it.
+    ///
+    /// Where nothing can be written a journal that nobody works on can still be looked at.
     pub fn look(dir: &Path) -> Result<Self, JournalError> {
-        Self::over(dir, schema::open(&dir.join(JOURNAL_FILE))?, None)
+        let path = dir.join(JOURNAL_FILE);
+        let db = schema::open(&path).or_else(|error| schema::still(&path).ok_or(error))?;
+        Self::over(dir, db, None)
     }
 
     fn over(dir: &Path, db: Connection, lock: Option<Lock>) -> Result<Self, JournalError> {
@@ -128,6 +132,14 @@ impl RunStore {
         let mut page = Vec::new();
         while let Some(row) = rows.next().map_err(|e| self.sql(&e))? {
             let seq: i64 = row.get(0).map_err(|e| self.sql(&e))?;
+            // Numbers are given one after the other, and nothing is ever taken away.
+            let due = from.saturating_add(page.len() as u64);
+            if seq.unsigned_abs() != due {
+                return Err(JournalError::Damaged {
+                    path: self.dir.join(JOURNAL_FILE).display().to_string(),
+                    detail: format!("event {due} is missing"),
+                });
+            }
             let body: String = row.get(1).map_err(|e| self.sql(&e))?;
             let event = serde_json::from_str(&body).map_err(|e| JournalError::Damaged {
                 path: self.dir.join(JOURNAL_FILE).display().to_string(),
@@ -339,6 +351,37 @@ mod tests {
                 .get(&id)
                 .is_err()
         );
+    }
+
+    #[test]
+    fn an_event_that_is_missing_is_noticed() {
+        let dir = tempfile::tempdir().unwrap();
+        let s = store(dir.path());
+        let many: Vec<Event> = (0..5).map(|at| Event::run(at, Fact::Woken)).collect();
+        s.append(&many, &[], &Summary::default()).unwrap();
+        s.inner()
+            .db
+            .execute("DELETE FROM events WHERE seq = 3", [])
+            .unwrap();
+        let read = s.read(1, &mut |_| {}).map_err(|e| e.to_string());
+        assert!(read.is_err_and(|e| e.contains("event 3 is missing")));
+        let behind = s.read(4, &mut |_| {});
+        assert!(behind.is_ok(), "{behind:?}");
+    }
+
+    #[test]
+    fn a_large_blob_that_lost_its_end_is_noticed_and_can_be_put_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let s = store(dir.path());
+        let content = vec![7u8; blobs::INLINE_BYTES_MAX + 1];
+        let id = s.put(&content).unwrap();
+        let (head, rest) = id.as_str().split_at(2);
+        let path = s.dir().join("blobs").join(head).join(rest);
+        std::fs::write(&path, &content[..1000]).unwrap();
+        let told = s.get(&id).unwrap_err().to_string();
+        assert!(told.contains("damaged") && told.contains(rest), "{told}");
+        s.put(&content).unwrap();
+        assert_eq!(s.get(&id).unwrap(), content);
     }
 
     #[test]

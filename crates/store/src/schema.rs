@@ -78,17 +78,32 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, JournalError> {
 /// made, so that a list of a thousand runs costs little. `None` if it cannot be had in this way: a process works on the
 /// run, or one died and left a log behind.
 pub(crate) fn glance(path: &Path) -> Option<Summary> {
-    let log = path.with_extension("db-wal");
-    if log.exists() {
+    let db = unjoined(path)?;
+    let found = summary(&db, path).ok()?;
+    // Whoever took the run up meanwhile has made a log: what was read may be half of theirs.
+    (!found.id.is_empty() && !log_of(path).exists()).then_some(found)
+}
+
+/// A journal that lies still, where it cannot be opened in the usual way because nothing can be written beside it.
+pub(crate) fn still(path: &Path) -> Option<Connection> {
+    let db = unjoined(path)?;
+    let version: i64 = db.query_row("PRAGMA user_version", [], |r| r.get(0)).ok()?;
+    (1..=SCHEMA_VERSION).contains(&version).then_some(db)
+}
+
+/// A journal without a log, opened without joining in.
+fn unjoined(path: &Path) -> Option<Connection> {
+    if log_of(path).exists() {
         return None;
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
         | OpenFlags::SQLITE_OPEN_URI;
-    let db = Connection::open_with_flags(unchanging(path)?, flags).ok()?;
-    let found = summary(&db, path).ok()?;
-    // Whoever took the run up meanwhile has made a log: what was read may be half of theirs.
-    (!found.id.is_empty() && !log.exists()).then_some(found)
+    Connection::open_with_flags(unchanging(path)?, flags).ok()
+}
+
+fn log_of(path: &Path) -> std::path::PathBuf {
+    path.with_extension("db-wal")
 }
 
 /// The address of a file that does not change while it is read.

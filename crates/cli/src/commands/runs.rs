@@ -1,13 +1,15 @@
 //! `overnight runs`: the runs, newest first.
 
 use overnight_ports::clock::Clock;
+use overnight_store::Lock;
 
 use crate::clock::{SystemClock, length, local_time};
 use crate::lines::clean;
 
 /// Lists them.
 pub fn runs(json: bool) -> anyhow::Result<u8> {
-    let runs = overnight_store::list(&crate::home::home()?)?;
+    let home = crate::home::home()?;
+    let runs = overnight_store::list(&home)?;
     if json {
         say!("{}", serde_json::to_string_pretty(&runs)?);
         return Ok(0);
@@ -25,6 +27,11 @@ pub fn runs(json: bool) -> anyhow::Result<u8> {
             run.turns,
             clean(&run.goal)
         );
+        // What is listed under no model could not be read.
+        let open = run.exit_code.is_none() && run.status != "paused" && !run.model.is_empty();
+        if open && !Lock::held(&overnight_store::runs_dir(&home).join(&run.id)) {
+            say!("          no process works on it; `overnight resume {short}` goes on");
+        }
         if let Some(waits_for) = run.waits_for {
             let left = run.waits_until.map_or_else(String::new, |until| {
                 let left = length(until.saturating_sub(SystemClock.now()));

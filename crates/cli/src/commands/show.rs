@@ -5,6 +5,7 @@ use overnight_core::ids::Scope;
 use overnight_core::notification::Standing;
 use overnight_core::state::{CallProgress, CallState, State, Waiting};
 use overnight_ports::clock::Clock;
+use overnight_store::RunStore;
 
 use crate::args::ShowArgs;
 use crate::clock::{SystemClock, length, local_time};
@@ -24,7 +25,18 @@ pub async fn show(args: &ShowArgs) -> anyhow::Result<u8> {
     for line in screen(&state, SystemClock.now()) {
         say!("{line}");
     }
+    if deserted(&store, &state) {
+        say!(
+            "no process works on it; `overnight resume {}` goes on",
+            state.run.short()
+        );
+    }
     Ok(0)
+}
+
+/// Whether a run that is not over has lost its process.
+fn deserted(store: &RunStore, state: &State) -> bool {
+    !state.ended() && !state.paused && !store.held()
 }
 
 /// Where a run stands, in lines.

@@ -1,11 +1,14 @@
 //! A terminal that is kept up to date while a run works. It is drawn to from a thread of its own: a terminal that is
 //! slow, or stopped, holds no run up. If it cannot be drawn to any more, the run goes on with plain lines.
 
+use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use overnight_core::event::Event;
 use overnight_core::state::State;
 use overnight_engine::Watcher;
@@ -24,6 +27,10 @@ use crate::lines::PlainLines;
 const FRAME: Duration = Duration::from_millis(100);
 /// How often a frame is drawn though nothing has happened, so that times go on.
 const TICK: Duration = Duration::from_secs(1);
+/// How long the end waits for the last frame, and how often it looks.
+const END_PATIENCE: Duration = Duration::from_secs(2);
+/// See [`END_PATIENCE`].
+const END_LOOK: Duration = Duration::from_millis(2);
 /// How long a panic waits for a frame that is being written.
 const PANIC_PATIENCE: Duration = Duration::from_millis(300);
 
@@ -167,8 +174,16 @@ impl Live {
 
     fn end(&mut self) {
         self.shared.want(Wanted::Over);
-        if let Some(thread) = self.thread.take() {
-            // It ends in a panic only if drawing did; the terminal is given back then, too.
+        let Some(thread) = self.thread.take() else {
+            return;
+        };
+        let since = Instant::now();
+        while !thread.is_finished() && since.elapsed() < END_PATIENCE {
+            std::thread::sleep(END_LOOK);
+        }
+        // It ends in a panic only if drawing did; the terminal is given back then, too. A terminal that takes no
+        // frame does not hold the end of a run up: the thread ends with the process.
+        if thread.is_finished() {
             let _ = thread.join();
         }
     }
@@ -273,8 +288,14 @@ fn keep_drawing(shared: &Shared, place: Place, keys: &dyn Fn(Press)) -> std::io:
                 let until = Instant::now() + FRAME;
                 painter.paint()?;
                 while let Some(left) = until.checked_duration_since(Instant::now()) {
-                    if !event::poll(left)? {
-                        break;
+                    // Not crossterm's own wait: of a terminal that was closed it reads nothing for ever. What it has read
+                    // already, several keys at once, it only tells when asked.
+                    pressed_within(Duration::ZERO)?;
+                    if !event::poll(Duration::ZERO)? {
+                        match pressed_within(left)? {
+                            true => continue,
+                            false => break,
+                        }
                     }
                     if hear(&event::read()?, shared, place, keys) {
                         painter.put_away();
@@ -293,6 +314,24 @@ fn keep_drawing(shared: &Shared, place: Place, keys: &dyn Fn(Press)) -> std::io:
                 return Ok(());
             }
         }
+    }
+}
+
+/// Whether a key was pressed within that time. An error if the terminal is gone.
+fn pressed_within(wait: Duration) -> std::io::Result<bool> {
+    let stdin = std::io::stdin();
+    let mut fds = [PollFd::new(stdin.as_fd(), PollFlags::POLLIN)];
+    let wait = PollTimeout::try_from(wait).unwrap_or(PollTimeout::MAX);
+    match poll(&mut fds, wait) {
+        Ok(0) | Err(Errno::EINTR) => return Ok(false),
+        Ok(_) => {}
+        Err(errno) => return Err(errno.into()),
+    }
+    let gone = PollFlags::POLLHUP | PollFlags::POLLERR | PollFlags::POLLNVAL;
+    let [fd] = fds;
+    match fd.revents() {
+        Some(events) if events.intersects(gone) => Err(std::io::ErrorKind::BrokenPipe.into()),
+        _ => Ok(true),
     }
 }
 

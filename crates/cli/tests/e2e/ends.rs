@@ -3,7 +3,7 @@
 use std::fs;
 use std::net::TcpStream;
 
-use crate::world::{World, facts, git, model, told};
+use crate::world::{World, facts, git, model, reach, told};
 
 const GOAL: &str = "---\noutcome: The work is done.\ndone:\n  - {id: todo, file: todo.txt, contains: done}\nstop: {turns: 12, hours: 1}\n---\nGo on.\n";
 const WORK: &str = "turns:\n  - shell: echo done > todo.txt\n  - claim_done: Do the work\n";
@@ -422,6 +422,45 @@ fn a_check_whose_tool_is_missing_ends_with_5_before_anything_is_asked() {
 }
 
 // 6
+
+#[test]
+fn a_run_that_nobody_can_read_ends_as_it_ends() {
+    for json in [true, false] {
+        let world = small();
+        let server = model(WORK);
+        let mut command = world.run_command(&server, GOAL);
+        if !json {
+            let args: Vec<_> = command.get_args().map(ToOwned::to_owned).collect();
+            let plain: Vec<_> = args.iter().filter(|a| *a != "--json").collect();
+            let mut lines = world.command(&[]);
+            lines.args(plain);
+            reach(&mut lines, &server);
+            command = lines;
+        }
+        let full = || fs::OpenOptions::new().write(true).open("/dev/full");
+        let ended = command
+            .stdout(full().expect("a full disk"))
+            .stderr(full().expect("a full disk"))
+            .status()
+            .expect("it runs");
+        assert_eq!(ended.code(), Some(0), "json: {json}");
+    }
+}
+
+#[test]
+fn a_run_that_lost_its_process_says_so() {
+    let world = small();
+    let server = model("turns:\n  - shell: sleep 30\n");
+    let mut running = world.begin(&server, GOAL);
+    running.until_call(1);
+    let deserted = "no process works on it";
+    let shown = world.overnight(&["show", "last"]).exits(0);
+    assert!(!shown.out.contains(deserted), "{}", shown.out);
+    running.signal("KILL");
+    running.end();
+    world.overnight(&["show", "last"]).exits(0).says(deserted);
+    world.overnight(&["runs"]).exits(0).says(deserted);
+}
 
 #[test]
 fn ctrl_c_rests_with_6_and_resume_completes() {

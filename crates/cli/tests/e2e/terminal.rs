@@ -33,6 +33,39 @@ fn cells(n: u16) -> NonZeroU16 {
     NonZeroU16::new(n).expect("a size")
 }
 
+/// Closes the terminal under a program as soon as it has shown a text; how the program ended.
+pub fn closed_under(world: &World, program: &[&str], shown: &str) -> ExitStatus {
+    let (mut pty, pts) = open().expect("a pseudo terminal");
+    pty.resize(Size::new(24, 100)).expect("it has a size");
+    let model = world.command(&[]);
+    let set = model.get_envs().filter_map(|(k, v)| v.map(|v| (k, v)));
+    let mut child = Command::new(program[0])
+        .args(&program[1..])
+        .current_dir(&world.repo)
+        .env_clear()
+        .env("TERM", "xterm-256color")
+        .envs(set)
+        .spawn(pts)
+        .expect("it starts");
+    let (mut parser, mut some) = (vt100::Parser::new(cells(24), cells(100), 0), [0; 4096]);
+    while !parser.screen().contents().contains(shown) {
+        let n = pty.read(&mut some).expect("the program goes on until then");
+        parser.process(&some[..n]);
+    }
+    drop(pty);
+    let since = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait().expect("it can be asked") {
+            return status;
+        }
+        if since.elapsed() > TIMEOUT {
+            child.kill().expect("it can be killed");
+            panic!("it does not end without its terminal");
+        }
+        std::thread::sleep(LOOK_EVERY);
+    }
+}
+
 impl Terminal {
     /// A program with the environment of one of the world's commands.
     pub fn start(world: &World, program: &[&str], (columns, rows): (u16, u16)) -> Terminal {

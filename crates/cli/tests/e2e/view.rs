@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use crate::terminal::Terminal;
+use crate::terminal::{Terminal, closed_under};
 use crate::world::{OVERNIGHT, Running, World, have};
 
 const GOAL: &str = "---\noutcome: The word is there.\ndone:\n  - {id: word, file: todo.txt, contains: done}\n  - {id: shape, run: test -s todo.txt}\nuse: {paths: [todo.txt]}\nstop: {turns: 12, tokens: 100k, hours: 1}\n---\nWrite the word.\n";
@@ -54,6 +54,19 @@ fn begin(world: &World) -> Running {
     let goal = world.root.join("goal.md");
     let goal = goal.to_str().expect("plain");
     elsewhere(world, &["run", goal, "--yes", "--model", &script])
+}
+
+#[test]
+fn a_run_whose_terminal_is_closed_pauses_and_goes_on_elsewhere() {
+    for options in ["", "--plain"] {
+        let world = world("2");
+        let line = command(&world, options);
+        let program: Vec<&str> = line.split_whitespace().collect();
+        let ended = closed_under(&world, &program, "Nothing to do");
+        assert_eq!(ended.code(), Some(6), "{options}: {ended:?}");
+        world.overnight(&["show", "last"]).exits(0).says("paused");
+        world.overnight(&["resume", "last"]).exits(0);
+    }
 }
 
 #[test]

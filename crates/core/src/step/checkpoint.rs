@@ -14,6 +14,22 @@ use crate::step::{ending, worklist};
 use crate::stop::{Blocker, Completion, StopReason};
 use crate::turn::Help;
 
+/// Paths by which a candidate must be wider than every one before it, for a checkpoint without a claim to say that the work
+/// spreads: the same edit in file after file changes no verdict until the last one.
+pub const SPREAD_PATHS_MIN: u64 = 5;
+/// How many such checkpoints in a row do not count. With 25 turns each that is three hundred turns; whoever writes rubbish
+/// into ever more files is stuck after them.
+pub const SPREADING_MAX: u32 = 12;
+
+/// What a checkpoint says of progress.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Progressed {
+    /// Some check is nearer to passing than ever.
+    nearer: bool,
+    /// Whether it counts as one without progress.
+    without: bool,
+}
+
 /// The candidate is fixed: take over what is known of its tree, and close at once if that is everything.
 pub(super) fn fixed(state: &mut State, candidate: &Candidate) {
     let sum = |lines: fn(&crate::repo::Changed) -> u64| candidate.changes.iter().map(lines).sum();
@@ -121,9 +137,12 @@ fn close_if_known(state: &mut State) {
 }
 
 /// Progress is a change in verified state: some check is nearer to passing than any candidate before.
-fn measure_progress(state: &mut State, checkpoint: &Checkpoint) -> bool {
-    let Some(tree) = state.candidate.as_ref().map(|c| c.tree.clone()) else {
-        return false;
+fn measure_progress(state: &mut State, checkpoint: &Checkpoint) -> Progressed {
+    let Some((tree, files)) = state.candidate.as_ref().map(|c| (c.tree.clone(), c.files)) else {
+        return Progressed {
+            nearer: false,
+            without: false,
+        };
     };
     let mut progressed = false;
     for (id, check) in &mut state.checks {
@@ -146,18 +165,32 @@ fn measure_progress(state: &mut State, checkpoint: &Checkpoint) -> bool {
             }
         }
     }
-    state.progress.checkpoints += 1;
-    if progressed && !checkpoint.same_tree {
-        state.progress.without = 0;
-        state.progress.failed.clear();
-        state.progress.last_at = Some(state.last_at);
+    let progress = &mut state.progress;
+    progress.checkpoints += 1;
+    let spreads = checkpoint.why == Why::Routine
+        && progress.spreading < SPREADING_MAX
+        && progress
+            .widest
+            .is_some_and(|widest| files >= widest.saturating_add(SPREAD_PATHS_MIN));
+    progress.widest = progress.widest.map(|widest| widest.max(files));
+    let better = progressed && !checkpoint.same_tree;
+    if better {
+        progress.without = 0;
+        progress.spreading = 0;
+        progress.failed.clear();
+        progress.last_at = Some(state.last_at);
+    } else if spreads {
+        progress.spreading += 1;
     } else {
-        state.progress.without += 1;
+        progress.without += 1;
     }
-    progressed
+    Progressed {
+        nearer: progressed,
+        without: !better && !spreads,
+    }
 }
 
-fn go_on(state: &mut State, checkpoint: &Checkpoint, progressed: bool, turns: u32) {
+fn go_on(state: &mut State, checkpoint: &Checkpoint, progressed: Progressed, turns: u32) {
     let open: Vec<CheckId> = state.open_checks().map(|(id, _)| id.clone()).collect();
     if checkpoint.why == Why::Claim {
         let unknown = beyond_reach(state, &open);
@@ -202,10 +235,11 @@ fn go_on(state: &mut State, checkpoint: &Checkpoint, progressed: bool, turns: u3
         },
         _ => Notice::Checkpoint { open, turns },
     });
-    if !progressed && without > 1 {
+    if !progressed.nearer && progressed.without && without > 1 {
         lane.tell(Notice::NoProgress { without, limit });
     }
-    match Rung::of(without, limit) {
+    // A rung is climbed when it is reached, and not again while the count stands still.
+    match Rung::of(without, limit).filter(|_| progressed.without) {
         Some(Rung::Fresh) => lane.tell(Notice::FreshStart { without }),
         Some(Rung::Replan) => lane.tell(Notice::Replan {
             failed: state.progress.failed.clone(),

@@ -145,6 +145,7 @@ pub(super) fn edited(state: &mut State, goal: &Goal, goal_file: &BlobId, changes
     };
     state.goal_file = goal_file.clone();
     state.progress.without = 0;
+    state.progress.spreading = 0;
     for lane in state.all_lanes_mut() {
         lane.warned.clear();
         tell(lane, changes);

@@ -209,6 +209,7 @@ pub(super) fn reopen(state: &mut State) {
     state.told_waiting = false;
     state.trouble = None;
     state.progress.without = 0;
+    state.progress.spreading = 0;
     // A person may have mended what lies outside the tree: what did not pass is looked at again.
     for check in state.checks.values_mut() {
         if check

@@ -445,6 +445,70 @@ fn checkpoints_without_progress_end_in_a_question_that_says_what_was_tried() {
     insta::assert_snapshot!(help.question, @"No verified progress in 4 checkpoints. How is unit, lint to be reached?");
 }
 
+/// Checkpoints without a claim, of which each changes so many more files than the one before; how many it took until the
+/// run asked, and the state then.
+fn spread(created: Created, files_each: usize, checkpoints: usize) -> (usize, State) {
+    let mut journal = Journal::played(created, &["ready"]);
+    for number in 1..=checkpoints {
+        for _ in 0..crate::step::turns::ROUTINE_TURNS {
+            journal.play("turn shell").expect("it is due");
+        }
+        let base = journal.state.base.clone().expect("it is prepared");
+        let changes = (0..number * files_each).map(|n| Changed {
+            path: format!("src/{n}.rs"),
+            how: How::Added,
+            added: 1,
+            removed: 0,
+            link: None,
+        });
+        let candidate = Candidate {
+            tree: crate::ids::TreeId::from(format!("wide{number}").as_str()),
+            changes: changes.collect(),
+            artefacts: Vec::new(),
+        };
+        assert_ne!(candidate.tree, base.tree);
+        let fixed = Fact::CandidateFixed {
+            candidate,
+            delta: None,
+            denials: Vec::new(),
+            stopped: Vec::new(),
+        };
+        journal.add(fixed).expect("it is due");
+        journal
+            .play("verify unit=fail,1/3 lint=fail")
+            .expect("it is due");
+        if journal.state.stop.is_some() {
+            return (number, journal.state);
+        }
+    }
+    (checkpoints, journal.state)
+}
+
+#[test]
+fn work_that_spreads_over_ever_more_files_is_not_stuck_for_a_while() {
+    let many = || run_with(|goal| goal.stop.turns = 10_000);
+    let limit = many().goal.stop.no_progress as usize;
+    // Two hundred similar edits, one a turn.
+    let (_, state) = spread(many(), 25, 8);
+    assert!(state.stop.is_none());
+    assert_eq!(state.progress.without, 0);
+    // A file now and then is no spreading, and rubbish without end is not waited for.
+    let (asked_after, _) = spread(many(), 1, 100);
+    assert_eq!(asked_after, limit);
+    let (asked_after, _) = spread(many(), 25, 100);
+    assert_eq!(
+        asked_after,
+        crate::step::checkpoint::SPREADING_MAX as usize + limit
+    );
+    // A run that was begun under an older version counts as it did.
+    let older = Created {
+        version: crate::event::VERSION_WITH_BREADTH - 1,
+        ..many()
+    };
+    let (asked_after, _) = spread(older, 25, 100);
+    assert_eq!(asked_after, limit);
+}
+
 #[test]
 fn progress_starts_the_count_afresh() {
     insta::assert_snapshot!(transcript(run(), &[

@@ -298,10 +298,11 @@ struct Head<'a> {
 fn usage(value: Option<&Value>) -> Option<Usage> {
     let value = value.filter(|value| value.is_object())?;
     let tokens = |pointer: &str| value.pointer(pointer).and_then(Value::as_u64).unwrap_or(0);
-    let input = tokens("/input_tokens");
-    Some(Usage {
+    let (input, output) = (tokens("/input_tokens"), tokens("/output_tokens"));
+    // Zeros, and numbers that are none, say nothing: a budget must not stand still.
+    (input.saturating_add(output) > 0).then_some(Usage {
         input,
         cached: tokens("/input_tokens_details/cached_tokens").min(input),
-        output: tokens("/output_tokens"),
+        output,
     })
 }

@@ -9,21 +9,12 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
 use super::Provider;
+use super::later::{RETRY_AFTER_MAX, retry_after, wait_in_fields, wait_in_words};
 
 /// When to look again after an account has run dry and nobody said when it will not be.
 pub const QUOTA_RETRY: Duration = Duration::from_secs(60 * 60);
-/// The longest wait that a server may ask for.
-pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(7 * 24 * 60 * 60);
-/// Anthropic's limits, by the names in its headers; the last ones are those of a plan.
-const ANTHROPIC_LIMITS: [&str; 7] = [
-    "requests",
-    "tokens",
-    "input-tokens",
-    "output-tokens",
-    "unified",
-    "unified-5h",
-    "unified-7d",
-];
+/// What a server says about coming back sooner than this says nothing.
+const RETRY_AFTER_MIN: Duration = Duration::from_secs(1);
 /// How much of a server's own words is quoted, characters.
 const QUOTE_CHARS_MAX: usize = 600;
 /// A key shorter than this is no secret, and replacing it would garble the messages, bytes.
@@ -77,10 +68,11 @@ impl Said {
             .unwrap_or_default();
         let mut message = field("message").unwrap_or_default();
         // A plan's limit says in a field of its own when it is over; from here on it is a wait like any other.
-        if let Some(seconds) = error.get("resets_in_seconds").and_then(Value::as_u64)
-            && wait_in_words(&message).is_none()
+        let now = SystemTime::now();
+        if let Some(wait) = wait_in_fields(error, now)
+            && wait_in_words(&message, now).is_none()
         {
-            message.push_str(&format!(" (try again in {seconds}s)"));
+            message.push_str(&format!(" (try again in {}s)", wait.as_secs()));
         }
         Said { code, message }
     }
@@ -136,6 +128,22 @@ const OVERFLOW_WORDS: &[&str] = &[
     "exceeds the maximum number of tokens allowed",
     "maximum prompt length",
     "reduce the length of the messages",
+    // Bedrock.
+    "input is too long for requested model",
+    "exceeds maximum length",
+    // SGLang, Text Generation Inference and what is built on it, LM Studio.
+    "longer than the model's context length",
+    "`inputs` tokens + `max_new_tokens` must be",
+    "`inputs` must have less than",
+    "greater than the context length",
+    // Ollama, Cohere, Z.ai, Moonshot, MiniMax, Alibaba, Copilot.
+    "exceeds maximum context length",
+    "number of tokens in the prompt cannot exceed",
+    "prompt exceeds max length",
+    "exceeded model token limit",
+    "context window exceeds limit",
+    "range of input length should be",
+    "prompt token count of",
 ];
 
 /// The kind of a failure that a code or a message tells by itself, however it reached us.
@@ -269,7 +277,7 @@ pub(crate) fn of_status(
     error.retry_after_ms = match kind {
         ModelErrorKind::RateLimited | ModelErrorKind::Unavailable => millis(
             retry_after(headers, SystemTime::now())
-                .or_else(|| wait_in_words(&said.message))
+                .or_else(|| wait_in_words(&said.message, SystemTime::now()))
                 .or(quota.then_some(QUOTA_RETRY)),
         ),
         _ => None,
@@ -302,8 +310,10 @@ pub(crate) fn of_event(said: &Said) -> ModelError {
         kind,
         ModelErrorKind::RateLimited | ModelErrorKind::Unavailable
     ) {
-        error.retry_after_ms =
-            millis(wait_in_words(&said.message).or(is_quota(said).then_some(QUOTA_RETRY)));
+        error.retry_after_ms = millis(
+            wait_in_words(&said.message, SystemTime::now())
+                .or(is_quota(said).then_some(QUOTA_RETRY)),
+        );
     }
     error
 }
@@ -334,135 +344,11 @@ fn quoted(said: &Said) -> String {
     }
 }
 
+/// Who says "at once", or a time that has passed, has said nothing: a provider that says so all night is not asked every
+/// second.
 fn millis(wait: Option<Duration>) -> Option<u64> {
-    wait.map(|wait| u64::try_from(wait.min(RETRY_AFTER_MAX).as_millis()).unwrap_or(u64::MAX))
-}
-
-/// When the headers say to come back.
-pub(crate) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
-    let text = |name: &str| {
-        headers
-            .get(name)
-            .and_then(|value| value.to_str().ok())
-            .map(str::trim)
-    };
-    if let Some(wait) = text("retry-after-ms")
-        .and_then(|ms| ms.parse().ok())
-        .and_then(|ms: f64| positive(ms / 1000.0))
-    {
-        return Some(wait);
-    }
-    if let Some(value) = text("retry-after") {
-        if let Some(wait) = value.parse().ok().and_then(positive) {
-            return Some(wait);
-        }
-        // The server's own clock, where it tells it: ours may be wrong.
-        let now = text("date").and_then(http_date).unwrap_or(now);
-        if let Some(then) = http_date(value) {
-            return Some(
-                then.duration_since(now)
-                    .unwrap_or(Duration::ZERO)
-                    .min(RETRY_AFTER_MAX),
-            );
-        }
-    }
-    let reset = |what: &str| {
-        let wait = text(&format!("x-ratelimit-reset-{what}")).and_then(go_duration)?;
-        let spent = text(&format!("x-ratelimit-remaining-{what}")) == Some("0");
-        Some((spent, wait))
-    };
-    // Anthropic says at what time, by its own clock.
-    let reset_at = |what: &str| {
-        let now = text("date").and_then(http_date).unwrap_or(now);
-        let at = text(&format!("anthropic-ratelimit-{what}-reset"))?;
-        let at: SystemTime = match at.parse::<jiff::Timestamp>() {
-            Ok(at) => at.into(),
-            // Of a plan's limits it says the Unix time, in seconds.
-            Err(_) => jiff::Timestamp::from_second(at.parse().ok()?).ok()?.into(),
-        };
-        let wait = at.duration_since(now).unwrap_or_default();
-        let spent = text(&format!("anthropic-ratelimit-{what}-remaining")) == Some("0")
-            || text(&format!("anthropic-ratelimit-{what}-status")) == Some("rejected");
-        Some((spent, wait))
-    };
-    let resets: Vec<(bool, Duration)> = ["requests", "tokens"]
-        .into_iter()
-        .filter_map(reset)
-        .chain(ANTHROPIC_LIMITS.into_iter().filter_map(reset_at))
-        .collect();
-    // The limit that is used up is the one to wait for; if none says so, the later one is safe.
-    let spent = resets
-        .iter()
-        .filter(|(spent, _)| *spent)
-        .map(|(_, wait)| *wait)
-        .max();
-    spent
-        .or(resets.iter().map(|(_, wait)| *wait).max())
-        .map(|wait| wait.min(RETRY_AFTER_MAX))
-}
-
-fn http_date(text: &str) -> Option<SystemTime> {
-    jiff::fmt::rfc2822::DateTimeParser::new()
-        .relaxed_weekday(true)
-        .parse_timestamp(text)
-        .ok()
-        .map(SystemTime::from)
-}
-
-fn positive(seconds: f64) -> Option<Duration> {
-    // Not a comparison that NaN could pass.
-    (seconds >= 0.0).then(|| Duration::from_secs_f64(seconds.min(RETRY_AFTER_MAX.as_secs_f64())))
-}
-
-/// `6m0s`, `1h2m3.5s`, `120ms`: how the rate-limit headers say a time.
-fn go_duration(text: &str) -> Option<Duration> {
-    let (mut rest, mut sum) = (text, 0.0_f64);
-    if rest.is_empty() {
-        return None;
-    }
-    while !rest.is_empty() {
-        let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
-        let number: f64 = rest.get(..end)?.parse().ok()?;
-        rest = rest.get(end..)?;
-        let units = [
-            ("ms", 0.001),
-            ("us", 1e-6),
-            ("µs", 1e-6),
-            ("ns", 1e-9),
-            ("d", 86_400.0),
-            ("h", 3_600.0),
-            ("m", 60.0),
-            ("s", 1.0),
-        ];
-        let (unit, seconds) = units.into_iter().find(|(unit, _)| rest.starts_with(unit))?;
-        sum += number * seconds;
-        rest = rest.get(unit.len()..)?;
-    }
-    positive(sum)
-}
-
-/// "Please try again in 1.898s." is all that a failure in mid-stream tells.
-fn wait_in_words(message: &str) -> Option<Duration> {
-    let lower = message.to_ascii_lowercase();
-    let (_, rest) = lower.split_once("try again in ")?;
-    let end = rest
-        .find(|c: char| !c.is_ascii_alphanumeric() && c != '.')
-        .unwrap_or(rest.len());
-    let word = rest.get(..end)?.trim_end_matches('.');
-    go_duration(word).or_else(|| {
-        let number: f64 = word.parse().ok()?;
-        let unit = rest.get(end..)?.trim_start();
-        let seconds = if unit.starts_with("hour") {
-            3_600.0
-        } else if unit.starts_with("minute") {
-            60.0
-        } else if unit.starts_with("second") {
-            1.0
-        } else {
-            return None;
-        };
-        positive(number * seconds)
-    })
+    wait.filter(|wait| *wait >= RETRY_AFTER_MIN)
+        .map(|wait| u64::try_from(wait.min(RETRY_AFTER_MAX).as_millis()).unwrap_or(u64::MAX))
 }
 
 /// Makes a server's words fit to be shown and journaled: without control characters, and short. They must have been
@@ -554,7 +440,7 @@ mod test {
         let body = br#"{"error":{"type":"usage_limit_reached","message":"The usage limit has been reached","resets_in_seconds":14400}}"#;
         let said = Said::of_body(body);
         assert_eq!(
-            wait_in_words(&said.message).map(|wait| wait.as_secs()),
+            wait_in_words(&said.message, SystemTime::UNIX_EPOCH).map(|wait| wait.as_secs()),
             Some(14_400)
         );
     }
@@ -593,12 +479,15 @@ mod test {
             ("Please try again in 35 seconds.", 35_000),
         ] {
             assert_eq!(
-                wait_in_words(text).map(|wait| wait.as_millis()),
+                wait_in_words(text, SystemTime::UNIX_EPOCH).map(|wait| wait.as_millis()),
                 Some(ms),
                 "{text}"
             );
         }
-        assert_eq!(wait_in_words("try again in a while"), None);
+        assert_eq!(
+            wait_in_words("try again in a while", SystemTime::UNIX_EPOCH),
+            None
+        );
     }
 
     #[test]
@@ -747,6 +636,22 @@ mod test {
             assert_eq!(error.kind, expected, "{status} {body}");
             assert!(error.message.contains(word), "{status}: {}", error.message);
         }
+        for overflow in [
+            "Input is too long for requested model.",
+            "The input (40000 tokens) is longer than the model's context length (32768 tokens).",
+            "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 4096.",
+            "Prompt exceeds max length",
+            "Invalid request: Your request exceeded model token limit: 262144",
+            "Range of input length should be [1, 98304]",
+            "prompt token count of 200000 exceeds the limit of 128000",
+        ] {
+            let body = serde_json::json!({"error": {"message": overflow, "type": "invalid_request_error"}});
+            assert_eq!(
+                kind(400, &body.to_string()).kind,
+                ContextOverflow,
+                "{overflow}"
+            );
+        }
         let quota = kind(
             429,
             r#"{"error":{"code":"insufficient_quota","message":"You exceeded your quota"}}"#,
@@ -754,6 +659,27 @@ mod test {
         assert_eq!(quota.kind, RateLimited);
         assert_eq!(quota.retry_after_ms, Some(3_600_000));
         assert!(quota.message.contains("billing"));
+    }
+
+    #[test]
+    fn a_server_that_says_at_once_has_not_said_when() {
+        let said = Said::default();
+        for (value, wait) in [
+            ("0", None),
+            ("0.2", None),
+            ("Sun, 06 Nov 1994 08:49:37 GMT", None),
+            ("1", Some(1_000)),
+        ] {
+            let status = StatusCode::TOO_MANY_REQUESTS;
+            let error = of_status(
+                &OPENAI,
+                "m",
+                status,
+                &headers(&[("retry-after", value)]),
+                &said,
+            );
+            assert_eq!(error.retry_after_ms, wait, "{value}");
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 pub(crate) mod earlier;
 pub(crate) mod failure;
+mod later;
 mod server;
 mod stream;
 
@@ -14,8 +15,9 @@ use std::time::Duration;
 use overnight_ports::model::{Answer, ModelError, ModelErrorKind, Usage};
 use serde_json::Value;
 
-pub use failure::{QUOTA_RETRY, RETRY_AFTER_MAX};
+pub use failure::QUOTA_RETRY;
 use failure::{clean, failure};
+pub use later::RETRY_AFTER_MAX;
 pub(crate) use server::{Attempt, KeyHeader, Server, given, has_key};
 
 /// How long a connection may take to be made.

@@ -336,5 +336,6 @@ fn ended(state: &mut State, closed: Closed, fingerprint: Option<&str>) {
     }
     list.just_closed.push(closed);
     state.progress.without = 0;
+    state.progress.spreading = 0;
     state.progress.last_at = Some(now);
 }

@@ -234,7 +234,10 @@ pub(super) fn child(state: &State, opened: &Opened, goal: Goal) -> State {
         checks,
         candidate: None,
         spent: Spent::default(),
-        progress: Progress::default(),
+        progress: Progress {
+            widest: state.progress.widest.map(|_| 0),
+            ..Progress::default()
+        },
         denials: 0,
         delivered: None,
         delivery_error: None,
