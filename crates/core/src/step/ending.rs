@@ -107,13 +107,8 @@ pub(super) fn undelivered(state: &mut State, message: &str) {
     }
 }
 
-/// A person stops a run that is ending: its last checkpoint is not waited for, and nothing more is done at the source.
-/// What is under way there is cut off, and the report says that it was begun.
+/// A person stops a run that is ending: its last checkpoint is not waited for.
 fn hurry(state: &mut State, reason: &StopReason) {
-    if matches!((reason, &state.phase), (StopReason::Stopped, Phase::Acting)) {
-        state.phase = Phase::Reporting;
-        return;
-    }
     if let (StopReason::Stopped, Phase::Checking(checkpoint)) = (reason, &mut state.phase)
         && checkpoint.why == Why::Ending
     {

@@ -271,18 +271,6 @@ fn an_answer_to_a_run_that_was_found_complete_opens_nothing() {
     assert_eq!(world.closed.len(), 1);
 }
 
-#[test]
-fn a_stop_while_the_source_is_told_ends_that() {
-    let mut world = World::new(&["d", "d", "d"], |items| {
-        items.on.insert(Outcome::Diagnosed, vec![Verb::Comment]);
-    });
-    world.until(|world| world.acts.len() == 1);
-    world.say(Scope::Run, Fact::StopRequested);
-    world.straight();
-    assert_eq!(world.state.status(), "complete");
-    assert_eq!(world.acts.len(), 1, "no act after the stop");
-}
-
 fn edit(world: &mut World, edit: impl FnOnce(&mut crate::goal::Goal)) {
     let mut goal = world.state.goal.clone();
     edit(&mut goal);
