@@ -393,6 +393,15 @@ async fn verify(
         true => worklist::amiss(state, ports, known, &candidate).await,
         false => Ok(Vec::new()),
     };
+    let amiss = match amiss {
+        Ok(amiss) => amiss,
+        Err(why) => {
+            return say(Fact::HarnessFailed {
+                message: format!("the change could not be looked at: {why}"),
+                fatal: false,
+            });
+        }
+    };
     let verification = Verification {
         goal: &state.goal,
         base: &base.tree,

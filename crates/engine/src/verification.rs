@@ -36,8 +36,8 @@ pub struct Verification<'a> {
     /// What gathers evidence.
     pub verifier: &'a dyn Verifier,
     /// What is wrong with the change beside what it changes where: conflicts that are still marked, others' fixes that it
-    /// undoes. `Err` if that could not be found out.
-    pub amiss: Result<Vec<String>, String>,
+    /// undoes.
+    pub amiss: Vec<String>,
     /// What compares the candidate with the base's oracle; `None` for a run that began before there was such a check.
     pub oracle: Option<&'a dyn Oracle>,
 }
@@ -170,19 +170,19 @@ impl Verification<'_> {
         if judgement.verdict != Verdict::Pass {
             return judgement;
         }
-        match &self.amiss {
-            Err(detail) => unknown(detail),
-            Ok(amiss) if amiss.is_empty() => judgement,
-            Ok(amiss) => Judgement {
-                verdict: Verdict::Fail,
-                reason: amiss.join("; "),
-                measure: Measure {
-                    passing: 0,
-                    failing: amiss.len() as u64,
-                    distance: None,
-                },
-                ..judgement
+        let amiss = &self.amiss;
+        if amiss.is_empty() {
+            return judgement;
+        }
+        Judgement {
+            verdict: Verdict::Fail,
+            reason: amiss.join("; "),
+            measure: Measure {
+                passing: 0,
+                failing: amiss.len() as u64,
+                distance: None,
             },
+            ..judgement
         }
     }
 

@@ -115,7 +115,7 @@ pub async fn verify(args: &OneRun) -> anyhow::Result<u8> {
         base: &base.tree,
         candidate: &candidate,
         verifier: &verifier,
-        amiss: Ok(Vec::new()),
+        amiss: Vec::new(),
         oracle: Some(&oracle),
     };
     verification

@@ -18,6 +18,8 @@ use crate::known::{Integrated, Known};
 use crate::perform::Ports;
 use crate::preflight;
 
+/// How many earlier changes of the same files are asked whether they are undone, newest first: each is a merge.
+const FIXES_ASKED_MAX: usize = 24;
 /// How many files with marked conflicts are named.
 const UNRESOLVED_TOLD_MAX: usize = 10;
 
@@ -85,9 +87,11 @@ pub(crate) async fn amiss(
         let mut paths = fix.paths.iter();
         !fix.paths.is_empty() && paths.all(|path| changed.contains(path.as_str()))
     };
+    // A change that was taken onto others' work keeps what it did not know of, and was looked at before.
+    let most = if item.moved { 0 } else { FIXES_ASKED_MAX };
     let earlier: Vec<Integrated> = known.ledger(|ledger| {
-        let held = ledger.integrated_in(&item.start.commit);
-        held.iter().filter(touches).cloned().collect()
+        let held = ledger.integrated_in(&item.start.commit).iter().rev();
+        held.filter(touches).take(most).cloned().collect()
     });
     for fix in earlier {
         // Where nothing is left to be undone, everything of it is undone.
