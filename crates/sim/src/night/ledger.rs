@@ -99,7 +99,8 @@ pub(super) fn judge(world: &mut Inner, plan: &Plan, state: &State, events: &[Eve
         let what = format!("{} ended as {}", closed.head.id, closed.outcome.word());
         world.breaks("complete means in outcomes that the goal allows", what);
     }
-    if list.acted != list.acts {
+    // A person may stop a run that is ending; then no further act is begun.
+    if list.acted != list.acts && !list.cut {
         let what = format!("{} of {} acts", list.acted, list.acts);
         world.breaks("complete means that the source was told", what);
     }
@@ -137,9 +138,18 @@ fn chain(world: &mut Inner, state: &State, ends: &[Closed]) {
 fn acts(world: &mut Inner, events: &[Event]) {
     let mut keys = BTreeMap::new();
     let mut meant = BTreeSet::new();
+    let mut stopped = false;
     for event in events {
         match &event.fact {
+            Fact::StopRequested => stopped = true,
+            Fact::Resumed => stopped = false,
             Fact::Acting { number, key, .. } => {
+                if stopped {
+                    world.breaks(
+                        "no act is begun once a person has stopped the run",
+                        key.clone(),
+                    );
+                }
                 keys.insert(*number, key.clone());
                 if !meant.insert(key.clone()) {
                     world.breaks("every act has a key of its own", key.clone());
