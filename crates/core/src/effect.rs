@@ -170,6 +170,8 @@ fn items_due(state: &State) -> Vec<Effect> {
     let mut due = Vec::new();
     // Nothing is asked any more where a budget is used up; what is under way was paid for, and goes on.
     let spent = crate::step::exhausted(state).is_some();
+    let asking = list.open.values().filter(|child| is_asking(child)).count();
+    let mut room = crate::step::room(state, asking as u64);
     for (item, child) in &list.open {
         if child.resting() {
             continue;
@@ -183,17 +185,19 @@ fn items_due(state: &State) -> Vec<Effect> {
             }
             continue;
         }
-        let under_way = child.lanes.values().any(|lane| lane.asking);
-        let asks = |effect: &Effect| matches!(effect, Effect::AskModel { .. }) && !under_way;
-        let effects = work_due(child).into_iter();
-        due.extend(
-            effects
-                .filter(|effect| !(spent && asks(effect)))
-                .map(|effect| Effect::Item {
-                    item: item.clone(),
-                    effect: Box::new(effect),
-                }),
-        );
+        let under_way = is_asking(child);
+        for effect in work_due(child) {
+            if matches!(effect, Effect::AskModel { .. }) && !under_way {
+                if spent || room == 0 {
+                    continue;
+                }
+                room -= 1;
+            }
+            due.push(Effect::Item {
+                item: item.clone(),
+                effect: Box::new(effect),
+            });
+        }
     }
     if list.wait.is_none() {
         if list.finished() {
@@ -206,6 +210,11 @@ fn items_due(state: &State) -> Vec<Effect> {
         }
     }
     due
+}
+
+/// Whether an answer is under way.
+fn is_asking(child: &State) -> bool {
+    child.lanes.values().any(|lane| lane.asking)
 }
 
 /// Whether nothing is left for a worklist but to ask its models, or to open further items.

@@ -528,6 +528,8 @@ pub struct Spent {
     pub waiting_ms: u64,
     /// Model calls that failed.
     pub failed_calls: u64,
+    /// The most tokens that one call of an item has cost, and the most US dollars.
+    pub largest_call: (u64, f64),
 }
 
 /// Verified progress.

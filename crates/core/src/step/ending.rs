@@ -286,6 +286,33 @@ pub(crate) fn exhausted(state: &State) -> Option<&'static str> {
         .map(|(budget, _)| *budget)
 }
 
+/// How many more answers may be asked for while so many are under way. Whatever those cost is taken for as much as the
+/// dearest so far, so that all of them together pass a budget by no more than one answer; as long as nothing is known of
+/// the cost, one at a time.
+pub(crate) fn room(state: &State, under_way: u64) -> u64 {
+    let Stop {
+        turns, tokens, usd, ..
+    } = state.goal.stop;
+    let spent = &state.spent;
+    let of_turns = turns.saturating_sub(spent.turns.saturating_add(under_way));
+    let of = |left: f64, each: f64| {
+        // The last of them is the one that may pass the limit.
+        let all = match (left > 0.0, each > 0.0) {
+            (false, _) => 0,
+            (true, false) => 1,
+            (true, true) => (left / each).ceil() as u64,
+        };
+        all.saturating_sub(under_way)
+    };
+    let (dearest_tokens, dearest_usd) = spent.largest_call;
+    let of_tokens = tokens.map_or(u64::MAX, |limit| {
+        let left = limit.saturating_sub(spent.usage.total());
+        of(left as f64, dearest_tokens as f64)
+    });
+    let of_usd = usd.map_or(u64::MAX, |limit| of(limit - spent.usd, dearest_usd));
+    of_turns.min(of_tokens).min(of_usd)
+}
+
 /// How much of each budget is used, percent.
 fn shares(state: &State) -> [(&'static str, u64); 5] {
     let limits = state.goal.stop;

@@ -32,7 +32,7 @@ use crate::ids::Scope;
 use crate::repo::Delivered;
 use crate::state::{Lane, Order, Phase, State, Wait, WaitKind};
 use crate::stop::{Blocker, StopReason};
-pub(crate) use ending::exhausted;
+pub(crate) use ending::{exhausted, room};
 use turns::backoff;
 
 /// Why an event cannot be applied: the journal is damaged, or written by a newer version.

@@ -476,7 +476,8 @@ impl Inner {
         }
     }
 
-    /// A request may only be begun while no budget is used up.
+    /// A request may only be begun while no budget is used up, and none would be if what is under way besides cost as much
+    /// as the dearest so far.
     fn affords(&mut self, turn: u64) {
         let Some(now) = &self.disk.state else {
             return;
@@ -484,9 +485,16 @@ impl Inner {
         let limits = now.goal.stop;
         let over = |used: u64, limit: Option<u64>| limit.is_some_and(|limit| used >= limit);
         let used_ms = now.spent.active_ms + now.spent.waiting_ms;
-        let beyond = over(now.spent.turns, Some(limits.turns))
-            || over(now.spent.usage.total(), limits.tokens)
-            || limits.usd.is_some_and(|usd| now.spent.usd >= usd)
+        let open = now.worklist.iter().flat_map(|list| list.open.values());
+        let asking = open.filter(|child| child.lanes.values().any(|lane| lane.asking));
+        // This one is among them, if it is of an item.
+        let besides = asking.count().saturating_sub(1) as u64;
+        let (tokens, usd) = now.spent.largest_call;
+        let beyond = over(now.spent.turns + besides, Some(limits.turns))
+            || over(now.spent.usage.total() + besides * tokens, limits.tokens)
+            || limits
+                .usd
+                .is_some_and(|most| now.spent.usd + besides as f64 * usd >= most)
             || over(used_ms, Some(limits.limit_ms()))
             || over(now.spent.active_ms, limits.active_limit_ms());
         if beyond {

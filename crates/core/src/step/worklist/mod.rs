@@ -110,6 +110,16 @@ fn of_child(state: &mut State, id: &ItemId, event: &Event) -> Result<(), StepErr
         .usage
         .plus(&child.spent.usage.minus(&spent.usage));
     state.spent.usd += child.spent.usd - spent.usd;
+    let cost = (
+        child
+            .spent
+            .usage
+            .total()
+            .saturating_sub(spent.usage.total()),
+        child.spent.usd - spent.usd,
+    );
+    let (tokens, usd) = state.spent.largest_call;
+    state.spent.largest_call = (tokens.max(cost.0), usd.max(cost.1));
     state.spent.failed_calls += child.spent.failed_calls - spent.failed_calls;
     state.denials = state.denials.saturating_add(child.denials - denials);
     if matches!(event.fact, Fact::ModelAnswered { .. }) {

@@ -145,7 +145,7 @@ fn trouble_with_one_item_that_does_not_end_fails_the_run() {
 #[test]
 fn a_budget_lets_what_is_under_way_end() {
     let mut world = World::new(&["f", "f", "f"], |items| items.parallel = 2);
-    world.state.goal.stop.turns = 2;
+    world.state.goal.stop.turns = 3;
     asking(&mut world, 2);
     world.say(item(0), request(1));
     world.say(item(1), request(1));
@@ -289,6 +289,55 @@ fn an_item_works_or_waits_by_itself() {
     let failing = |n: usize| list.open[&id(n)].lanes[&Scope::Run].failing_ms;
     assert!(failing(0) >= 5_010);
     assert_eq!(failing(1), 0);
+}
+
+#[test]
+fn items_at_work_together_pass_no_budget_by_more_than_one_answer() {
+    let asked = |world: &World| {
+        let asks = |effect: &&Effect| matches!(effect, Effect::Item { effect, .. } if matches!(**effect, Effect::AskModel { .. }));
+        due(&world.state).iter().filter(asks).count()
+    };
+    let mut world = World::new(&["f", "f", "f"], |_| {});
+    asking(&mut world, 3);
+    assert_eq!(asked(&world), 3);
+    // The last turns are not asked for twice.
+    world.state.goal.stop.turns = 2;
+    assert_eq!(asked(&world), 2);
+    world.say(item(2), request(1));
+    assert_eq!(asked(&world), 2, "one is under way, one may follow");
+    world.state.goal.stop.turns = 10_000;
+    // Nobody knows yet what an answer costs.
+    world.state.goal.stop.tokens = Some(40);
+    assert_eq!(asked(&world), 1, "what is under way");
+    let Fact::ModelAnswered { turn, answer, .. } = answer(1) else {
+        unreachable!("that is an answer")
+    };
+    let answered = Fact::ModelAnswered {
+        turn,
+        answer,
+        text: String::new(),
+        calls: vec![],
+        usage: Usage {
+            input: 10,
+            cached: 0,
+            output: 1,
+        },
+        oddities: vec![],
+    };
+    world.say(item(2), answered);
+    assert_eq!(world.state.spent.largest_call.0, 11);
+    assert_eq!(asked(&world), 3, "29 are left");
+    world.state.goal.stop.tokens = Some(22);
+    assert_eq!(asked(&world), 1);
+    world.state.goal.stop.tokens = Some(11);
+    assert_eq!(asked(&world), 0);
+    world.state.goal.stop.tokens = None;
+    world.state.goal.stop.usd = Some(1.0);
+    assert_eq!(asked(&world), 1, "what an answer costs is not known");
+    world.state.spent.largest_call.1 = 0.1;
+    assert_eq!(asked(&world), 2);
+    world.state.spent.usd = 0.95;
+    assert_eq!(asked(&world), 1);
 }
 
 /// The commits that were made, each of which item.
