@@ -2,7 +2,7 @@
 
 use crate::bounds::{WORDS_BYTES_MAX, held};
 use crate::check::Verdict;
-use crate::event::Notice;
+use crate::event::{Notice, VERSION_WITH_WHOLE};
 use crate::goal::Stop;
 use crate::ids::Scope;
 use crate::notification::{self, Occasion};
@@ -58,7 +58,7 @@ pub(super) fn stop(state: &mut State, reason: StopReason) {
         StopReason::Complete(_) => Phase::Delivering,
         _ if nothing_to_show => Phase::Reporting,
         StopReason::Refused { .. } => Phase::Reporting,
-        StopReason::Unverifiable { .. } => Phase::Delivering,
+        StopReason::Unverifiable { .. } if state.version < VERSION_WITH_WHOLE => Phase::Delivering,
         StopReason::Stopped => check(Why::Stopping),
         StopReason::Failed { .. }
             if matches!(
@@ -69,9 +69,10 @@ pub(super) fn stop(state: &mut State, reason: StopReason) {
             Phase::Reporting
         }
         _ if checked => Phase::Delivering,
-        StopReason::Blocked { .. } | StopReason::OutOfBudget { .. } | StopReason::Failed { .. } => {
-            check(Why::Ending)
-        }
+        StopReason::Blocked { .. }
+        | StopReason::OutOfBudget { .. }
+        | StopReason::Unverifiable { .. }
+        | StopReason::Failed { .. } => check(Why::Ending),
     };
     state.stop = Some(held_reason(reason));
 }

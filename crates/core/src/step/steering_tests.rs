@@ -387,6 +387,47 @@ fn with(names: &[&str]) -> crate::event::Created {
 }
 
 #[test]
+fn what_was_changed_is_looked_at_before_a_run_ends_because_a_new_check_cannot_be_told() {
+    let words = [
+        "ready",
+        "turn write claim",
+        "fix t1",
+        "verify unit=fail",
+        "turn write",
+        "edited unit lint extra",
+        "base extra cannot absent",
+        "baselined",
+    ];
+    insta::assert_snapshot!(transcript(with(&["unit", "lint"]), &words), @r"
+    ready                              working | ask 1
+    turn write claim                   checking | fix
+    fix t1                             checking | verify unit lint suite scope oracle on t1
+    verify unit=fail                   working | ask 2; tells: rejected [unit]
+    turn write                         working | ask 3
+    edited unit lint extra             baselining | baseline; tells: edited [done.extra]
+    base extra cannot absent           baselining | baseline; tells: edited [done.extra]
+    baselined                          checking | fix; tells: edited [done.extra]
+    Unverifiable: the harness could not run extra.
+    ");
+    // A run of an older version delivers what was looked at last.
+    let older = crate::event::Created {
+        version: crate::event::VERSION_WITH_WHOLE - 1,
+        ..with(&["unit", "lint"])
+    };
+    insta::assert_snapshot!(transcript(older, &words), @r"
+    ready                              working | ask 1
+    turn write claim                   checking | fix
+    fix t1                             checking | verify unit lint suite scope oracle on t1
+    verify unit=fail                   working | ask 2; tells: rejected [unit]
+    turn write                         working | ask 3
+    edited unit lint extra             baselining | baseline; tells: edited [done.extra]
+    base extra cannot absent           baselining | baseline; tells: edited [done.extra]
+    baselined                          delivering | deliver; tells: edited [done.extra]
+    Unverifiable: the harness could not run extra.
+    ");
+}
+
+#[test]
 fn an_edited_goal_is_obeyed_before_the_next_call_and_only_new_checks_run_on_the_base() {
     insta::assert_snapshot!(transcript(with(&["unit", "lint"]), &[
         "ready", "turn write", "edited unit lint extra", "base extra fail", "baselined", "ask", "answer claim", "start 0",
