@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::bounds::json_bytes;
 use crate::event::{Fact, Notice};
 use crate::goal::Stop;
+use crate::goal::parse::whole_token;
 use crate::state::State;
 use crate::step::{edit, wants_answer};
 use crate::stop::{Blocker, StopReason};
@@ -204,6 +205,11 @@ pub fn decide(state: &State, command: &Command) -> Result<Vec<Fact>, Refusal> {
         {
             refuse(format!("the run has ended ({})", state.status()))
         }
+        Command::Tell { text } | Command::Answer { text } if whole_token(text) => refuse(
+            "it seems to hold a secret, and the model reads it, as do the journal and the report: say where the secret is, \
+             and never the secret"
+                .into(),
+        ),
         Command::Tell { text } if text.trim().is_empty() => refuse("the order is empty".into()),
         Command::Tell { text } if json_bytes(text) > ORDER_BYTES_MAX => refuse(format!(
             "the order has {} bytes, and {ORDER_BYTES_MAX} are allowed: put the details into a file and name it",

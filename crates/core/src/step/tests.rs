@@ -2056,6 +2056,29 @@ fn orders_and_budgets_are_for_runs_that_can_go_on() {
 }
 
 #[test]
+fn a_token_in_an_order_is_refused_without_being_repeated() {
+    let journal = Journal::played(run(), &["ready"]);
+    let token = "ghp_0123456789abcdefABCD";
+    for command in [
+        Command::Tell {
+            text: format!("Use `{token}` for the push."),
+        },
+        Command::Answer {
+            text: token.to_owned(),
+        },
+    ] {
+        let refused = decide(&journal.state, &command)
+            .expect_err("it is a secret")
+            .0;
+        assert!(!refused.contains(token), "{refused}");
+    }
+    let about = Command::Tell {
+        text: "Refuse tokens that begin with ghp_ in the log.".into(),
+    };
+    assert!(decide(&journal.state, &about).is_ok());
+}
+
+#[test]
 fn what_it_could_do_at_last_counts_no_longer() {
     let mut journal = Journal::played(run(), &["ready", "turn write claim", "hiccup"]);
     assert!(journal.state.trouble.is_some());

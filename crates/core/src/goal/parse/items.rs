@@ -92,7 +92,13 @@ const SECRET_BEGINNINGS: &[&str] = &[
     "github_pat_",
     "glpat-",
     "lin_api_",
+    "sk-ant-",
+    "sk-proj-",
+    "xoxb-",
+    "xoxp-",
 ];
+/// How many characters a whole token has at least after its beginning: who writes about tokens names the beginning alone.
+const TOKEN_CHARS_MIN: usize = 12;
 /// How the values of headers begin that hold a secret.
 const SECRET_SCHEMES: &[&str] = &["Bearer ", "Basic "];
 
@@ -114,10 +120,20 @@ const EXAMPLE: &str =
     "items: {from: command, run: ./list-open-cases.sh, outcomes: [fixed, diagnosed]}";
 const ON_EXAMPLE: &str = "on: {fixed: [comment, resolve], diagnosed: [comment]}";
 
-/// Whether a text holds a token that somebody copied into it.
+/// Whether a text holds a token that somebody copied into it, or the beginning of one.
 pub fn copied_secret(text: &str) -> bool {
+    tokens(text).next().is_some()
+}
+
+/// Whether prose holds a whole token.
+pub fn whole_token(text: &str) -> bool {
+    tokens(text).any(|rest| rest.len() >= TOKEN_CHARS_MIN)
+}
+
+/// What follows the beginnings of tokens.
+fn tokens(text: &str) -> impl Iterator<Item = &str> {
     text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '-')
-        .any(|word| SECRET_BEGINNINGS.iter().any(|b| word.starts_with(b)))
+        .filter_map(|word| SECRET_BEGINNINGS.iter().find_map(|b| word.strip_prefix(b)))
 }
 
 impl Reader<'_> {

@@ -25,7 +25,7 @@ use super::yaml::{self, Node, Value};
 use super::{Deliver, GOAL_BYTES_MAX, Goal, Role};
 use reader::Reader;
 
-pub use items::copied_secret;
+pub use items::{copied_secret, whole_token};
 pub(in crate::goal) use place::normal;
 pub use split::SMALLEST_GOAL;
 

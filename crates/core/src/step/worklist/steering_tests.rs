@@ -703,6 +703,67 @@ fn facts_of_items_that_come_too_late_are_known_as_such() {
 }
 
 #[test]
+fn what_is_told_of_an_integration_that_is_not_due_is_late() {
+    let mut world = World::new(&["f", "f"], |_| {});
+    asking(&mut world, 2);
+    let due_for = |n: usize| {
+        move |world: &World| {
+            let integrates =
+                |e: &Effect| matches!(e, Effect::Integrate { item, .. } if *item == id(n));
+            due(&world.state).iter().any(integrates)
+        }
+    };
+    let is_late = |world: &World, n: usize, fact: Fact| {
+        let event = crate::event::Event {
+            scope: item(n),
+            at: world.now,
+            fact,
+        };
+        late(&world.state, &event)
+    };
+    let rebased = |onto: &str, tree: &str| {
+        let Fact::CandidateFixed { candidate, .. } = fixed(tree, "base+i0+i1") else {
+            unreachable!("`fixed` makes one")
+        };
+        Fact::Rebased {
+            candidate,
+            onto: onto.into(),
+            onto_tree: tree.into(),
+            conflicts: vec![],
+            held_by: None,
+        }
+    };
+    let integrated = |tree: &str| Fact::Integrated {
+        commit: "c9".into(),
+        tree: tree.into(),
+    };
+    world.until(due_for(0));
+    assert!(!is_late(&world, 0, integrated("base+i0")));
+    assert!(is_late(&world, 0, integrated("base+i1")), "of another tree");
+    assert!(is_late(&world, 1, integrated("base+i1")), "of another item");
+    let base = crate::step::tip(&world.state).commit.0;
+    assert!(is_late(&world, 0, rebased(&base, "base")), "it is there");
+    world.until(due_for(1));
+    let tip = crate::step::tip(&world.state).commit.0;
+    assert!(!is_late(&world, 1, rebased(&tip, "base+i0")));
+    assert!(is_late(&world, 1, rebased(&base, "base")), "onto the base");
+    assert!(is_late(&world, 0, rebased(&tip, "base+i0")), "it has ended");
+    assert!(is_late(&world, 1, integrated("base+i1")), "not there yet");
+    // While the run rests nothing is under way.
+    world.state.trouble = Some(crate::state::Trouble {
+        failures: 1,
+        wait: Some(crate::state::Wait {
+            until: u64::MAX,
+            since: 0,
+            why: "no room".into(),
+            kind: WaitKind::Outage,
+            seeking: false,
+        }),
+    });
+    assert!(is_late(&world, 1, rebased(&tip, "base+i0")));
+}
+
+#[test]
 fn nothing_is_told_of_a_source_that_is_waited_for() {
     let mut world = World::new(&["f"], |_| {});
     let failed = |doing| Fact::SourceFailed {
