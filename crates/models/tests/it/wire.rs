@@ -174,9 +174,9 @@ async fn every_failure_has_its_kind_and_then_the_answer_comes() {
             "429",
         ),
         (
-            "{kind: rate_limited, retry_after_s: 0.25}",
+            "{kind: rate_limited, retry_after_s: 2.5}",
             RateLimited,
-            Some(250),
+            Some(2_500),
             "429",
         ),
         (

@@ -152,9 +152,9 @@ async fn every_failure_has_its_kind_over_every_wire_and_then_the_answer_comes() 
                 Some(2_000),
             ),
             (
-                "{kind: rate_limited, retry_after_s: 0.25}",
+                "{kind: rate_limited, retry_after_s: 2.5}",
                 RateLimited,
-                Some(250),
+                Some(2_500),
             ),
             ("{kind: rate_limited}", RateLimited, None),
             (

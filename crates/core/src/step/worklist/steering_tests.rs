@@ -390,6 +390,16 @@ fn what_is_done_for_the_whole_may_break_no_item() {
 }
 
 #[test]
+fn where_items_end_in_words_only_nothing_is_changed_for_the_whole() {
+    let mut world = World::lacking(&["d"], "f", |goal| {
+        goal.items.as_mut().unwrap().outcomes = vec!["diagnosed".into()];
+    });
+    world.straight();
+    assert_eq!(world.state.status(), "blocked");
+    assert!(made(&world).is_empty());
+}
+
+#[test]
 fn nothing_is_done_at_a_source_for_the_whole() {
     let mut world = World::lacking(&["f"], "f", |goal| {
         let items = goal.items.as_mut().unwrap();

@@ -19,8 +19,12 @@ pub const WHOLE_TITLE: &str = "What the whole still lacks";
 /// `beyond`: no change could make what is open pass.
 pub(in crate::step) fn fails(state: &mut State, beyond: bool) {
     let known = state.version >= VERSION_WITH_WHOLE;
+    // A goal whose items end in words only wants nothing changed.
+    let items = state.goal.items.as_ref();
+    let may_change = items.is_some_and(|items| items.allowed().any(Outcome::changes));
     if let Some(list) = &mut state.worklist
         && known
+        && may_change
         && !beyond
         && list.whole == Whole::Untouched
     {
@@ -61,9 +65,6 @@ pub(super) fn child(state: &State, opened: &Opened) -> State {
     let mut child = open::child(state, opened, goal_of(&state.goal));
     if let Some(item) = &mut child.item {
         item.outcomes.retain(|outcome| outcome.changes());
-        if item.outcomes.is_empty() {
-            item.outcomes.push(Outcome::Done);
-        }
     }
     child
 }
