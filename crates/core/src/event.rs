@@ -20,6 +20,9 @@ pub const VERSION_WITH_ORACLE: u32 = 2;
 /// The first version whose runs work on what the whole of a worklist still lacks, and in which the harness looking by
 /// itself at an item counts as no refused closing, and what was changed since is looked at before a run ends unverifiable.
 pub const VERSION_WITH_WHOLE: u32 = 4;
+/// The first version in which a source that is away is waited for before its acts are given up, and in which a person's stop
+/// ends them.
+pub const VERSION_WITH_PATIENT_ACTS: u32 = 4;
 /// The first version whose runs are not called stuck while their work spreads over ever more files.
 pub const VERSION_WITH_BREADTH: u32 = 4;
 

@@ -528,8 +528,17 @@ pub struct Spent {
     pub waiting_ms: u64,
     /// Model calls that failed.
     pub failed_calls: u64,
-    /// The most tokens that one call of an item has cost, and the most US dollars.
-    pub largest_call: (u64, f64),
+    /// The most that one answer about an item has cost.
+    pub dearest_answer: AnswerCost,
+}
+
+/// What one answer costs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct AnswerCost {
+    /// Tokens.
+    pub tokens: u64,
+    /// US dollars, where the price is known.
+    pub usd: f64,
 }
 
 /// Verified progress.

@@ -1,5 +1,5 @@
-//! The source of a goal's items: its secrets come from the environment or a command of the person's, and commands of the goal's run in a clean
-//! checkout of the base, which no agent can have written to.
+//! The source of a goal's items: its secrets come from the environment or a command of the person's, and commands of the
+//! goal's run in a clean checkout of the base, which no agent can have written to.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

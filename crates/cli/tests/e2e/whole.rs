@@ -72,7 +72,9 @@ fn who_cannot_do_it_asks_and_an_answer_has_it_tried_again() {
             .report_text()
             .contains("Every item is closed, and the whole does not pass its checks")
     );
-    assert!(!world.root.join("acts").exists() || asked.report()["items"]["acts"]["due"] == 1);
+    // A run that asks has delivered, and tells the source of what is fixed.
+    let told = || fs::read_to_string(world.root.join("acts")).expect("one was told");
+    assert_eq!(told().matches("Mend the first part").count(), 1);
 
     world
         .overnight(&["answer", "last", "Only the page is missing."])
@@ -84,6 +86,7 @@ fn who_cannot_do_it_asks_and_an_answer_has_it_tried_again() {
     let server = model(&able);
     let done = world.resume(&server).exits(0);
     assert_eq!(done.report()["items"]["whole"]["outcome"], "fixed");
+    assert_eq!(told().matches("Mend the first part").count(), 1, "and once");
     let request = server
         .requests()
         .into_iter()

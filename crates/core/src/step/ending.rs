@@ -2,7 +2,7 @@
 
 use crate::bounds::{WORDS_BYTES_MAX, held};
 use crate::check::Verdict;
-use crate::event::{Notice, VERSION_WITH_WHOLE};
+use crate::event::{Notice, VERSION_WITH_PATIENT_ACTS, VERSION_WITH_WHOLE};
 use crate::goal::Stop;
 use crate::ids::Scope;
 use crate::notification::{self, Occasion};
@@ -110,7 +110,7 @@ pub(super) fn undelivered(state: &mut State, message: &str) {
 
 /// A person stops a run that is ending: its last checkpoint is not waited for, and no further act is begun.
 fn hurry(state: &mut State, reason: &StopReason) {
-    if *reason == StopReason::Stopped {
+    if *reason == StopReason::Stopped && state.version >= VERSION_WITH_PATIENT_ACTS {
         worklist::cut(state);
     }
     if let (StopReason::Stopped, Phase::Checking(checkpoint)) = (reason, &mut state.phase)
@@ -305,12 +305,12 @@ pub(crate) fn room(state: &State, under_way: u64) -> u64 {
         };
         all.saturating_sub(under_way)
     };
-    let (dearest_tokens, dearest_usd) = spent.largest_call;
+    let dearest = spent.dearest_answer;
     let of_tokens = tokens.map_or(u64::MAX, |limit| {
         let left = limit.saturating_sub(spent.usage.total());
-        of(left as f64, dearest_tokens as f64)
+        of(left as f64, dearest.tokens as f64)
     });
-    let of_usd = usd.map_or(u64::MAX, |limit| of(limit - spent.usd, dearest_usd));
+    let of_usd = usd.map_or(u64::MAX, |limit| of(limit - spent.usd, dearest.usd));
     of_turns.min(of_tokens).min(of_usd)
 }
 

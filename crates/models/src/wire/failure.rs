@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
 use super::Provider;
-use super::later::{RETRY_AFTER_MAX, retry_after, wait_in_fields, wait_in_words};
+use super::retry_after::{RETRY_AFTER_MAX, retry_after, wait_in_fields, wait_in_words};
 
 /// When to look again after an account has run dry and nobody said when it will not be.
 pub const QUOTA_RETRY: Duration = Duration::from_secs(60 * 60);

@@ -6,7 +6,7 @@
 
 pub(crate) mod earlier;
 pub(crate) mod failure;
-mod later;
+mod retry_after;
 mod server;
 mod stream;
 
@@ -17,7 +17,7 @@ use serde_json::Value;
 
 pub use failure::QUOTA_RETRY;
 use failure::{clean, failure};
-pub use later::RETRY_AFTER_MAX;
+pub use retry_after::RETRY_AFTER_MAX;
 pub(crate) use server::{Attempt, KeyHeader, Server, given, has_key};
 
 /// How long a connection may take to be made.

@@ -489,12 +489,15 @@ impl Inner {
         let asking = open.filter(|child| child.lanes.values().any(|lane| lane.asking));
         // This one is among them, if it is of an item.
         let besides = asking.count().saturating_sub(1) as u64;
-        let (tokens, usd) = now.spent.largest_call;
+        let dearest = now.spent.dearest_answer;
         let beyond = over(now.spent.turns + besides, Some(limits.turns))
-            || over(now.spent.usage.total() + besides * tokens, limits.tokens)
+            || over(
+                now.spent.usage.total() + besides * dearest.tokens,
+                limits.tokens,
+            )
             || limits
                 .usd
-                .is_some_and(|most| now.spent.usd + besides as f64 * usd >= most)
+                .is_some_and(|most| now.spent.usd + besides as f64 * dearest.usd >= most)
             || over(used_ms, Some(limits.limit_ms()))
             || over(now.spent.active_ms, limits.active_limit_ms());
         if beyond {

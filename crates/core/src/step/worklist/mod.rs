@@ -13,6 +13,8 @@ mod table;
 #[cfg(test)]
 pub(crate) mod tests;
 mod whole;
+#[cfg(test)]
+mod whole_tests;
 
 #[cfg(test)]
 pub(super) use table::page as table;
@@ -110,16 +112,15 @@ fn of_child(state: &mut State, id: &ItemId, event: &Event) -> Result<(), StepErr
         .usage
         .plus(&child.spent.usage.minus(&spent.usage));
     state.spent.usd += child.spent.usd - spent.usd;
-    let cost = (
-        child
-            .spent
-            .usage
-            .total()
-            .saturating_sub(spent.usage.total()),
-        child.spent.usd - spent.usd,
-    );
-    let (tokens, usd) = state.spent.largest_call;
-    state.spent.largest_call = (tokens.max(cost.0), usd.max(cost.1));
+    let tokens = child
+        .spent
+        .usage
+        .total()
+        .saturating_sub(spent.usage.total());
+    let usd = child.spent.usd - spent.usd;
+    let dearest = &mut state.spent.dearest_answer;
+    dearest.tokens = dearest.tokens.max(tokens);
+    dearest.usd = dearest.usd.max(usd);
     state.spent.failed_calls += child.spent.failed_calls - spent.failed_calls;
     state.denials = state.denials.saturating_add(child.denials - denials);
     if matches!(event.fact, Fact::ModelAnswered { .. }) {

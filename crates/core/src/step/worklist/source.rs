@@ -1,6 +1,6 @@
 //! A source that fails: it is waited for, or a person is asked.
 
-use crate::event::SourceDoing;
+use crate::event::{SourceDoing, VERSION_WITH_PATIENT_ACTS};
 use crate::item::{ItemHead, Listing};
 use crate::state::{State, Wait, WaitKind};
 use crate::step::worklist::acts;
@@ -14,6 +14,8 @@ pub const SOURCE_ATTEMPTS_MAX: u32 = 24;
 /// How often one act is tried: with the waits between, some minutes. Once that was in vain, the next acts are tried once
 /// each until one is answered.
 const ACT_ATTEMPTS_MAX: u32 = 10;
+/// The same in runs of versions before [`VERSION_WITH_PATIENT_ACTS`].
+const ACT_ATTEMPTS_ONCE: u32 = 5;
 /// How often the list is read again at the end.
 const RELIST_ATTEMPTS_MAX: u32 = 5;
 /// Longest wait that is taken from a source, milliseconds.
@@ -30,11 +32,13 @@ pub(in crate::step) fn failed(
     retry_after_ms: Option<u64>,
 ) {
     let now = state.last_at;
+    let patient = state.version >= VERSION_WITH_PATIENT_ACTS;
     let list = state.worklist.get_or_insert_with(Box::default);
     list.failures = list.failures.saturating_add(1);
     let most = match doing {
         SourceDoing::List | SourceDoing::Read => SOURCE_ATTEMPTS_MAX,
         SourceDoing::Relist => RELIST_ATTEMPTS_MAX,
+        SourceDoing::Act if !patient => ACT_ATTEMPTS_ONCE,
         SourceDoing::Act if list.away => 1,
         SourceDoing::Act => ACT_ATTEMPTS_MAX,
     };

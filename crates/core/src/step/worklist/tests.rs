@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use crate::check::{CheckReport, Receipt, Target, Verdict};
 use crate::effect::{Effect, due, to_verify};
-use crate::event::{Event, Fact, Interrupted, Opened, SourceDoing};
+use crate::event::{Event, Fact, Interrupted, Opened, SourceDoing, VERSION_WITH_PATIENT_ACTS};
 use crate::goal::{Check, Deliver, Goal, Items, Role};
 use crate::ids::{BlobId, CheckId, CommitId, ItemId, Scope, TreeId};
 use crate::item::{
@@ -999,6 +999,32 @@ fn a_source_that_fails_is_waited_for_and_one_that_refuses_blocks() {
     world.say(Scope::Run, Fact::Resumed);
     world.straight();
     assert_eq!(world.state.status(), "complete");
+}
+
+#[test]
+fn a_run_of_an_older_version_gives_acts_up_and_goes_on_with_them_as_it_did() {
+    let mut world = World::new(&["d", "d"], |items| {
+        items.on = BTreeMap::from([(Outcome::Diagnosed, vec![Verb::Comment])]);
+    });
+    world.state.version = VERSION_WITH_PATIENT_ACTS - 1;
+    world.until(|world| matches!(due(&world.state)[0], Effect::Act { begun: true, .. }));
+    for attempt in 1..=5 {
+        let acted = world.state.worklist.as_ref().unwrap().acted;
+        assert_eq!(acted, 0, "before attempt {attempt}");
+        let away = Fact::SourceFailed {
+            doing: SourceDoing::Act,
+            fatal: false,
+            message: "the tracker does not answer".into(),
+            retry_after_ms: None,
+        };
+        world.say(Scope::Run, away);
+        world.now += 3_600_000;
+        world.say(Scope::Run, Fact::Woken);
+    }
+    assert_eq!(world.state.worklist.as_ref().unwrap().acted, 1);
+    world.say(Scope::Run, Fact::StopRequested);
+    world.straight();
+    assert_eq!(world.acts, [2], "a stop did not end them");
 }
 
 #[test]
